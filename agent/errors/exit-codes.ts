@@ -1,0 +1,18 @@
+// Exit codes of both command lines. One place; the README and docs/errors.md quote it.
+export const EXIT = {
+  ok: 0,
+  /** A defect or an unclassified failure. */
+  internal: 1,
+  /** Wrong usage or configuration: nothing was done. */
+  usage: 2,
+  /** The surroundings are not ready: no network, no Central Command, not enrolled; trying again may help. */
+  unavailable: 3,
+  /** Something did not verify: signature, chain, proof, schema. */
+  verification: 4,
+  /** The state directory is damaged, full, read-only or in use. */
+  state: 5,
+  /** A check found drift (`check` and `status` with --exit-code). */
+  drift: 6,
+  /** Permission denied by the operating system or by Central Command. */
+  denied: 7,
+} as const;
