@@ -44,13 +44,38 @@ export const CODES = {
     'correct the named field',
   ),
   note_invalid: code(4, false, 'a signed note or checkpoint is malformed', 'see docs/formats/checkpoint.md'),
-  proof_invalid: code(4, false, 'a Merkle proof does not lead to the given root', 'the log was changed or the proof is for another tree'),
+  proof_invalid: code(
+    4,
+    false,
+    'a Merkle proof does not lead to the given root',
+    'the log was changed or the proof is for another tree',
+  ),
   key_invalid: code(4, false, 'a public key is malformed, of small order or not torsion-free', 'create the key anew'),
   // signatures and roles
-  signature_invalid: code(4, false, 'no acceptable signature of the required role', 'have the document signed by the right key'),
-  threshold_not_met: code(4, false, 'fewer distinct persons signed than the role requires', 'collect the missing signatures'),
-  root_invalid: code(4, false, 'a trust root contradicts itself or its predecessor', 'create the root anew with central-command'),
-  root_version: code(4, false, 'a trust root is not the direct successor of the pinned one', 'supply every root in between'),
+  signature_invalid: code(
+    4,
+    false,
+    'no acceptable signature of the required role',
+    'have the document signed by the right key',
+  ),
+  threshold_not_met: code(
+    4,
+    false,
+    'fewer distinct persons signed than the role requires',
+    'collect the missing signatures',
+  ),
+  root_invalid: code(
+    4,
+    false,
+    'a trust root contradicts itself or its predecessor',
+    'create the root anew with central-command',
+  ),
+  root_version: code(
+    4,
+    false,
+    'a trust root is not the direct successor of the pinned one',
+    'supply every root in between',
+  ),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 

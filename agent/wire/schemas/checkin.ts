@@ -21,7 +21,12 @@ import {
 import { orderReport } from './order.ts';
 
 /** A signed note (checkpoint or add-checkpoint body): text with line feeds. */
-export const noteText = v.pipe(v.string(), v.minLength(1), v.maxLength(16_384), v.check((s) => s.isWellFormed()));
+export const noteText = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(16_384),
+  v.check((s) => s.isWellFormed()),
+);
 
 export const health = v.strictObject({
   results: v.pipe(v.array(v.strictObject({ check: name, target: id, result: checkResult })), v.maxLength(512)),
@@ -31,7 +36,11 @@ export const health = v.strictObject({
   blocking_reason: v.optional(v.strictObject({ code: name, sentence: text(400) })),
   disk: v.strictObject({ free_bytes: count, total_bytes: count }),
   memory: v.strictObject({ rss_bytes: count }),
-  clock: v.strictObject({ source: name, synchronized: v.boolean(), skew_ms: v.nullable(int(-4_102_444_800_000, 4_102_444_800_000)) }),
+  clock: v.strictObject({
+    source: name,
+    synchronized: v.boolean(),
+    skew_ms: v.nullable(int(-4_102_444_800_000, 4_102_444_800_000)),
+  }),
 });
 export type Health = v.InferOutput<typeof health>;
 

@@ -18,7 +18,11 @@ export const standingGrantSchema = v.strictObject({
 export type StandingGrant = v.InferOutput<typeof standingGrantSchema>;
 
 export const contentFile = v.strictObject({
-  path: v.pipe(v.string(), v.maxLength(200), v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/)),
+  path: v.pipe(
+    v.string(),
+    v.maxLength(200),
+    v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/),
+  ),
   kind: v.picklist(['runbook', 'rule', 'baseline', 'control_map']),
   id: name,
   version,

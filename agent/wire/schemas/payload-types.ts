@@ -1,5 +1,11 @@
 // The payloadType of every signed document, and the size at which its payload is refused unread.
-import { claimAnswerSchema, claimSchema, bindingSchema, certificateRequestSchema, successionSchema } from './enrolment.ts';
+import {
+  claimAnswerSchema,
+  claimSchema,
+  bindingSchema,
+  certificateRequestSchema,
+  successionSchema,
+} from './enrolment.ts';
 import { checkinAnswerSchema, checkinRequestSchema, receiptSchema } from './checkin.ts';
 import { contentListSchema } from './content.ts';
 import { authorisationSchema, orderSchema } from './order.ts';

@@ -33,7 +33,8 @@ export const base64 = (max: number) =>
     v.string(),
     v.maxLength(max),
     v.check(
-      (s) => s.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(s) && Buffer.from(s, 'base64').toString('base64') === s,
+      (s) =>
+        s.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(s) && Buffer.from(s, 'base64').toString('base64') === s,
       'must be canonical padded base64',
     ),
   );
@@ -75,7 +76,11 @@ export const origin = v.pipe(
   v.regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*\/[a-z0-9-]+\/[1-9][0-9]{0,8}$/, 'must be <domain>/<appliance_id>/<epoch>'),
 );
 
-export const domain = v.pipe(v.string(), v.maxLength(120), v.regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, 'must be a domain name'));
+export const domain = v.pipe(
+  v.string(),
+  v.maxLength(120),
+  v.regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, 'must be a domain name'),
+);
 
 export const version = int(1, 2_000_000_000);
 export const epoch = int(1, 999_999_999);
@@ -83,17 +88,18 @@ export const semver = v.pipe(v.string(), v.maxLength(40), v.regex(/^[0-9]+\.[0-9
 export const schemaName = v.pipe(v.string(), v.maxLength(80), v.regex(/^compliance-agent\/[a-z-]+\/v[1-9][0-9]*$/));
 
 /** PEM text: printable ASCII with LF only. It is the one kind of text that holds line feeds. */
-export const pem = (max: number) => v.pipe(v.string(), v.maxLength(max), v.regex(/^-----BEGIN [A-Z ]+-----\n[A-Za-z0-9+/=\n-]+\n?(?:[A-Z -]+\n?)*[A-Za-z0-9+/=\n -]*$/));
+export const pem = (max: number) =>
+  v.pipe(
+    v.string(),
+    v.maxLength(max),
+    v.regex(/^-----BEGIN [A-Z ]+-----\n[A-Za-z0-9+/=\n-]+\n?(?:[A-Z -]+\n?)*[A-Za-z0-9+/=\n -]*$/),
+  );
 
 /** A DSSE envelope embedded in another document; its payload bytes are what its signers signed. */
 export const embeddedEnvelope = v.strictObject({
   payload: base64(400_000),
   payloadType: v.pipe(v.string(), v.maxLength(100), v.regex(/^application\/vnd\.[a-z0-9.+-]+$/)),
-  signatures: v.pipe(
-    v.array(v.strictObject({ keyid: sha256Hex, sig: base64(200) })),
-    v.minLength(1),
-    v.maxLength(16),
-  ),
+  signatures: v.pipe(v.array(v.strictObject({ keyid: sha256Hex, sig: base64(200) })), v.minLength(1), v.maxLength(16)),
 });
 export type EmbeddedEnvelope = v.InferOutput<typeof embeddedEnvelope>;
 

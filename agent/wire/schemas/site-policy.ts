@@ -11,13 +11,21 @@ export const minuteOfDay = v.pipe(v.string(), v.regex(/^(?:[01][0-9]|2[0-3]):[0-
 
 /** Opens at `start` on each of `days`; an `end` not after `start` lies on the next day. Equal times are refused. */
 export const maintenanceWindow = v.pipe(
-  v.strictObject({ days: v.pipe(v.array(weekday), v.minLength(1), v.maxLength(7)), start: minuteOfDay, end: minuteOfDay }),
+  v.strictObject({
+    days: v.pipe(v.array(weekday), v.minLength(1), v.maxLength(7)),
+    start: minuteOfDay,
+    end: minuteOfDay,
+  }),
   v.check((w) => w.start !== w.end, 'start and end must differ'),
   v.check((w) => new Set(w.days).size === w.days.length, 'a day is named twice'),
 );
 export type MaintenanceWindow = v.InferOutput<typeof maintenanceWindow>;
 
-export const timeZone = v.pipe(v.string(), v.maxLength(64), v.regex(/^[A-Za-z][A-Za-z0-9_+/-]*$/, 'must be an IANA time zone'));
+export const timeZone = v.pipe(
+  v.string(),
+  v.maxLength(64),
+  v.regex(/^[A-Za-z][A-Za-z0-9_+/-]*$/, 'must be an IANA time zone'),
+);
 
 /** A known, accepted deviation. The check still runs; its `fail` reads `waived` until the expiry. */
 export const waiver = v.strictObject({
@@ -87,12 +95,20 @@ export const sitePolicySchema = v.strictObject({
       money_per_day_cents: int(0, 1_000_000),
     }),
   ),
-  timestamp_authority: v.nullable(v.strictObject({ host: v.pipe(v.string(), v.maxLength(253)), port, path: text(300) })),
+  timestamp_authority: v.nullable(
+    v.strictObject({ host: v.pipe(v.string(), v.maxLength(253)), port, path: text(300) }),
+  ),
   /** Serial numbers that enrolment confirms by itself. */
   auto_confirm: v.pipe(v.array(text(64)), v.maxLength(1_000)),
   /** Confirmations by people that the policy carries: a baseline, a provisional epoch. */
   confirmations: v.pipe(
-    v.array(v.strictObject({ what: name, subject_sha256: sha256Hex, persons: v.pipe(v.array(id), v.minLength(1), v.maxLength(8)) })),
+    v.array(
+      v.strictObject({
+        what: name,
+        subject_sha256: sha256Hex,
+        persons: v.pipe(v.array(id), v.minLength(1), v.maxLength(8)),
+      }),
+    ),
     v.maxLength(64),
   ),
   retention_years: int(6, 100),
