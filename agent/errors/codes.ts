@@ -76,6 +76,46 @@ export const CODES = {
     'a trust root is not the direct successor of the pinned one',
     'supply every root in between',
   ),
+  // daemon and orders
+  status_unreadable: code(
+    5,
+    false,
+    'the status file of the daemon cannot be read',
+    'read it as the agent or as root, or start the daemon',
+  ),
+  stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),
+  order_interrupted: code(
+    3,
+    false,
+    'the agent stopped while an order was being carried out',
+    'look at what the verify step saw, then issue the order again',
+  ),
+  order_handler_failed: code(
+    1,
+    false,
+    'an order was accepted, but carrying it out failed',
+    'see the log lines with its order_id',
+  ),
+  order_deadline: code(
+    3,
+    false,
+    'an order was not carried out within its time',
+    'see what the verify step saw, then issue the order again',
+  ),
+  restart_not_seen: code(
+    3,
+    false,
+    'the agent did not come back in time after a restart that was ordered',
+    'look at the journal of the unit',
+  ),
+  healing_already_paused: code(2, false, 'healing is paused for longer already', 'nothing needs to be done'),
+  signed_time_went_back: code(
+    4,
+    true,
+    'Central Command answered with an earlier time than before',
+    'check the clock of Central Command',
+  ),
+  baseline_unreadable: code(2, true, 'the baseline or a control map cannot be read', 'correct the named file'),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 

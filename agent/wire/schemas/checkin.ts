@@ -95,8 +95,11 @@ export const checkinAnswerSchema = v.strictObject({
   policy: v.nullable(v.strictObject({ version, sha256: sha256Hex })),
   /** All that an answer may steer. */
   config: v.strictObject({ checkin_interval_s: int(1, 3_600), log_level: v.picklist(LOG_LEVELS) }),
-  /** Every outstanding order, oldest first. */
-  orders: v.pipe(v.array(embeddedEnvelope), v.maxLength(64)),
+  /**
+   * Every outstanding order, oldest first: DSSE envelopes, but not judged here. Order acceptance refuses a malformed one by
+   * itself, with evidence, so that it cannot take the rest of the answer with it.
+   */
+  orders: v.pipe(v.array(v.record(v.string(), v.unknown())), v.maxLength(64)),
   witness: v.nullable(witnessVerdict),
   /** What Central durably holds of this origin. */
   stored: v.strictObject({ size: count, root: sha256Hex }),

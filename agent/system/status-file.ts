@@ -1,0 +1,134 @@
+// What the running daemon tells the CLI: one small file, written whole, and the drop folder in the other direction.
+// The CLI never writes the database; it leaves `control/*.json` for the daemon.
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../errors/agent-error.ts';
+import { writeFileAtomic } from './files.ts';
+
+export const STATUS_FILE = 'status.json';
+export const CONTROL_DIR = 'control';
+/** A status older than this many seconds is said to be stale: the daemon rewrites it at least every 10 s. */
+export const STATUS_STALE_S = 60;
+/** A drop file is one short request. */
+const MAX_CONTROL_BYTES = 4_096;
+/** What is beyond waits for the next look. */
+const MAX_CONTROL_FILES = 32;
+
+export type Lifecycle = 'starting' | 'unprovisioned' | 'pending' | 'enrolled' | 'stopping' | 'stopped';
+
+export interface StageStatus {
+  readonly name: string;
+  readonly running: boolean;
+  /** Unix seconds; null before the first run. */
+  readonly last_started_at: number | null;
+  readonly last_finished_at: number | null;
+  readonly last_error: { readonly code: string; readonly sentence: string } | null;
+  readonly failures_in_a_row: number;
+  /** Seconds until the next try. */
+  readonly next_in_s: number;
+}
+
+/** Times are Unix seconds of the wall clock. Nothing secret: the file is 0640 so that a technician's group may read it. */
+export interface AgentStatus {
+  readonly schema: 'compliance-agent/status/v1';
+  readonly written_at: number;
+  readonly started_at: number;
+  readonly pid: number;
+  readonly agent_version: string;
+  readonly state: Lifecycle;
+  /** The one reason that keeps the appliance from all its work, or null. */
+  readonly blocking_reason: { readonly code: string; readonly sentence: string; readonly remedy: string } | null;
+  readonly mode: 'direct' | 'reseller';
+  readonly partner_id: string | null;
+  readonly site_id: string | null;
+  readonly appliance_id: string | null;
+  /** 16 base32 characters to compare with Central Command before confirming; null before the root is known. */
+  readonly fingerprint: string | null;
+  readonly central_url: string | null;
+  readonly last_answer_at: number | null;
+  /** Signed time minus wall clock at the last answer, seconds. */
+  readonly clock_offset_s: number | null;
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly log: { readonly origin: string; readonly size: number; readonly root: string } | null;
+  readonly stored_size: number | null;
+  readonly queue: { readonly entries: number; readonly bytes: number } | null;
+  readonly upload_parked: { readonly code: string; readonly sentence: string; readonly until: number } | null;
+  readonly root_version: number | null;
+  readonly content_version: number | null;
+  readonly policy_version: number | null;
+  readonly healing_paused_until: number | null;
+  readonly findings: readonly {
+    readonly check: string;
+    readonly target: string;
+    readonly result: string;
+    readonly sentence: string;
+    readonly read_at: number;
+  }[];
+  readonly stages: readonly StageStatus[];
+  /** Plain sentences: keys lying in files, one person approving alone, expiries ahead. */
+  readonly warnings: readonly string[];
+}
+
+export function writeStatus(stateDir: string, status: AgentStatus): void {
+  writeFileAtomic(join(stateDir, STATUS_FILE), `${JSON.stringify(status, null, 1)}\n`, { mode: 0o640, sync: false });
+}
+
+/** The last status written, or null where the daemon never ran with this state directory. */
+export function readStatus(stateDir: string): AgentStatus | null {
+  const path = join(stateDir, STATUS_FILE);
+  let bytes: string;
+  try {
+    bytes = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new AgentError('status_unreadable', 'the status file cannot be read', { place: path, cause });
+  }
+  try {
+    const value = JSON.parse(bytes) as AgentStatus;
+    if (value.schema === 'compliance-agent/status/v1') return value;
+  } catch {
+    // falls through: not JSON and not ours get the same answer
+  }
+  throw new AgentError('status_unreadable', 'the status file is not one that this version wrote', { place: path });
+}
+
+/** One request dropped by the CLI. `name` is the file's name. */
+export interface ControlDrop {
+  readonly name: string;
+  readonly verb: string;
+}
+
+/** Verbs that a drop may ask for; none of them can do more than look or try again sooner. */
+export const CONTROL_VERBS = ['checkin_now', 'check_now', 'upload_now', 'provision_now'] as const;
+
+export function dropControl(stateDir: string, verb: (typeof CONTROL_VERBS)[number], name: string): void {
+  const dir = join(stateDir, CONTROL_DIR);
+  mkdirSync(dir, { recursive: true, mode: 0o770 });
+  writeFileAtomic(join(dir, `${name}.json`), JSON.stringify({ verb }), { mode: 0o660, sync: false });
+}
+
+/** Takes (and removes) what was dropped. Files that are no requests are removed too and returned with verb `unknown`. */
+export function takeControlDrops(stateDir: string): ControlDrop[] {
+  const dir = join(stateDir, CONTROL_DIR);
+  let names: string[];
+  try {
+    names = readdirSync(dir).filter((n) => n.endsWith('.json'));
+  } catch {
+    return [];
+  }
+  return names.slice(0, MAX_CONTROL_FILES).map((name) => {
+    const path = join(dir, name);
+    let verb = 'unknown';
+    try {
+      if (statSync(path).size <= MAX_CONTROL_BYTES) {
+        const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+        const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown }).verb : undefined;
+        verb = CONTROL_VERBS.find((v) => v === asked) ?? 'unknown';
+      }
+    } catch {
+      // unreadable or not JSON: an unknown request
+    }
+    rmSync(path, { force: true, recursive: true });
+    return { name, verb };
+  });
+}
