@@ -1,0 +1,112 @@
+// Writes .oxlintrc.json from the table of rooms. `--check` writes nothing and fails when the file is stale.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  allowedRooms,
+  CENTRAL_BECAUSE,
+  CENTRAL_IMPORTS,
+  PACKAGES,
+  PURE_NODE_MODULES,
+  ROOMS,
+  ROOM_NAMES,
+} from './rooms.ts';
+import type { Room, RoomName } from './rooms.ts';
+
+const FILE = new URL('../.oxlintrc.json', import.meta.url);
+
+interface Pattern {
+  readonly regex: string;
+  readonly message: string;
+}
+
+const anyOf = (names: readonly string[]): string =>
+  `(?:${names.map((name) => name.replace(/[/.]/g, '\\$&')).join('|')})`;
+
+function packagePatterns(room: RoomName | 'central'): Pattern[] {
+  return Object.entries(PACKAGES)
+    .filter(([, homes]) => !homes.includes(room))
+    .map(([name, homes]) => ({
+      regex: `^${anyOf([name])}(?:/|$)`,
+      message: `${name} belongs to ${homes.join(', ')}.`,
+    }));
+}
+
+function roomPatterns(room: RoomName): Pattern[] {
+  const entry: Room = ROOMS[room];
+  const allowed = allowedRooms(room);
+  const forbidden = ROOM_NAMES.filter((name) => !allowed.has(name));
+  const patterns: Pattern[] = [
+    { regex: String.raw`^(?:\.\./)+central/`, message: 'The agent stands without its server.' },
+    ...packagePatterns(room),
+  ];
+  if (forbidden.length > 0) {
+    patterns.push({ regex: String.raw`^(?:\.\./)+${anyOf(forbidden)}/`, message: `${room}: ${entry.because}.` });
+  }
+  if (entry.pure === true) {
+    const free = PURE_NODE_MODULES.map((name) => name.slice('node:'.length));
+    patterns.push({
+      regex: `^node:(?!${anyOf(free)}$)`,
+      message: `${room} is pure: no clock, files, network, processes.`,
+    });
+  }
+  return patterns;
+}
+
+const restricted = (patterns: readonly Pattern[]) => ({ 'no-restricted-imports': ['error', { patterns }] });
+
+/** Rules beyond oxlint's `correctness` category, each chosen for a mistake that costs dearly in a daemon. */
+const RULES = {
+  'typescript/no-floating-promises': 'error',
+  'typescript/no-misused-promises': 'error',
+  'typescript/await-thenable': 'error',
+  'typescript/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+  'typescript/only-throw-error': 'error',
+  'typescript/prefer-promise-reject-errors': ['error', { allowThrowingAny: true, allowThrowingUnknown: true }],
+  'typescript/no-unnecessary-type-assertion': 'error',
+  'typescript/no-explicit-any': 'error',
+  'typescript/consistent-type-imports': 'error',
+  'typescript/require-array-sort-compare': 'off',
+  'typescript/unbound-method': 'off',
+  'oxc/no-barrel-file': 'off',
+  'import/no-default-export': 'off',
+  'no-console': 'off',
+  eqeqeq: ['error', 'always', { null: 'ignore' }],
+  'no-var': 'error',
+  'prefer-const': 'error',
+} as const;
+
+/** The whole configuration as text, with the final line feed. */
+export function lintConfig(): string {
+  const config = {
+    $schema: './node_modules/oxlint/configuration_schema.json',
+    plugins: ['typescript', 'unicorn', 'oxc', 'import'],
+    categories: { correctness: 'error' },
+    options: { typeAware: true, denyWarnings: true },
+    ignorePatterns: ['node_modules', 'test/vectors', 'test/fixtures'],
+    rules: RULES,
+    overrides: [
+      ...ROOM_NAMES.map((room) => ({ files: [`agent/${room}/**/*.ts`], rules: restricted(roomPatterns(room)) })),
+      {
+        files: ['central/**/*.ts'],
+        rules: restricted([
+          {
+            regex: String.raw`^(?:\.\./)+agent/(?!${anyOf(CENTRAL_IMPORTS)}/)`,
+            message: `central: ${CENTRAL_BECAUSE}.`,
+          },
+          ...packagePatterns('central'),
+        ]),
+      },
+      { files: ['test/**/*.ts'], rules: { 'typescript/no-explicit-any': 'off' } },
+    ],
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const text = lintConfig();
+  if (!process.argv.includes('--check')) writeFileSync(FILE, text);
+  else if (readFileSync(FILE, 'utf8') !== text) {
+    console.error('.oxlintrc.json is stale: run node tools/make-lint.ts');
+    process.exitCode = 1;
+  }
+}
