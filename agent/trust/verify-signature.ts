@@ -1,0 +1,61 @@
+// Signatures on what is acted upon (orders, roots, content, policy, bindings): valid only if two implementations accept.
+// They differ at the edges of Ed25519, and what lies between them is exactly what an attacker can play with.
+import { hashes, Point, verify } from '@noble/ed25519';
+import { sha512 } from '@noble/hashes/sha2.js';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { ed25519RawFromSpki } from '../wire/keys.ts';
+import { verifyWithNode } from '../wire/node-signature.ts';
+
+hashes.sha512 = sha512;
+
+const SIGNATURE_BYTES = 64;
+/** Keys whose point was checked (about 1 ms each); the oldest goes first. */
+const CHECKED_KEYS = 256;
+const checkedKeys = new Set<string>();
+
+/**
+ * True only if the key is strict (see assertStrictKey) and both @noble/ed25519 (RFC 8032 rules, not ZIP 215) and
+ * node:crypto accept the signature. Never throws for bad keys or signatures.
+ *
+ * @param spki base64 of the DER SPKI
+ */
+export function verifyStrict(spki: string, data: Uint8Array, sig: Uint8Array): boolean {
+  if (sig.length !== SIGNATURE_BYTES) return false;
+  try {
+    assertStrictKey(spki);
+    return verifyWithNode(spki, data, sig) && verify(sig, data, ed25519RawFromSpki(spki), { zip215: false });
+  } catch (error) {
+    if (isAgentError(error) && error.code !== 'internal') return false;
+    throw error;
+  }
+}
+
+/**
+ * Refuses public keys that are no canonical encoding of a point in the prime-order group: with small-order or mixed keys
+ * one signature can fit many messages, or verify here and not there.
+ *
+ * @throws base64_invalid | key_invalid
+ */
+export function assertStrictKey(spki: string, place?: string): void {
+  if (checkedKeys.has(spki)) return;
+  const raw = ed25519RawFromSpki(spki);
+  if (!isPrimeOrderPoint(raw)) {
+    throw new AgentError(
+      'key_invalid',
+      'the key is not a point of the prime-order group',
+      place === undefined ? {} : { place },
+    );
+  }
+  if (checkedKeys.size === CHECKED_KEYS) checkedKeys.delete(checkedKeys.values().next().value!);
+  checkedKeys.add(spki);
+}
+
+function isPrimeOrderPoint(raw: Uint8Array): boolean {
+  let point: Point;
+  try {
+    point = Point.fromBytes(raw, false);
+  } catch {
+    return false;
+  }
+  return !point.isSmallOrder() && point.isTorsionFree();
+}
