@@ -83,6 +83,7 @@ export const CODES = {
     'the status file of the daemon cannot be read',
     'read it as the agent or as root, or start the daemon',
   ),
+  shutting_down: code(3, true, 'the agent is stopping', 'nothing: it ends what it does and exits'),
   stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),
   order_interrupted: code(
     3,
@@ -371,6 +372,24 @@ export const CODES = {
     'leave --class away',
   ),
   order_backlog_full: code(3, true, 'the appliance has 64 outstanding orders', 'wait until some are done or expired'),
+  // system
+  file_missing: code(5, true, 'a file or its directory does not exist', 'check the path in the message'),
+  file_denied: code(
+    7,
+    true,
+    'the operating system denies access to a file',
+    "give the agent's user access to the path",
+  ),
+  file_read_only: code(5, true, 'a file system is mounted read-only', 'check the disk and remount it read-write'),
+  file_too_large: code(5, false, 'a file is larger than its limit', 'check what wrote it'),
+  file_failed: code(5, true, 'a file cannot be read or written', 'check the disk and the kernel log'),
+  file_permissions: code(
+    7,
+    false,
+    'others than its owner can read or change a secret file',
+    "chmod 600 the file, chown it to the agent's user, and renew the secret if others may have read it",
+  ),
+  disk_full: code(5, true, 'a file system has no space left', 'free space on the disk that holds the path'),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 
