@@ -1,0 +1,125 @@
+// Opens one TLS 1.3 connection whose chain, name and pin were checked before a byte of the request leaves.
+import { connect as tcpConnect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { X509Certificate } from 'node:crypto';
+import { checkServerIdentity, connect as tlsConnect, createSecureContext, type SecureContext } from 'node:tls';
+import type { PeerCertificate, DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { AgentError } from '../errors/agent-error.ts';
+import { descendsFromPin, spkiPin } from './pin-check.ts';
+import { translateFailure, type Phase } from './translate-failure.ts';
+
+/** Time that one address family gets before the other is tried too (RFC 8305 recommends 250 ms). */
+const FAMILY_ATTEMPT_MS = 250;
+/** Detects a peer that went away without a word; also keeps NAT entries alive. */
+const KEEPALIVE_MS = 60_000;
+
+export interface PinnedTls {
+  readonly context: SecureContext;
+  readonly authorities: readonly X509Certificate[];
+  readonly pins: ReadonlySet<string>;
+}
+
+/** Parses ca.pem once. A CA file without any pinned key is refused here: no connection could succeed. */
+export function pinnedTls(o: {
+  caPem: string;
+  caPins: readonly string[];
+  clientCert?: { certPem: string; keyPem: string } | undefined;
+}): PinnedTls {
+  const authorities = splitPem(o.caPem).map((pem) => new X509Certificate(pem));
+  const pins = new Set(o.caPins);
+  if (!authorities.some((ca) => pins.has(spkiPin(ca)))) {
+    throw new AgentError('tls_pin_mismatch', 'no certificate in ca.pem has a pinned key');
+  }
+  const context = createSecureContext({
+    ca: authorities.map((ca) => ca.toString()),
+    minVersion: 'TLSv1.3',
+    ...(o.clientCert === undefined ? {} : { cert: o.clientCert.certPem, key: o.clientCert.keyPem }),
+  });
+  return { context, authorities, pins };
+}
+
+export interface OpenedConnection {
+  /** The TCP socket below TLS: its counters are the bytes on the wire. */
+  readonly raw: Socket;
+  /** Rejects with an AgentError. */
+  readonly secured: Promise<TLSSocket>;
+}
+
+/** Starts to connect at once; `onPhase` reports how far it came, for the sentence of a timeout. */
+export function openPinned(
+  at: { hostname: string; port: number; host: string },
+  tls: PinnedTls,
+  o: { lookup?: LookupFunction | undefined; onPhase: (phase: Phase) => void },
+): OpenedConnection {
+  let phase: Phase = isIP(at.hostname) === 0 ? 'resolve' : 'connect';
+  const enter = (next: Phase): void => {
+    phase = next;
+    o.onPhase(next);
+  };
+  enter(phase);
+  const raw = tcpConnect({
+    host: at.hostname,
+    port: at.port,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: FAMILY_ATTEMPT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEPALIVE_MS,
+    noDelay: true,
+    ...(o.lookup === undefined ? {} : { lookup: o.lookup }),
+  });
+  raw.once('lookup', (error: Error | null) => {
+    if (!error) enter('connect');
+  });
+  raw.once('connect', () => enter('handshake'));
+  const socket = tlsConnect({
+    socket: raw,
+    host: at.hostname,
+    ...(isIP(at.hostname) === 0 ? { servername: at.hostname } : {}),
+    secureContext: tls.context,
+    ALPNProtocols: ['http/1.1'],
+    // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment changes nothing. No session is ever
+    // handed in: Node skips checkServerIdentity on a resumed session.
+    rejectUnauthorized: true,
+    checkServerIdentity: (hostname, cert) => checkServerIdentity(hostname, cert) ?? pinFailure(at.host, cert, tls),
+  });
+  const secured = new Promise<TLSSocket>((resolve, reject) => {
+    const fail = (error: unknown): void => reject(translateFailure(error, { host: at.host, phase }));
+    raw.once('error', fail);
+    socket.once('error', fail);
+    socket.once('close', () => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+    socket.once('secureConnect', () => {
+      raw.off('error', fail);
+      // From here undici owns the socket; without a listener a late reset of the TCP socket would end the process.
+      raw.on('error', () => socket.destroy());
+      resolve(socket);
+    });
+  });
+  return { raw, secured };
+}
+
+function pinFailure(host: string, cert: PeerCertificate, tls: PinnedTls): Error | undefined {
+  const peer = peerChain(cert);
+  const [leaf] = peer;
+  if (leaf !== undefined && descendsFromPin(leaf, [...peer.slice(1), ...tls.authorities], tls.pins)) return undefined;
+  return new AgentError('tls_pin_mismatch', `the certificate of ${host} chains to a CA whose key is not pinned`, {
+    place: host,
+    details: { host },
+  });
+}
+
+function peerChain(cert: PeerCertificate): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  const seen = new Set<string>();
+  let at: DetailedPeerCertificate | undefined = cert as DetailedPeerCertificate;
+  // A self-signed root names itself as its issuer: an endless list unless watched.
+  while (at?.raw !== undefined && !seen.has(at.fingerprint256)) {
+    seen.add(at.fingerprint256);
+    chain.push(new X509Certificate(at.raw));
+    at = at.issuerCertificate;
+  }
+  return chain;
+}
+
+/** The single certificates of a PEM bundle. */
+export function splitPem(bundle: string): string[] {
+  return bundle.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
+}

@@ -1,0 +1,44 @@
+// Problem documents (RFC 9457) and Retry-After (RFC 9110, section 10.2.3). They are unsigned: a hint for people and for
+// when to try again, never a reason to drop or to do anything. Pure.
+
+/** Larger problem documents are not read. */
+const MAX_PROBLEM_BYTES = 16_384;
+/** A server may make us wait this long and no longer. */
+export const MAX_RETRY_AFTER_S = 3_600;
+
+export interface Problem {
+  /** Central Command's stable code, or `unnamed`. */
+  readonly code: string;
+  /** With `evidence_gap`: the seq that Central Command expects next. */
+  readonly expectedSeq?: number;
+}
+
+/** Null when the body is no problem document. */
+export function parseProblem(body: Buffer): Problem | null {
+  if (body.length > MAX_PROBLEM_BYTES) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const { code, expected_seq: expectedSeq } = value as Record<string, unknown>;
+  return {
+    code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : 'unnamed',
+    ...(Number.isSafeInteger(expectedSeq) && (expectedSeq as number) >= 0
+      ? { expectedSeq: expectedSeq as number }
+      : {}),
+  };
+}
+
+/** Seconds to wait, 0 … 3600; null without a readable field. A date is taken relative to the answer's own Date field. */
+export function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | null {
+  const value = headers['retry-after']?.trim();
+  if (value === undefined) return null;
+  if (/^[0-9]{1,9}$/.test(value)) return Math.min(Number(value), MAX_RETRY_AFTER_S);
+  const until = Date.parse(value);
+  const from = Date.parse(headers['date'] ?? '');
+  if (Number.isNaN(until) || Number.isNaN(from)) return null;
+  return Math.min(Math.max(0, Math.ceil((until - from) / 1000)), MAX_RETRY_AFTER_S);
+}
