@@ -1,0 +1,142 @@
+// `verify` checks what an appliance signed, for anyone who holds the partner's trust root: whole logs and receipts. Pure
+// and streaming: memory does not grow with the log.
+import { isAgentError } from '../errors/agent-error.ts';
+import type { ErrorCode } from '../errors/codes.ts';
+import type { Opened } from '../trust/open-document.ts';
+import { CompactRange, leafHash } from '../wire/merkle.ts';
+import type { EntryKind } from '../wire/schemas/entry.ts';
+import type { CheckResult } from '../wire/schemas/primitives.ts';
+import type { Root } from '../wire/schemas/root.ts';
+import { openEntry, type LogIdentity } from './open-entry.ts';
+import { knownSizes, type KnownSize } from './known-sizes.ts';
+
+export interface LogVerifierOptions {
+  /** The trust root in force. */
+  readonly root: Root;
+  /** Earlier versions of it: a log may begin under a registrar key that has been replaced since. */
+  readonly earlierRoots?: readonly Root[];
+  /** Also check each entry with @noble/ed25519 (about ten times slower). */
+  readonly secondOpinion?: boolean;
+  /** Opened receipts of this log: its root at their size must be theirs, and it must be at least that long. */
+  readonly receipts?: readonly Opened<'receipt'>[];
+  /** Unix seconds; entries from the future are counted (clocks on site may be wrong; that does not make an entry false). */
+  readonly now?: number;
+}
+
+export interface LogVerdict {
+  readonly ok: boolean;
+  /** Code of the first fault, else null. */
+  readonly code: ErrorCode | null;
+  /** Position (0-based) of the first line that does not hold, else null. */
+  readonly seq: number | null;
+  /** One plain sentence. */
+  readonly sentence: string;
+  readonly origin: string | null;
+  readonly status: 'confirmed' | 'provisional' | null;
+  /** Entries that were verified: those before the first fault. */
+  readonly size: number;
+  /** Hex Merkle root over them. */
+  readonly root: string;
+  readonly counts: Readonly<Partial<Record<EntryKind, number>>>;
+  /** Findings by result. */
+  readonly results: Readonly<Partial<Record<CheckResult, number>>>;
+  /** Smallest observed_from and largest observed_to, Unix seconds. */
+  readonly firstAt: number | null;
+  readonly lastAt: number | null;
+  /** Entries whose time is before that of their predecessor, or after `now`: no fault, but worth a look. */
+  readonly odd: { readonly backwards: number; readonly future: number };
+  /** Receipts that this log was found to fulfil. */
+  readonly receipts: number;
+}
+
+export interface LogVerifier {
+  /** The next line of the log, without its LF. Never throws for bad lines; after the first fault it does nothing. */
+  push(line: string): void;
+  finish(): LogVerdict;
+}
+
+/** Tolerated before an entry counts as being from the future, seconds. */
+const FUTURE_TOLERANCE_S = 300;
+
+export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
+  const range = CompactRange.from(0, []);
+  const known = knownSizes(o.receipts ?? []);
+  const counts: Partial<Record<EntryKind, number>> = {};
+  const results: Partial<Record<CheckResult, number>> = {};
+  const odd = { backwards: 0, future: 0 };
+  let identity: LogIdentity | null = null;
+  let prev = '0'.repeat(64);
+  let firstAt: number | null = null;
+  let lastAt: number | null = null;
+  let previousAt = 0;
+  let fault: { code: ErrorCode; seq: number | null; sentence: string } | null = null;
+
+  const compare = (expected: KnownSize): void => {
+    if (range.root().toString('hex') !== expected.root) {
+      fault ??= {
+        code: 'log_root_mismatch',
+        seq: expected.size === 0 ? null : expected.size - 1,
+        sentence: `the root over ${expected.size} entries is not the one that ${expected.source} names`,
+      };
+    }
+  };
+
+  const accept = (line: string): void => {
+    const seq = range.size;
+    const entry = openEntry(line, { ...o, seq, prev, identity });
+    const leaf = leafHash(line);
+    range.append(leaf);
+    prev = leaf.toString('hex');
+    identity = entry.identity;
+    const { predicate } = entry.statement;
+    counts[predicate.kind] = (counts[predicate.kind] ?? 0) + 1;
+    if (predicate.kind === 'finding') results[predicate.result] = (results[predicate.result] ?? 0) + 1;
+    firstAt = Math.min(firstAt ?? predicate.observed_from, predicate.observed_from);
+    lastAt = Math.max(lastAt ?? predicate.observed_to, predicate.observed_to);
+    if (predicate.observed_to < previousAt) odd.backwards += 1;
+    if (o.now !== undefined && predicate.observed_to > o.now + FUTURE_TOLERANCE_S) odd.future += 1;
+    previousAt = predicate.observed_to;
+    known.at(range.size).forEach(compare);
+  };
+
+  return {
+    push(line) {
+      if (fault !== null) return;
+      try {
+        accept(line);
+      } catch (error) {
+        if (!isAgentError(error) || error.code === 'internal') throw error;
+        fault = { code: error.code, seq: range.size, sentence: error.message };
+      }
+    },
+    finish() {
+      if (fault === null && range.size === 0) {
+        fault = { code: 'log_empty', seq: null, sentence: 'there is no entry, and so no binding' };
+      }
+      const missing = known.beyond(range.size);
+      if (fault === null && missing !== undefined) {
+        fault = {
+          code: 'log_truncated',
+          seq: range.size,
+          sentence: `the log ends after ${range.size} entries, but ${missing.source} confirms ${missing.size}`,
+        };
+      }
+      return {
+        ok: fault === null,
+        code: fault?.code ?? null,
+        seq: fault?.seq ?? null,
+        sentence: fault?.sentence ?? `all ${range.size} entries verify`,
+        origin: identity?.binding.value.origin ?? null,
+        status: identity?.status ?? null,
+        size: range.size,
+        root: range.root().toString('hex'),
+        counts,
+        results,
+        firstAt,
+        lastAt,
+        odd,
+        receipts: fault === null ? known.total : 0,
+      };
+    },
+  };
+}

@@ -1,0 +1,144 @@
+// One line of a log: its form, its signature, its place in the chain, and whose log it says it is in.
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { openBinding } from '../trust/binding.ts';
+import type { Opened } from '../trust/open-document.ts';
+import { verifyStrict } from '../trust/verify-signature.ts';
+import { parseDocument } from '../wire/document.ts';
+import { envelopeFromEmbedded, pae, parseEnvelope, type Envelope } from '../wire/dsse.ts';
+import { keyidOf } from '../wire/keys.ts';
+import { verifyWithNode } from '../wire/node-signature.ts';
+import { MAX_ENTRY_BYTES, type Predicate, type PredicateOf, type Statement } from '../wire/schemas/entry.ts';
+import { DOCUMENTS } from '../wire/schemas/payload-types.ts';
+import type { EmbeddedEnvelope } from '../wire/schemas/primitives.ts';
+import type { Root } from '../wire/schemas/root.ts';
+
+/** Whose log it is, as the registrar signed it; every entry must say the same. */
+export interface LogIdentity {
+  readonly binding: Opened<'binding'>;
+  readonly keyid: string;
+  readonly status: 'confirmed' | 'provisional';
+}
+
+export interface EntryContext {
+  readonly root: Root;
+  readonly earlierRoots?: readonly Root[];
+  readonly secondOpinion?: boolean;
+  /** Where the line stands, and the hex leaf hash of the line before it. */
+  readonly seq: number;
+  readonly prev: string;
+  /** Null for entry 0, which brings it. */
+  readonly identity: LogIdentity | null;
+}
+
+export interface OpenedEntry {
+  readonly statement: Statement;
+  readonly envelope: Envelope;
+  readonly identity: LogIdentity;
+}
+
+/**
+ * Verifies one line as entry `seq`. Entry 0's payload has to be read before its signature can be checked, for it brings
+ * the key; what it says counts only once both signatures hold.
+ *
+ * @throws the code of the first thing that does not hold
+ */
+export function openEntry(line: string, ctx: EntryContext): OpenedEntry {
+  const envelope = parseEnvelope(line, { maxBytes: MAX_ENTRY_BYTES });
+  if (envelope.payloadType !== DOCUMENTS.entry.payloadType) {
+    throw new AgentError('payload_type_mismatch', 'the line is not an evidence entry');
+  }
+  if (envelope.signatures.length !== 1) {
+    throw new AgentError('entry_signature_count', `an entry carries one signature, not ${envelope.signatures.length}`);
+  }
+  if (ctx.identity !== null) {
+    checkSignature(envelope, ctx.identity, ctx.secondOpinion);
+    const statement = parseDocument('entry', envelope.payload);
+    checkPlace(statement.predicate, ctx, ctx.identity);
+    return { statement, envelope, identity: renewed(statement.predicate, ctx, ctx.identity) };
+  }
+  const statement = parseDocument('entry', envelope.payload);
+  const identity = firstIdentity(statement.predicate, ctx);
+  checkSignature(envelope, identity, ctx.secondOpinion);
+  checkPlace(statement.predicate, ctx, identity);
+  return { statement, envelope, identity };
+}
+
+function checkSignature(envelope: Envelope, identity: LogIdentity, secondOpinion: boolean | undefined): void {
+  const [signature] = envelope.signatures;
+  const spki = identity.binding.value.device_spki;
+  const verify = secondOpinion === true ? verifyStrict : verifyWithNode;
+  // The keyid is not signed: another one would be a second line with the same meaning.
+  if (signature === undefined || signature.keyid !== identity.keyid) {
+    throw new AgentError('signature_invalid', 'the entry names another key than its log is bound to');
+  }
+  if (!verify(spki, pae(envelope.payloadType, envelope.payload), signature.sig)) {
+    throw new AgentError('signature_invalid', 'the signature of the entry does not verify');
+  }
+}
+
+function firstIdentity(predicate: Predicate, ctx: EntryContext): LogIdentity {
+  if (predicate.seq !== 0) {
+    throw new AgentError('entry_seq', `the log begins with entry ${predicate.seq}, not with entry 0`);
+  }
+  if (predicate.kind !== 'epoch' || predicate.binding === undefined) {
+    throw new AgentError('entry_unbound', 'entry 0 carries no binding');
+  }
+  return identityOf(predicate, predicate.binding, ctx);
+}
+
+/** A later `epoch` entry may bring a newer binding of the same log (provisional, then confirmed); nothing else. */
+function renewed(predicate: Predicate, ctx: EntryContext, identity: LogIdentity): LogIdentity {
+  if (predicate.kind !== 'epoch' || predicate.binding === undefined) return identity;
+  const newer = identityOf(predicate, predicate.binding, ctx);
+  const [a, b] = [newer.binding.value, identity.binding.value];
+  if (a.origin !== b.origin || a.device_spki !== b.device_spki) {
+    throw new AgentError('entry_unbound', 'a later binding is of another log');
+  }
+  return newer;
+}
+
+function identityOf(predicate: PredicateOf<'epoch'>, embedded: EmbeddedEnvelope, ctx: EntryContext): LogIdentity {
+  const binding = openUnderAny([ctx.root, ...(ctx.earlierRoots ?? [])], envelopeFromEmbedded(embedded));
+  if (predicate.status !== binding.value.status) {
+    throw new AgentError('entry_unbound', `the entry says ${predicate.status}, its binding ${binding.value.status}`);
+  }
+  return { binding, keyid: keyidOf(binding.value.device_spki), status: binding.value.status };
+}
+
+function openUnderAny(roots: readonly Root[], envelope: Envelope): Opened<'binding'> {
+  let first: unknown;
+  for (const root of roots) {
+    try {
+      return openBinding(root, envelope);
+    } catch (error) {
+      if (!isAgentError(error)) throw error;
+      first ??= error;
+    }
+  }
+  throw new AgentError('entry_unbound', 'the binding of the log is not acceptable', {
+    cause: first,
+    details: { binding: isAgentError(first) ? first.code : null },
+  });
+}
+
+function checkPlace(predicate: Predicate, ctx: EntryContext, identity: LogIdentity): void {
+  const bound = identity.binding.value;
+  const same =
+    predicate.origin === bound.origin &&
+    predicate.partner_id === bound.partner_id &&
+    predicate.customer_id === bound.customer_id &&
+    predicate.site_id === bound.site_id &&
+    predicate.appliance_id === bound.appliance_id &&
+    predicate.deployment_mode === bound.deployment_mode &&
+    predicate.reseller_id === bound.reseller_id;
+  if (!same) throw new AgentError('entry_origin', 'the entry says that it belongs to another log');
+  if (predicate.seq !== ctx.seq) {
+    throw new AgentError('entry_seq', `entry ${ctx.seq} was expected here, this is entry ${predicate.seq}`);
+  }
+  if (predicate.prev !== ctx.prev) {
+    throw new AgentError('entry_prev', 'the entry does not follow the one before it');
+  }
+  if (predicate.observed_from > predicate.observed_to) {
+    throw new AgentError('entry_time', 'the observation ends before it begins');
+  }
+}
