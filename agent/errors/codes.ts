@@ -610,7 +610,7 @@ export const CODES = {
   order_root_expired: code(
     4,
     true,
-    'the trust root is expired: orders wait for a newer root',
+    'the trust root is expired, so orders are not taken',
     'have the partner sign the next root',
   ),
   order_expired: code(4, false, 'an order is past its expiry by signed time', 'issue it again'),
