@@ -1,2 +1,3 @@
 #!/usr/bin/env node
-const x: string = process.version; console.log(x, process.argv.slice(2))
+const x: string = process.version;
+console.log(x, process.argv.slice(2));

@@ -396,6 +396,12 @@ export const CODES = {
     'the stored evidence of a log does not match what its receipts promise',
     'restore the evidence folder from its backup and restart Central Command',
   ),
+  evidence_unwritable: code(
+    5,
+    true,
+    'uploaded evidence cannot be written to disk; nothing was receipted',
+    'free space, or make the evidence folder writable for the server',
+  ),
   document_unknown: code(2, false, 'no such root, content list or policy for this appliance', 'check in again'),
   route_unknown: code(2, false, 'no such address in the API', 'see central/openapi.yaml'),
   method_not_allowed: code(2, false, 'the address does not take this HTTP method', 'see central/openapi.yaml'),
@@ -760,6 +766,64 @@ export const CODES = {
     false,
     'an order asks to leave the maintenance window aside, and the site policy does not allow it',
     'issue it for the window, or change the policy',
+  ),
+  // store
+  store_corrupt: code(
+    5,
+    false,
+    'the database is damaged: its structure, a row, or the evidence log in it does not hold together',
+    'keep the file for analysis and restore the newest backup, or enrol the appliance anew; see docs/formats/store.md',
+  ),
+  store_full: code(
+    5,
+    true,
+    'the disk under the state directory is full',
+    'free disk space; the agent then goes on by itself',
+  ),
+  store_read_only: code(
+    5,
+    true,
+    'the state directory or a file in it cannot be written',
+    'mount it writable and give the agent’s user the directory and its files',
+  ),
+  store_io: code(
+    5,
+    true,
+    'the disk under the state directory fails to read or write',
+    'look at the kernel log for disk errors and quotas',
+  ),
+  store_locked: code(
+    5,
+    true,
+    'another agent process uses the state directory',
+    'stop the other process (systemctl status compliance-agent), or choose another state_dir',
+  ),
+  store_busy: code(
+    5,
+    true,
+    'another process holds the database for too long',
+    'try again; close tools that read the file',
+  ),
+  store_too_new: code(
+    5,
+    false,
+    'the database was written by a newer agent whose format this one cannot use',
+    'run the newer agent version again',
+  ),
+  store_missing: code(
+    5,
+    true,
+    'there is no database in the state directory yet',
+    'start the agent once, or name its state_dir',
+  ),
+  backup_exists: code(2, false, 'the file that a backup is to be written to exists', 'choose a new file name'),
+  // evidence
+  entry_too_large: code(4, false, 'an evidence entry would be over 65,535 bytes', 'record less in one entry'),
+  evidence_binding_mismatch: code(
+    5,
+    false,
+    'the signing key or the log in the store belongs to another binding than the one in force',
+    'restore the key and the store that belong together, or enrol the appliance anew',
   ),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;

@@ -1,0 +1,70 @@
+import type Database from 'better-sqlite3';
+
+/** One confirmed identity: the log origin with the keys that the registrar bound to it. */
+export interface BindingRow {
+  readonly origin: string;
+  readonly appliance_id: string;
+  readonly epoch: number;
+  readonly site_id: string;
+  readonly customer_id: string;
+  readonly device_spki: string;
+  readonly tls_spki: string;
+  /** The registrar's signed envelope. */
+  readonly line: string;
+  readonly issued_at: number;
+}
+
+export interface SiteRow {
+  readonly site_id: string;
+  readonly customer_id: string;
+}
+
+export interface CertificateRow {
+  readonly serial: string;
+  readonly appliance_id: string;
+  readonly not_after: number;
+  readonly pem: string;
+  readonly issued_at: number;
+}
+
+export interface ApplianceTable {
+  addSite(site: SiteRow, at: number): void;
+  site(siteId: string): SiteRow | null;
+  sites(): SiteRow[];
+  addBinding(row: BindingRow): void;
+  /** The binding of the newest epoch; null before the first. */
+  binding(applianceId: string): BindingRow | null;
+  bindingOf(origin: string): BindingRow | null;
+  addCertificate(row: CertificateRow): void;
+  latestCertificate(applianceId: string): CertificateRow | null;
+}
+
+export function applianceTable(db: Database.Database): ApplianceTable {
+  const addSite = db.prepare('INSERT INTO sites VALUES (@site_id, @customer_id, @at)');
+  const site = db.prepare<[string], SiteRow>('SELECT site_id, customer_id FROM sites WHERE site_id = ?');
+  const sites = db.prepare<[], SiteRow>('SELECT site_id, customer_id FROM sites ORDER BY site_id');
+  const addBinding = db.prepare(
+    `INSERT INTO bindings VALUES
+       (@origin, @appliance_id, @epoch, @site_id, @customer_id, @device_spki, @tls_spki, @line, @issued_at)`,
+  );
+  const binding = db.prepare<[string], BindingRow>(
+    'SELECT * FROM bindings WHERE appliance_id = ? ORDER BY epoch DESC LIMIT 1',
+  );
+  const bindingOf = db.prepare<[string], BindingRow>('SELECT * FROM bindings WHERE origin = ?');
+  const addCertificate = db.prepare(
+    'INSERT INTO certificates VALUES (@serial, @appliance_id, @not_after, @pem, @issued_at)',
+  );
+  const latest = db.prepare<[string], CertificateRow>(
+    'SELECT * FROM certificates WHERE appliance_id = ? ORDER BY issued_at DESC, rowid DESC LIMIT 1',
+  );
+  return {
+    addSite: (row, at) => void addSite.run({ ...row, at }),
+    site: (siteId) => site.get(siteId) ?? null,
+    sites: () => sites.all(),
+    addBinding: (row) => void addBinding.run(row),
+    binding: (applianceId) => binding.get(applianceId) ?? null,
+    bindingOf: (origin) => bindingOf.get(origin) ?? null,
+    addCertificate: (row) => void addCertificate.run(row),
+    latestCertificate: (applianceId) => latest.get(applianceId) ?? null,
+  };
+}
