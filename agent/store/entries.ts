@@ -1,0 +1,158 @@
+// The evidence log's rows: exact lines in order, and the log's size, last leaf and compact range beside them.
+import { AgentError } from '../errors/agent-error.ts';
+import type { Db } from './connection.ts';
+import { rowSum } from './row-sums.ts';
+
+const HASH_BYTES = 32;
+
+export interface NewEntry {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly kind: string;
+  readonly targetId: string | null;
+  readonly checkId: string | null;
+  /** Unix seconds. */
+  readonly observedTo: number;
+  /** The envelope's one JSON line without its LF. */
+  readonly line: string;
+  readonly leaf: Buffer;
+  /** Compact range of the log *with* this entry. */
+  readonly range: readonly Buffer[];
+}
+
+export interface LogState {
+  readonly size: number;
+  /** Lengths of all lines, without LFs. */
+  readonly bytes: number;
+  readonly lastLeaf: Buffer | null;
+  readonly range: Buffer[];
+}
+
+export interface EntryRow {
+  readonly seq: number;
+  readonly kind: string;
+  readonly targetId: string | null;
+  readonly checkId: string | null;
+  readonly observedTo: number;
+  readonly line: string;
+}
+
+export interface EntryFilter {
+  readonly fromSeq?: number;
+  /** Exclusive. */
+  readonly toSeq?: number;
+  readonly kind?: string;
+  readonly limit: number;
+  readonly newestFirst?: boolean;
+}
+
+export interface EntriesTable {
+  /** Adds entry `seq`, which must be the next one. There is no way to change or remove one. */
+  append(row: NewEntry): void;
+  state(epoch: number): LogState;
+  get(epoch: number, seq: number): EntryRow | null;
+  /** Lines from `fromSeq` on, at least one when there is one, then as many as fit both limits. */
+  range(
+    epoch: number,
+    fromSeq: number,
+    limits: { maxEntries: number; maxBytes: number },
+  ): { seq: number; line: string }[];
+  list(epoch: number, filter: EntryFilter): EntryRow[];
+  /** The newest `count` rows with their leaf hashes, oldest first: for the check at the start. */
+  tail(epoch: number, count: number): { seq: number; line: string; leaf: Buffer }[];
+  /** Entries by kind in fromSeq ≤ seq < toSeq. */
+  countKinds(epoch: number, fromSeq: number, toSeq: number): Record<string, number>;
+  epochs(): number[];
+}
+
+interface StateRow {
+  size: number;
+  bytes: number;
+  last_leaf: Buffer;
+  range: Buffer;
+}
+
+const COLUMNS = 'seq, kind, target_id AS targetId, check_id AS checkId, observed_to AS observedTo, line';
+const EMPTY: LogState = { size: 0, bytes: 0, lastLeaf: null, range: [] };
+
+const splitRange = (blob: Buffer): Buffer[] =>
+  Array.from({ length: blob.length / HASH_BYTES }, (_, i) => blob.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+
+export function entriesTable(db: Db): EntriesTable {
+  const insert = db.query(
+    `INSERT INTO entries (epoch, seq, kind, target_id, check_id, observed_to, leaf, sum, line)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const saveState = db.query(
+    `INSERT INTO log_state (epoch, size, bytes, last_leaf, range, sum) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET size = excluded.size, bytes = excluded.bytes, last_leaf = excluded.last_leaf,
+       range = excluded.range, sum = excluded.sum`,
+  );
+  const loadState = db.query<StateRow>('SELECT size, bytes, last_leaf, range FROM log_state WHERE epoch = ?');
+  const one = db.query<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE epoch = ? AND seq = ?`);
+  const lengths = db.query<{ seq: number; length: number }>(
+    'SELECT seq, length(line) AS length FROM entries WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?',
+  );
+  const between = db.query<{ seq: number; line: string }>(
+    'SELECT seq, line FROM entries WHERE epoch = ? AND seq >= ? AND seq <= ? ORDER BY seq',
+  );
+  const tail = db.query<{ seq: number; line: string; leaf: Buffer }>(
+    'SELECT seq, line, leaf FROM entries WHERE epoch = ? ORDER BY seq DESC LIMIT ?',
+  );
+  const kinds = db.query<{ kind: string; n: number }>(
+    'SELECT kind, count(*) AS n FROM entries WHERE epoch = ? AND seq >= ? AND seq < ? GROUP BY kind ORDER BY kind',
+  );
+  const epochs = db.query<{ epoch: number }>('SELECT epoch FROM log_state ORDER BY epoch');
+  const lists = new Map(
+    ['ASC', 'DESC'].map((order) => [
+      order,
+      db.query<EntryRow>(
+        `SELECT ${COLUMNS} FROM entries WHERE epoch = @epoch AND seq >= @from AND seq < @to
+           AND (@kind IS NULL OR kind = @kind) ORDER BY seq ${order} LIMIT @limit`,
+      ),
+    ]),
+  );
+
+  const state = (epoch: number): LogState => {
+    const row = loadState.get(epoch);
+    if (row === undefined) return EMPTY;
+    return { size: row.size, bytes: row.bytes, lastLeaf: row.last_leaf, range: splitRange(row.range) };
+  };
+
+  return {
+    state,
+    append: (row) =>
+      db.unit(() => {
+        const before = loadState.get(row.epoch);
+        const { epoch, seq, kind, targetId, checkId, observedTo, line, leaf } = row;
+        if (seq !== (before?.size ?? 0)) {
+          throw new AgentError('internal', 'an entry would leave a hole in the log', {
+            place: db.path,
+            details: { seq, size: before?.size ?? 0 },
+          });
+        }
+        const sum = rowSum(epoch, seq, kind, targetId, checkId, observedTo, leaf);
+        insert.run(epoch, seq, kind, targetId, checkId, observedTo, leaf, sum, line);
+        const bytes = (before?.bytes ?? 0) + line.length;
+        const range = Buffer.concat(row.range);
+        saveState.run(epoch, seq + 1, bytes, leaf, range, rowSum(epoch, seq + 1, bytes, leaf, range));
+      }),
+    get: (epoch, seq) => one.get(epoch, seq) ?? null,
+    range: (epoch, fromSeq, { maxEntries, maxBytes }) => {
+      let bytes = 0;
+      let last: number | null = null;
+      for (const { seq, length } of lengths.all(epoch, fromSeq, maxEntries)) {
+        bytes += length + 1;
+        if (last !== null && bytes > maxBytes) break;
+        last = seq;
+      }
+      return last === null ? [] : between.all(epoch, fromSeq, last);
+    },
+    list: (epoch, { fromSeq = 0, toSeq = Number.MAX_SAFE_INTEGER, kind = null, limit, newestFirst = false }) =>
+      lists.get(newestFirst ? 'DESC' : 'ASC')?.all({ epoch, from: fromSeq, to: toSeq, kind, limit }) ?? [],
+    tail: (epoch, count) => tail.all(epoch, count).toReversed(),
+    countKinds: (epoch, fromSeq, toSeq) =>
+      Object.fromEntries(kinds.all(epoch, fromSeq, toSeq).map(({ kind, n }) => [kind, n])),
+    epochs: () => epochs.all().map(({ epoch }) => epoch),
+  };
+}

@@ -1,0 +1,155 @@
+// The schema of agent.db and the steps that lead to it. A step is never changed after it was released, only followed.
+import { sumTriggers, SUMMED_TABLES } from './row-sums.ts';
+
+export interface Migration {
+  /** `user_version` after this step. */
+  readonly version: number;
+  /** Oldest program schema that can still work with the file after this step: an update may be rolled back. */
+  readonly readableFrom: number;
+  readonly sql: string;
+}
+
+/** `application_id` in the file header: "cagt". */
+export const APPLICATION_ID = 0x63616774;
+
+const sum = 'sum INTEGER';
+
+const FIRST = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, ${sum}) STRICT;
+
+  CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL CHECK (seq >= 0),
+    kind TEXT NOT NULL,
+    target_id TEXT,
+    check_id TEXT,
+    observed_to INTEGER NOT NULL,
+    leaf BLOB NOT NULL CHECK (length(leaf) = 32),
+    sum INTEGER NOT NULL,
+    line TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX entries_by_seq ON entries (epoch, seq);
+  CREATE INDEX entries_by_kind ON entries (epoch, kind, seq);
+  CREATE TRIGGER entries_are_final BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'evidence is never rewritten'); END;
+  CREATE TRIGGER entries_are_kept BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'evidence is never deleted'); END;
+
+  CREATE TABLE log_state (
+    epoch INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL CHECK (size > 0),
+    bytes INTEGER NOT NULL,
+    last_leaf BLOB NOT NULL CHECK (length(last_leaf) = 32),
+    range BLOB NOT NULL CHECK (length(range) % 32 = 0),
+    sum INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE orders (
+    order_id TEXT PRIMARY KEY NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    line TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'started', 'handed_over', 'result')),
+    outcome TEXT,
+    code TEXT,
+    sentence TEXT,
+    evidence_seq INTEGER,
+    detail TEXT,
+    accepted_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    reported INTEGER NOT NULL,
+    ${sum},
+    UNIQUE (epoch, seq)
+  ) STRICT;
+  CREATE INDEX orders_unreported ON orders (at) WHERE reported < revision;
+  CREATE TABLE order_floors (epoch INTEGER PRIMARY KEY, floor INTEGER NOT NULL CHECK (floor >= 0), ${sum}) STRICT;
+  CREATE TABLE refusals (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL,
+    code TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('rejected', 'expired')),
+    order_id TEXT,
+    sentence TEXT NOT NULL,
+    evidence_seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    reported INTEGER NOT NULL,
+    ${sum},
+    UNIQUE (digest, code)
+  ) STRICT;
+  CREATE INDEX refusals_unreported ON refusals (at) WHERE reported = 0;
+  CREATE TABLE authorisations (
+    authorisation_id TEXT PRIMARY KEY NOT NULL,
+    order_digest TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+
+  CREATE TABLE findings (
+    target_id TEXT NOT NULL,
+    check_id TEXT NOT NULL,
+    result TEXT NOT NULL,
+    facts_digest TEXT NOT NULL,
+    recorded_digest TEXT NOT NULL,
+    since_seq INTEGER NOT NULL,
+    baseline_sha256 TEXT NOT NULL,
+    waiver_id TEXT,
+    severity TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    last_read_at INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    runs_since_heartbeat INTEGER NOT NULL,
+    last_heartbeat_at INTEGER NOT NULL,
+    ${sum},
+    PRIMARY KEY (target_id, check_id)
+  ) STRICT;
+
+  CREATE TABLE roots (version INTEGER PRIMARY KEY, digest TEXT NOT NULL, line TEXT NOT NULL, ${sum}) STRICT;
+  CREATE TABLE documents (
+    kind TEXT NOT NULL CHECK (kind IN ('content', 'policy', 'revocations', 'binding')),
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    line TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ${sum},
+    PRIMARY KEY (kind, version)
+  ) STRICT;
+  CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL, ${sum}) STRICT;
+  CREATE TABLE signed_time (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    server_time INTEGER NOT NULL,
+    boot_ms REAL NOT NULL,
+    boot_id TEXT NOT NULL,
+    ${sum}
+  ) STRICT;
+
+  CREATE TABLE counters (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL, ${sum}) STRICT;
+  CREATE TABLE pointers (origin TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL CHECK (size >= 0), ${sum}) STRICT;
+  CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    root TEXT NOT NULL,
+    line TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX receipts_by_size ON receipts (origin, size);
+  CREATE TABLE parked (
+    origin TEXT PRIMARY KEY NOT NULL,
+    code TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE TABLE traffic (day INTEGER PRIMARY KEY, sent INTEGER NOT NULL, received INTEGER NOT NULL, ${sum}) STRICT;
+  CREATE TABLE settings (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, ${sum}) STRICT;
+  ${Object.keys(SUMMED_TABLES).map(sumTriggers).join('')}
+`;
+
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, readableFrom: 1, sql: FIRST }];
+
+/** What this program writes and reads. */
+export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.version ?? 0;
