@@ -13,11 +13,13 @@ export interface NewOrder {
   readonly kind: string;
   readonly line: string;
   readonly state: 'accepted';
+  /** Entry that records the acceptance. */
+  readonly evidenceSeq: number;
   /** Unix seconds. */
   readonly at: number;
 }
 
-export interface OrderRow extends Omit<NewOrder, 'state'> {
+export interface OrderRow extends Omit<NewOrder, 'state' | 'evidenceSeq'> {
   readonly state: OrderState;
   readonly outcome: string | null;
   readonly code: string | null;
@@ -26,6 +28,8 @@ export interface OrderRow extends Omit<NewOrder, 'state'> {
   /** JSON of the handler: what a self-ending order expects of the next start. */
   readonly detail: string | null;
   readonly acceptedAt: number;
+  /** 1 when the order's result was in an answered check-in: Central Command has no reason to send it again. */
+  readonly endReported: 0 | 1;
 }
 
 /** What is not named stays as it was. */
@@ -91,13 +95,15 @@ export interface OrdersTable {
 }
 
 const ORDER = `order_id AS orderId, epoch, seq, digest, kind, line, state, outcome, code, sentence,
-  evidence_seq AS evidenceSeq, detail, accepted_at AS acceptedAt, at`;
+  evidence_seq AS evidenceSeq, detail, accepted_at AS acceptedAt, at,
+  (state = 'result' AND reported >= revision) AS endReported`;
 const REFUSAL = 'digest, code, outcome, order_id AS orderId, sentence, evidence_seq AS evidenceSeq, at';
 
 export function ordersTable(db: Db): OrdersTable {
   const insert = db.query(
-    `INSERT INTO orders (order_id, epoch, seq, digest, kind, line, state, accepted_at, at, revision, reported)
-     VALUES (@orderId, @epoch, @seq, @digest, @kind, @line, 'accepted', @at, @at, 1, 0)`,
+    `INSERT INTO orders (order_id, epoch, seq, digest, kind, line, state, evidence_seq, accepted_at, at,
+       revision, reported)
+     VALUES (@orderId, @epoch, @seq, @digest, @kind, @line, 'accepted', @evidenceSeq, @at, @at, 1, 0)`,
   );
   const byId = db.query<OrderRow>(`SELECT ${ORDER} FROM orders WHERE order_id = ?`);
   const byDigest = db.query<OrderRow>(`SELECT ${ORDER} FROM orders WHERE digest = ?`);
@@ -135,8 +141,8 @@ export function ordersTable(db: Db): OrdersTable {
   const reportRefusal = db.query('UPDATE refusals SET reported = 1 WHERE id = ?');
 
   return {
-    insert: ({ orderId, epoch, seq, digest, kind, line, at }) =>
-      void insert.run({ orderId, epoch, seq, digest, kind, line, at }),
+    insert: ({ orderId, epoch, seq, digest, kind, line, evidenceSeq, at }) =>
+      void insert.run({ orderId, epoch, seq, digest, kind, line, evidenceSeq, at }),
     byId: (orderId) => byId.get(orderId) ?? null,
     byDigest: (digest) => byDigest.get(digest) ?? null,
     setState: (

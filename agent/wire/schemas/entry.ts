@@ -288,7 +288,7 @@ export type PredicateCommon = v.InferOutput<typeof commonSchema>;
 
 /** What a room hands to the log: everything of an entry that only that room knows. */
 export type EntryBody<K extends EntryKind = EntryKind> = K extends EntryKind
-  ? Omit<PredicateOf<K>, keyof PredicateCommon>
+  ? Omit<PredicateOf<K>, keyof PredicateCommon | 'kind'>
   : never;
 
 export const statementSchema = v.strictObject({
