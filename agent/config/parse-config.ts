@@ -238,12 +238,15 @@ function readKeys(problems: Problems, root: YAMLMap | null): ParsedConfig {
   }
   if (problems.list.length > 0) return { ok: false, problems: problems.sorted() };
   const config = values as unknown as Config;
-  const warnings =
-    config.mode === 'direct' && config.reseller_id !== null ? ['`reseller_id` has no effect in mode `direct`'] : [];
+  const isIdle = config.mode === 'direct' && config.reseller_id !== null;
   return {
     ok: true,
-    config: { ...config, central_url: config.central_url?.replace(/\/$/, '') ?? null },
-    warnings,
+    config: {
+      ...config,
+      reseller_id: isIdle ? null : config.reseller_id,
+      central_url: config.central_url?.replace(/\/$/, '') ?? null,
+    },
+    warnings: isIdle ? ['`reseller_id` has no effect in mode `direct`'] : [],
     positions,
   };
 }

@@ -176,6 +176,7 @@ describe('parseConfig', () => {
   it('warns that a reseller id has no effect in direct mode', () => {
     const parsed = parseConfig('mode: direct\nreseller_id: msp\n', 'c');
     expect(parsed.ok && parsed.warnings).toHaveLength(1);
+    expect(parsed.ok && parsed.config.reseller_id).toBeNull();
   });
 
   it('answers any text with a configuration or with problems that name a line', () => {

@@ -1,0 +1,30 @@
+// `npm test`: everything that runs on a bare machine without root and without extra packages.
+import { defineConfig } from 'vitest/config';
+
+/** Per test. Unit tests end in milliseconds; the limit is for a slow machine, not for waiting. */
+const TEST_TIMEOUT_MS = 30_000;
+/** Tests that start real processes of both sides. */
+const E2E_TIMEOUT_MS = 120_000;
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    // Real SQLite, TLS and child processes: more than two at a time only slow each other down on a small machine.
+    maxWorkers: 2,
+    testTimeout: TEST_TIMEOUT_MS,
+    hookTimeout: TEST_TIMEOUT_MS,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/{e2e,interop,attacks}/**/*.test.ts'],
+          testTimeout: E2E_TIMEOUT_MS,
+          hookTimeout: E2E_TIMEOUT_MS,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,17 @@
+// `npm run test:system`: tests that need root, Debian packages or minutes. Each skips with its reason where it cannot run.
+import { defineConfig } from 'vitest/config';
+
+/** Per test: power cuts, hundreds of kills, whole systems that boot. */
+const SYSTEM_TIMEOUT_MS = 900_000;
+
+export default defineConfig({
+  test: {
+    name: 'system',
+    include: ['test/system/**/*.test.ts'],
+    pool: 'forks',
+    // One at a time: they mount file systems and count what a whole machine does.
+    maxWorkers: 1,
+    testTimeout: SYSTEM_TIMEOUT_MS,
+    hookTimeout: SYSTEM_TIMEOUT_MS,
+  },
+});
