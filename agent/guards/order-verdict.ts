@@ -1,0 +1,96 @@
+// `guards` decides whether something may be done now: orders, the maintenance window, breakers. Pure.
+//
+// What order acceptance knows, and what it may answer.
+import type { ErrorCode } from '../errors/codes.ts';
+import type { ContentList } from '../wire/schemas/content.ts';
+import type { Order, OrderKind } from '../wire/schemas/order.ts';
+import type { OrderClass } from '../wire/schemas/primitives.ts';
+import type { Root } from '../wire/schemas/root.ts';
+import type { SitePolicy } from '../wire/schemas/site-policy.ts';
+
+/** Everything an order is judged by. The caller gathers it; nothing is read behind its back. */
+export interface AcceptanceContext {
+  readonly root: Root;
+  readonly revokedKeyids: ReadonlySet<string>;
+  readonly partnerId: string;
+  readonly siteId: string;
+  readonly applianceId: string;
+  readonly epoch: number;
+  /** Highest seq decided on in this epoch; 0 before the first. */
+  readonly floor: number;
+  /** Time T, Unix seconds; null without signed time in this boot. */
+  readonly nowT: number | null;
+  /** The content list and site policy in force, verified; null before the first. */
+  readonly content: ContentList | null;
+  readonly policy: SitePolicy | null;
+  readonly healingPaused: boolean;
+  /** False where the check `clock` did not pass, or NTP and T disagree. */
+  readonly clockSound: boolean;
+  /** Ids of authorisations that an order other than this one has used. */
+  readonly usedAuthorisations: ReadonlySet<string>;
+  /** Kinds that this agent has handlers for. */
+  readonly supportedKinds: ReadonlySet<OrderKind>;
+  /** True where only class `read` may be taken: signed time went back in this cycle, or the epoch is restricted. */
+  readonly readOnly?: boolean | undefined;
+  /**
+   * T at which each authorisation (by digest) was first seen. The delay of a single approver counts from there, since
+   * `issued_at` is that person's own word. One that is not in the map is being seen for the first time.
+   */
+  readonly authorisationsSeen?: ReadonlyMap<string, number> | undefined;
+}
+
+export interface Accepted {
+  readonly verdict: 'accepted';
+  readonly order: Order;
+  /** Hex SHA-256 of the payload. */
+  readonly digest: string;
+  readonly persons: readonly string[];
+  readonly requiredClass: OrderClass;
+  readonly authorisationDigest: string | null;
+}
+
+/** For good: these bytes are never accepted. Recorded once per (digest, code). */
+export interface Refused {
+  readonly verdict: 'refused';
+  readonly outcome: 'rejected' | 'expired';
+  readonly code: ErrorCode;
+  readonly sentence: string;
+  /** Of the payload; of the line where no payload could be read. */
+  readonly digest: string;
+  /** Null where the refusal came before the schema was judged. */
+  readonly order: Order | null;
+}
+
+/** Nothing is decided: the same bytes are judged again at the next check-in. `order` is verified, and not to be acted on. */
+export interface NotYet {
+  readonly verdict: 'not_yet';
+  readonly digest: string;
+  readonly order: Order;
+  readonly code: ErrorCode;
+  readonly sentence: string;
+}
+
+/** All is well with the order but the moment. Logged once; Central issues it again. */
+export interface Deferred {
+  readonly verdict: 'deferred';
+  readonly digest: string;
+  readonly order: Order;
+  readonly code: ErrorCode;
+  readonly sentence: string;
+  /** Unix seconds at which the cause ends; null where that is not known. */
+  readonly until: number | null;
+  /** For the caller to remember when it was first seen. */
+  readonly authorisationDigest: string | null;
+}
+
+export type AcceptanceVerdict = Accepted | Refused | NotYet | Deferred;
+
+/** How a step ends an acceptance; null where the order passes it. */
+export type Stop =
+  | { readonly stop: 'refused'; readonly code: ErrorCode; readonly sentence: string; readonly outcome?: 'expired' }
+  | { readonly stop: 'not_yet'; readonly code: ErrorCode; readonly sentence: string }
+  | { readonly stop: 'deferred'; readonly code: ErrorCode; readonly sentence: string; readonly until: number | null };
+
+export function refuse(code: ErrorCode, sentence: string): Stop {
+  return { stop: 'refused', code, sentence };
+}
