@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that `npm run test:system` uses. Run it as root; it may be run again at any time.
+set -euo pipefail
+
+# package: what test/system needs it for
+packages=(
+  e2fsprogs         # mkfs.ext4 for the power-cut test
+  iproute2          # ss and ip, to look for listening sockets from outside
+  nftables          # nft, a real ruleset for the firewall check
+  openssl           # a second opinion on keys, certificates and signatures
+  procps            # ps, to look at memory and children of the daemon
+  python3           # a verifier of evidence that shares no code with this repository
+  strace            # system calls of the daemon
+  systemd-container # systemd-nspawn, to boot the unit
+  util-linux        # losetup, mount, unshare
+  xfsprogs          # xfs_io, which shuts a file system down the way a power cut does
+)
+
+if ! command -v apt-get >/dev/null; then
+  echo "install-system-packages: apt-get is missing; install by hand: ${packages[*]}" >&2
+  exit 1
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ $state == installed ]] || missing+=("$package")
+done
+
+if ((${#missing[@]} == 0)); then
+  echo "install-system-packages: nothing to do, all ${#packages[@]} packages are installed"
+  exit 0
+fi
+if ((EUID != 0)); then
+  echo "install-system-packages: run as root to install: ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "install-system-packages: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet --quiet
+apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}"
+echo "install-system-packages: installed ${#missing[@]} of ${#packages[@]} packages"
