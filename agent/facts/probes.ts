@@ -1,0 +1,29 @@
+// All probes by name.
+import { clockProbe, type ClockFacts } from './clock.ts';
+import { diskProbe, type DiskFacts } from './disk.ts';
+import { firewallProbe, type FirewallFacts } from './firewall.ts';
+import { listenersProbe, type ListenerFacts } from './listeners.ts';
+import type { Fact, Probe } from './probe.ts';
+import { selfProbe, type SelfFacts } from './self.ts';
+
+export interface FactValues {
+  readonly clock: ClockFacts;
+  readonly disk: DiskFacts;
+  readonly firewall: FirewallFacts;
+  readonly listeners: ListenerFacts;
+  readonly self: SelfFacts;
+}
+export type ProbeName = keyof FactValues;
+
+/** What was read, by probe; absent where nobody asked. */
+export type FactSet = { readonly [N in ProbeName]?: Fact<FactValues[N]> };
+
+export const PROBES: { readonly [N in ProbeName]: Probe<FactValues[N]> } = {
+  clock: clockProbe,
+  disk: diskProbe,
+  firewall: firewallProbe,
+  listeners: listenersProbe,
+  self: selfProbe,
+};
+
+export const PROBE_NAMES = Object.keys(PROBES) as readonly ProbeName[];
