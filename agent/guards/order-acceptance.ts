@@ -8,9 +8,10 @@ import { sha256Hex } from '../wire/digest.ts';
 import { maxLineBytes, parseDocument, payloadDigest } from '../wire/document.ts';
 import { parseEnvelope, type Envelope } from '../wire/dsse.ts';
 import type { Order } from '../wire/schemas/order.ts';
+import type { OrderClass } from '../wire/schemas/primitives.ts';
 import { DOCUMENTS } from '../wire/schemas/payload-types.ts';
 import { parseStrict } from '../wire/strict-json.ts';
-import { judgeAuthorisation } from './order-authorisation.ts';
+import { judgeAuthorisation, type AuthorisationJudgement } from './order-authorisation.ts';
 import { judgeParams } from './order-params.ts';
 import {
   judgeClass,
@@ -23,6 +24,8 @@ import {
   policyView,
 } from './order-steps.ts';
 import { refuse, type AcceptanceContext, type AcceptanceVerdict, type Refused, type Stop } from './order-verdict.ts';
+
+export type { AcceptanceContext, AcceptanceVerdict } from './order-verdict.ts';
 
 /** The steps in the order in which they are judged, each with the codes that it can end with, in their order. */
 export const ACCEPTANCE_STEPS = [
@@ -94,21 +97,21 @@ function judgeOrder(
   persons: readonly string[],
   ctx: AcceptanceContext,
 ): AcceptanceVerdict {
-  let authorisationDigest: string | null = null;
-  const judge = (): Stop | null => {
-    const early = judgeSeq(order, ctx) ?? judgeTime(order, ctx) ?? judgeClass(order, ctx);
-    // judgeTime ended it where T is unknown; the test is for the compiler and for whoever reorders this.
-    if (early !== null || ctx.nowT === null) return early ?? refuse('order_time_unknown', 'there is no signed time');
-    const late = judgeContent(order, ctx.nowT, ctx) ?? judgeParams(order);
-    if (late !== null) return late;
-    const authorisation = judgeAuthorisation(order, required, ctx.nowT, ctx);
-    authorisationDigest = authorisation.digest;
-    return authorisation.stop ?? judgeHealing(order, ctx) ?? judgeWindow(order, required, ctx.nowT, policyView(ctx));
-  };
   const required = requiredClass(order, ctx.content);
-  const stop = judge();
-  if (stop === null)
-    return { verdict: 'accepted', order, digest, persons, requiredClass: required, authorisationDigest };
+  const { stop, authorisation } = judgeSteps(order, required, ctx);
+  const authorisationDigest = authorisation?.digest ?? null;
+  if (stop === null) {
+    const authorisationId = authorisation?.id ?? null;
+    return {
+      verdict: 'accepted',
+      order,
+      digest,
+      persons,
+      requiredClass: required,
+      authorisationDigest,
+      authorisationId,
+    };
+  }
   switch (stop.stop) {
     case 'refused':
       return refusal(stop, digest, order);
@@ -119,6 +122,20 @@ function judgeOrder(
       return { verdict: 'deferred', digest, order, code, sentence, until, authorisationDigest };
     }
   }
+}
+
+/** The steps from `seq` on. The first one that stops ends it. */
+function judgeSteps(order: Order, required: OrderClass, ctx: AcceptanceContext): AuthorisationJudgement {
+  const early = judgeSeq(order, ctx) ?? judgeTime(order, ctx) ?? judgeClass(order, ctx);
+  // judgeTime ends it where T is unknown; the test is for the compiler and for whoever reorders this.
+  if (early !== null || ctx.nowT === null) {
+    return { stop: early ?? refuse('order_time_unknown', 'there is no signed time'), authorisation: null };
+  }
+  const late = judgeContent(order, ctx.nowT, ctx) ?? judgeParams(order);
+  if (late !== null) return { stop: late, authorisation: null };
+  const { stop, authorisation } = judgeAuthorisation(order, required, ctx.nowT, ctx);
+  const last = stop ?? judgeHealing(order, ctx) ?? judgeWindow(order, required, ctx.nowT, policyView(ctx));
+  return { stop: last, authorisation };
 }
 
 /** Steps `size` and `envelope`. A refusal here names the digest of the line: there is no payload to name. */

@@ -16,8 +16,8 @@ export const SIGNER_CLOCK_TOLERANCE_S = 300;
 
 export interface AuthorisationJudgement {
   readonly stop: Stop | null;
-  /** Digest of the embedded authorisation once its signatures were found good, else null. */
-  readonly digest: string | null;
+  /** The embedded authorisation once its signatures and schema were found good, else null. */
+  readonly authorisation: { readonly digest: string; readonly id: string } | null;
 }
 
 /** Judges the authorisation of an order that passed every earlier step. `nowT` is time T. */
@@ -29,7 +29,7 @@ export function judgeAuthorisation(
 ): AuthorisationJudgement {
   const embedded = order.authorisation;
   if (required !== 'disruptive') {
-    if (embedded === undefined) return { stop: null, digest: null };
+    if (embedded === undefined) return { stop: null, authorisation: null };
     return stopped(refuse('order_authorisation_unexpected', `an order of class ${required} needs no authorisation`));
   }
   if (embedded === undefined) {
@@ -56,7 +56,8 @@ export function judgeAuthorisation(
   }
   const digest = payloadDigest(envelope);
   const waits = alone !== undefined && persons.length < 2 ? alone.delay_s : 0;
-  return { stop: judgeAct(order, value) ?? judgeTimes(value, digest, waits, nowT, ctx), digest };
+  const stop = judgeAct(order, value) ?? judgeTimes(value, digest, waits, nowT, ctx);
+  return { stop, authorisation: { digest, id: value.authorisation_id } };
 }
 
 function judgeAct(order: Order, value: Authorisation): Stop | null {
@@ -92,7 +93,7 @@ function judgeTimes(
     return refuse('order_authorisation_lifetime', 'the authorisation is not valid for between 1 second and 7 days');
   }
   if (nowT >= value.not_after) return refuse('order_authorisation_expired', 'the authorisation is past its date');
-  if (ctx.usedAuthorisations.has(value.authorisation_id)) {
+  if (ctx.usedAuthorisations.has(value.authorisation_id) || ctx.usedAuthorisations.has(digest)) {
     return refuse('order_authorisation_used', 'the authorisation was used already');
   }
   if (value.issued_at > nowT + SIGNER_CLOCK_TOLERANCE_S) {
@@ -125,5 +126,5 @@ function orNull<T>(read: () => T): T | null {
 }
 
 function stopped(stop: Stop): AuthorisationJudgement {
-  return { stop, digest: null };
+  return { stop, authorisation: null };
 }

@@ -17,7 +17,7 @@ export const DIAGNOSTIC_ITEMS = [
 ] as const;
 export type DiagnosticItem = (typeof DIAGNOSTIC_ITEMS)[number];
 
-/** A pause of healing ends by itself after at most this long. */
+/** A pause of healing that names its length lasts at most this long. */
 export const MAX_PAUSE_MINUTES = 7 * 24 * 60;
 
 const distinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length;

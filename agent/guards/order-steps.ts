@@ -44,8 +44,9 @@ export function judgeTime(order: Order, ctx: AcceptanceContext): Stop | null {
   if (order.not_before < order.issued_at || order.expires_at <= order.not_before) {
     return refuse('order_times_inconsistent', 'issued_at, not_before and expires_at do not follow each other');
   }
-  if (order.expires_at - order.not_before > MAX_ORDER_LIFETIME_S) {
-    return refuse('order_lifetime_too_long', 'the order is valid for more than 15 minutes');
+  const limit = Math.min(MAX_ORDER_LIFETIME_S, ctx.maxLifetimeS ?? MAX_ORDER_LIFETIME_S);
+  if (order.expires_at - order.not_before > limit) {
+    return refuse('order_lifetime_too_long', `the order is valid for more than ${limit} s`);
   }
   const { nowT } = ctx;
   if (nowT === null) {

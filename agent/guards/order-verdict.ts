@@ -26,8 +26,13 @@ export interface AcceptanceContext {
   readonly healingPaused: boolean;
   /** False where the check `clock` did not pass, or NTP and T disagree. */
   readonly clockSound: boolean;
-  /** Ids of authorisations that an order other than this one has used. */
+  /**
+   * Authorisations, by id or by digest, that an order other than this one has used. The caller leaves out what this very
+   * order uses when it judges it again before the start.
+   */
   readonly usedAuthorisations: ReadonlySet<string>;
+  /** The site's own limit on the life of an order, seconds. Only lowers the general one (15 minutes). */
+  readonly maxLifetimeS?: number | undefined;
   /** Kinds that this agent has handlers for. */
   readonly supportedKinds: ReadonlySet<OrderKind>;
   /** True where only class `read` may be taken: signed time went back in this cycle, or the epoch is restricted. */
@@ -47,6 +52,8 @@ export interface Accepted {
   readonly persons: readonly string[];
   readonly requiredClass: OrderClass;
   readonly authorisationDigest: string | null;
+  /** What the caller records as used: an authorisation is single-use by this id. */
+  readonly authorisationId: string | null;
 }
 
 /** For good: these bytes are never accepted. Recorded once per (digest, code). */
