@@ -87,7 +87,8 @@ export interface OrdersTable {
   refusals(limit: number): RefusalRow[];
   /** Single use: a second use of the id is a defect of the caller and throws. */
   useAuthorisation(id: string, orderDigest: string, at: number): void;
-  usedAuthorisations(): string[];
+  /** Ids that were used by any order, or by any but the one with this digest. */
+  usedAuthorisations(exceptOrderDigest?: string): string[];
   /** Orders and refusals whose latest state was in no answered check-in yet, oldest first. */
   unreported(limit: number): ReportRow[];
   /** Keys of a state that was overtaken since do nothing: the newer state is still to be reported. */
@@ -128,7 +129,7 @@ export function ordersTable(db: Db): OrdersTable {
   const refusal = db.query<RefusalRow>(`SELECT ${REFUSAL} FROM refusals WHERE digest = ? AND code = ?`);
   const refusals = db.query<RefusalRow>(`SELECT ${REFUSAL} FROM refusals ORDER BY id DESC LIMIT ?`);
   const use = db.query('INSERT INTO authorisations (authorisation_id, order_digest, at) VALUES (?, ?, ?)');
-  const used = db.query<{ id: string }>('SELECT authorisation_id AS id FROM authorisations ORDER BY rowid');
+  const used = db.query<{ id: string }>('SELECT authorisation_id AS id FROM authorisations WHERE order_digest IS NOT ? ORDER BY rowid');
   const unreported = db.query<ReportRow>(
     `SELECT 'order ' || revision || ' ' || order_id AS key, order_id, digest AS payload_sha256, state, outcome, code,
        evidence_seq, at FROM orders WHERE reported < revision
@@ -158,7 +159,7 @@ export function ordersTable(db: Db): OrdersTable {
     refusal: (digest, code) => refusal.get(digest, code) ?? null,
     refusals: (limit) => refusals.all(limit),
     useAuthorisation: (id, orderDigest, at) => void use.run(id, orderDigest, at),
-    usedAuthorisations: () => used.all().map(({ id }) => id),
+    usedAuthorisations: (exceptOrderDigest) => used.all(exceptOrderDigest ?? null).map(({ id }) => id),
     unreported: (limit) => unreported.all(limit),
     markReported: (keys) =>
       db.unit(() => {

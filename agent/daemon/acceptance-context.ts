@@ -1,0 +1,39 @@
+// Everything that orders are judged by at this moment.
+import type { AcceptanceContext } from '../guards/order-verdict.ts';
+import type { OrderKind } from '../wire/schemas/order.ts';
+import { timeT } from '../trust/signed-time.ts';
+import type { Enrolled } from './agent-state.ts';
+import type { DaemonContext } from './context.ts';
+import { healingPausedUntil } from './healing-pause.ts';
+
+/** Kinds that this version carries out; every other is refused with a code that says so. */
+export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
+  'run_check',
+  'collect_diagnostics',
+  'restart_agent',
+  'set_healing',
+]);
+
+export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): AcceptanceContext {
+  const { store, clock, state } = context;
+  const { identity, trust } = enrolled;
+  const nowT = timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
+  return {
+    root: trust.root().root,
+    revokedKeyids: new Set(),
+    partnerId: identity.partnerId,
+    siteId: identity.siteId,
+    applianceId: identity.applianceId,
+    epoch: identity.epoch,
+    floor: store.orders.floor(identity.epoch),
+    nowT,
+    content: trust.content()?.value ?? null,
+    policy: trust.policy()?.value ?? null,
+    healingPaused: nowT !== null && (healingPausedUntil(store) ?? 0) > nowT,
+    clockSound: state.findings.get('appliance/clock')?.result === 'pass',
+    readOnly: state.timeWentBack,
+    usedAuthorisations: new Set(store.orders.usedAuthorisations()),
+    supportedKinds: SUPPORTED_KINDS,
+    maxLifetimeS: context.config.order_ttl_s,
+  };
+}

@@ -1,0 +1,74 @@
+// What the daemon knows at this moment, kept in memory only; everything that must survive a restart is in the store.
+import type { AgentError } from '../errors/agent-error.ts';
+import type { EvidenceLog } from '../evidence/log.ts';
+import type { Recorder } from '../evidence/recorder.ts';
+import type { HttpsClient } from '../https/client.ts';
+import type { EnrolledIdentity } from '../store/open-store.ts';
+import type { Lifecycle } from '../system/status-file.ts';
+import type { Uplink } from '../uplink/create-uplink.ts';
+import type { Finding } from '../wire/schemas/finding.ts';
+import type { Health } from '../wire/schemas/checkin.ts';
+import type { TrustState } from './trust-state.ts';
+
+/** All that exists only after enrolment. */
+export interface Enrolled {
+  readonly identity: EnrolledIdentity;
+  readonly trust: TrustState;
+  readonly evidence: EvidenceLog;
+  readonly recorder: Recorder;
+  readonly https: HttpsClient;
+  readonly uplink: Uplink;
+}
+
+/** Where the time of entries comes from, as the last `clock` fact and the last answer say. */
+export type ClockHealth = Health['clock'];
+
+export interface Blocked {
+  readonly code: string;
+  readonly sentence: string;
+  readonly remedy: string;
+}
+
+export interface AgentState {
+  lifecycle: Lifecycle;
+  enrolled: Enrolled | null;
+  /** While not enrolled: why, in plain words. */
+  enrolment: Blocked | null;
+  fingerprint: string | null;
+  centralUrl: string | null;
+  /** Last finding of each target and check, by `target/check`. */
+  readonly findings: Map<string, Finding>;
+  /** Whether the system clock is disciplined, as the last `clock` fact says; null before it was read. */
+  clockSynchronised: boolean | null;
+  /** What `PRAGMA quick_check` said last, and when (monotonic milliseconds). */
+  databaseCheck: { readonly said: string; readonly atMs: number } | null;
+  lastAnswerAt: number | null;
+  /** Signed time minus wall clock at the last answer, milliseconds. */
+  clockOffsetMs: number | null;
+  /** The last answer's time lay before the one before it: only `read` orders until the next answer. */
+  timeWentBack: boolean;
+  /** Set by a good check-in, cleared by a failed one. */
+  checkinError: AgentError | null;
+  checkinFailures: number;
+  uploadError: AgentError | null;
+  /** Central's interval, where an answer set one. */
+  checkinIntervalS: number | null;
+}
+
+export const initialState = (): AgentState => ({
+  lifecycle: 'starting',
+  enrolled: null,
+  enrolment: null,
+  fingerprint: null,
+  centralUrl: null,
+  findings: new Map(),
+  clockSynchronised: null,
+  databaseCheck: null,
+  lastAnswerAt: null,
+  clockOffsetMs: null,
+  timeWentBack: false,
+  checkinError: null,
+  checkinFailures: 0,
+  uploadError: null,
+  checkinIntervalS: null,
+});

@@ -1,0 +1,38 @@
+// The one reason that keeps the appliance from all its work, most basic first. Pure.
+import type { AgentState, Blocked } from './agent-state.ts';
+
+/** A wall clock this far from the signed time is named as the reason: certificates and windows depend on it. */
+const CLOCK_FAR_OFF_MS = 120_000;
+
+type Inputs = Pick<
+  AgentState,
+  'lifecycle' | 'enrolment' | 'checkinError' | 'uploadError' | 'clockOffsetMs' | 'timeWentBack'
+>;
+
+export function blockingReason(state: Inputs): Blocked | null {
+  if (state.enrolment !== null) return state.enrolment;
+  if (state.checkinError !== null) {
+    const { code, message, remedy } = state.checkinError;
+    return { code, sentence: `Central Command gave no usable answer: ${message}.`, remedy };
+  }
+  if (state.timeWentBack) {
+    return {
+      code: 'signed_time_went_back',
+      sentence: 'Central Command answered with an earlier time than before; only reading orders are accepted.',
+      remedy: 'check the clock of Central Command',
+    };
+  }
+  if (state.clockOffsetMs !== null && Math.abs(state.clockOffsetMs) > CLOCK_FAR_OFF_MS) {
+    const seconds = Math.round(Math.abs(state.clockOffsetMs) / 1_000);
+    return {
+      code: 'clock_far_off',
+      sentence: `The clock of this machine is ${seconds} s away from Central Command's signed time.`,
+      remedy: 'let NTP through or set the clock',
+    };
+  }
+  if (state.uploadError !== null) {
+    const { code, message, remedy } = state.uploadError;
+    return { code, sentence: `Evidence waits here and is not uploaded: ${message}.`, remedy };
+  }
+  return null;
+}

@@ -1,0 +1,72 @@
+// The status file's content, from what the daemon knows. Pure but for its inputs' getters.
+import { rootWarnings } from '../trust/root-warnings.ts';
+import type { AgentStatus, StageStatus } from '../system/status-file.ts';
+import { blockingReason } from './blocking-reason.ts';
+import type { DaemonContext } from './context.ts';
+import { nowSeconds } from './context.ts';
+import { healingPausedUntil } from './healing-pause.ts';
+
+export function buildStatus(context: DaemonContext, stages: readonly StageStatus[]): AgentStatus {
+  const { state, store, config, clock } = context;
+  const { enrolled } = state;
+  const now = nowSeconds(clock);
+  const traffic = store.uplink.bytes().at(-1);
+  const parked = enrolled === null ? null : store.uplink.parked(enrolled.identity.origin);
+  return {
+    schema: 'compliance-agent/status/v1',
+    written_at: now,
+    started_at: context.startedAt,
+    pid: process.pid,
+    agent_version: context.build.version,
+    state: state.lifecycle,
+    blocking_reason: blockingReason(state),
+    mode: config.mode,
+    partner_id: enrolled?.identity.partnerId ?? null,
+    site_id: enrolled?.identity.siteId ?? null,
+    appliance_id: enrolled?.identity.applianceId ?? null,
+    fingerprint: state.fingerprint,
+    central_url: enrolled === null ? state.centralUrl : (config.central_url ?? enrolled.identity.centralUrl),
+    last_answer_at: state.lastAnswerAt,
+    clock_offset_s: state.clockOffsetMs === null ? null : Math.round(state.clockOffsetMs / 1_000),
+    bytes_today: { sent: traffic?.sent ?? 0, received: traffic?.received ?? 0 },
+    log:
+      enrolled === null
+        ? null
+        : { origin: enrolled.identity.origin, size: enrolled.evidence.size(), root: enrolled.evidence.root() },
+    stored_size: enrolled === null ? null : enrolled.uplink.storedSize(),
+    queue: enrolled === null ? null : queueOf(enrolled.uplink.queue()),
+    upload_parked: parked === null ? null : { code: parked.code, sentence: parked.sentence, until: parked.until },
+    root_version: enrolled?.trust.root().root.version ?? null,
+    content_version: enrolled?.trust.content()?.value.version ?? null,
+    policy_version: enrolled?.trust.policy()?.value.version ?? null,
+    healing_paused_until: healingPausedUntil(store),
+    findings: [...state.findings.values()].map((finding) => ({
+      check: finding.check.id,
+      target: finding.target.id,
+      result: finding.result,
+      sentence: finding.sentence,
+      read_at: finding.facts_read_at,
+    })),
+    stages,
+    warnings: warnings(context, now),
+  };
+}
+
+const queueOf = (queue: { readonly entries: number; readonly bytes: number }) => ({
+  entries: queue.entries,
+  bytes: queue.bytes,
+});
+
+function warnings(context: DaemonContext, now: number): string[] {
+  const said = ["The agent's keys lie in files that only it can read; no hardware or service manager protects them."];
+  const trust = context.state.enrolled?.trust;
+  if (trust !== undefined) {
+    said.push(...trust.problems());
+    const { root } = trust.root();
+    if (root.roles.content.threshold === 1) said.push('One person alone may sign content at this partner.');
+    if (root.roles.operator.threshold === 1)
+      said.push('One person alone may sign site policy and authorisations at this partner.');
+    said.push(...rootWarnings(root, now).map((warning) => warning.sentence));
+  }
+  return said;
+}

@@ -1,0 +1,46 @@
+// What every stage of the daemon is given.
+import type { LoadedChecks } from './load-checks.ts';
+import type { Config } from '../config/keys.ts';
+import type { DeviceKeys } from '../identity/keys.ts';
+import type { Store } from '../store/open-store.ts';
+import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
+import type { AgentState } from './agent-state.ts';
+import type { StageName } from './stage.ts';
+
+/** The surroundings, built in main.ts only. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly exec: Exec;
+  readonly notify: Notify;
+  readonly ticker: Ticker;
+  readonly log: Log;
+}
+
+/** Which build this is; facts of the package, not of the site. */
+export interface BuildInfo {
+  readonly version: string;
+  /** Null where this is no NixOS system. */
+  readonly nixosRevision: string | null;
+  readonly derivationDigest: string | null;
+}
+
+export interface DaemonContext extends Ports {
+  readonly config: Config;
+  readonly build: BuildInfo;
+  readonly store: Store;
+  readonly keys: DeviceKeys;
+  /** Files whose modes the `self` check looks at. */
+  readonly keyFiles: readonly string[];
+  readonly checks: LoadedChecks;
+  readonly state: AgentState;
+  readonly startedAt: number;
+  /** A new value with every start. */
+  readonly instance: string;
+  /** Makes a stage run at the next tick. */
+  readonly trigger: (name: StageName) => void;
+  /** Ends the process in good order; the service manager starts it again. */
+  readonly requestRestart: () => void;
+}
+
+export const nowSeconds = (clock: Pick<Clock, 'wallMs'>): number => Math.floor(clock.wallMs() / 1_000);

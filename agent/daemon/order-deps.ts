@@ -1,0 +1,28 @@
+// Hands the orders' room what it needs, with one handler for each supported kind.
+import type { CarryOutDeps } from '../orders/carry-out-orders.ts';
+import type { OrderHandler } from '../orders/order-handler.ts';
+import { acceptanceContext } from './acceptance-context.ts';
+import type { Enrolled } from './agent-state.ts';
+import type { DaemonContext } from './context.ts';
+import { collectDiagnosticsHandler } from './order-handlers/collect-diagnostics.ts';
+import { restartAgentHandler } from './order-handlers/restart-agent.ts';
+import { runCheckHandler } from './order-handlers/run-check.ts';
+import { setHealingHandler } from './order-handlers/set-healing.ts';
+
+export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: string): CarryOutDeps {
+  const handlers: OrderHandler[] = [
+    runCheckHandler(context),
+    collectDiagnosticsHandler(context),
+    restartAgentHandler(context),
+    setHealingHandler(context),
+  ];
+  return {
+    store: context.store,
+    evidence: enrolled.evidence,
+    log: context.log.child({ run_id: runId, stage: 'orders' }),
+    clock: context.clock,
+    acceptance: () => acceptanceContext(enrolled, context),
+    handlers: new Map(handlers.map((handler) => [handler.kind, handler])),
+    instance: context.instance,
+  };
+}

@@ -1,0 +1,125 @@
+// One check-in: what we are, what came of orders; and the signed answer with the time, the documents in force, the orders.
+import { isAgentError } from '../../errors/agent-error.ts';
+import { statfsSync } from 'node:fs';
+import type { CheckinAnswer, Health } from '../../wire/schemas/checkin.ts';
+import { orderReport } from '../../orders/order-report.ts';
+import { receiveOrders } from '../../orders/receive-orders.ts';
+import { acceptanceContext } from '../acceptance-context.ts';
+import type { Enrolled } from '../agent-state.ts';
+import { blockingReason } from '../blocking-reason.ts';
+import { buildHealth } from '../build-health.ts';
+import type { DaemonContext } from '../context.ts';
+import { nowSeconds } from '../context.ts';
+import { clockOf } from '../entry-context.ts';
+import type { Stage, StageResult } from '../stage.ts';
+
+/** For the request, the documents it names and the orders in it. */
+const DEADLINE_MS = 50_000;
+/** Reports of orders in one check-in; the rest goes with the next. */
+const MAX_REPORTS = 64;
+/** Misses in a row before the log says so: one lost answer is no event. */
+const MISSES_BEFORE_ALERT = 3;
+
+export function checkinStage(context: DaemonContext): Stage {
+  const { state, config } = context;
+  const intervalMs = (): number => (state.checkinIntervalS ?? config.poll_interval_s) * 1_000;
+  return {
+    name: 'checkin',
+    wanted: () => state.enrolled !== null,
+    intervalMs,
+    jittered: true,
+    deadlineMs: DEADLINE_MS,
+    // The check-in is how everything else comes back: it keeps its pace and has no breaker.
+    longestPauseMs: intervalMs,
+    async run(signal, runId): Promise<StageResult | void> {
+      const { enrolled } = state;
+      if (enrolled === null) return;
+      try {
+        await checkIn(enrolled, context, signal, runId);
+      } catch (error) {
+        if (isAgentError(error) && !signal.aborted) noteFailure(enrolled, context, error);
+        throw error;
+      }
+    },
+  };
+}
+
+async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: AbortSignal, runId: string): Promise<void> {
+  const { store, clock } = context;
+  const log = context.log.child({ run_id: runId, stage: 'checkin' });
+  const reports = store.orders.unreported(MAX_REPORTS);
+  const { answer, signedTime, wentBack, bytes } = await enrolled.uplink.checkIn(
+    {
+      runId,
+      health: currentHealth(enrolled, context),
+      results: reports.map(orderReport),
+      orderFloor: store.orders.floor(enrolled.identity.epoch),
+      contentVersion: enrolled.trust.content()?.value.version ?? null,
+      policyVersion: enrolled.trust.policy()?.value.version ?? null,
+    },
+    signal,
+  );
+  store.orders.markReported(reports.map((report) => report.key));
+  noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
+  const changed = await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
+  if (changed.rootChanged || changed.contentChanged || changed.policyChanged) {
+    enrolled.trust.reload();
+    log.info('documents changed', { ...changed });
+  }
+  const lines = answer.orders.map((envelope) => JSON.stringify(envelope));
+  const received = receiveOrders(lines, {
+    store,
+    evidence: enrolled.evidence,
+    log,
+    acceptance: () => acceptanceContext(enrolled, context),
+    now: () => nowSeconds(clock),
+  });
+  if (received.accepted + received.waiting > 0) context.trigger('orders');
+  if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
+  log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });
+}
+
+function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {
+  const { state, store, config } = context;
+  const disk = statfsSync(config.state_dir);
+  return buildHealth({
+    findings: state.findings.values(),
+    queue: enrolled.uplink.queue(),
+    blocked: blockingReason(state),
+    disk: { free_bytes: disk.bavail * disk.bsize, total_bytes: disk.blocks * disk.bsize },
+    rssBytes: process.memoryUsage.rss(),
+    clock: clockOf(context, store.trust.signedTime()),
+  });
+}
+
+function noteSuccess(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  answer: CheckinAnswer,
+  serverTime: number,
+  wentBack: boolean,
+): void {
+  const { state, clock } = context;
+  if (state.checkinFailures > 0) context.log.info('central command answers again', { misses: state.checkinFailures });
+  state.checkinError = null;
+  state.checkinFailures = 0;
+  state.lastAnswerAt = nowSeconds(clock);
+  state.clockOffsetMs = serverTime * 1_000 - clock.wallMs();
+  state.timeWentBack = wentBack;
+  state.checkinIntervalS = context.config.poll_interval_s;
+  context.log.setLevel(answer.config.log_level);
+  enrolled.recorder.clear('central_unreachable');
+  if (wentBack)
+    enrolled.recorder.raise('signed_time_went_back', { severity: 'high', details: { server_time: serverTime } });
+  else enrolled.recorder.clear('signed_time_went_back');
+}
+
+function noteFailure(enrolled: Enrolled, context: DaemonContext, error: Parameters<typeof isAgentError>[0]): void {
+  if (!isAgentError(error)) return;
+  const { state } = context;
+  state.checkinError = error;
+  state.checkinFailures += 1;
+  if (state.checkinFailures === MISSES_BEFORE_ALERT) {
+    enrolled.recorder.raise('central_unreachable', { severity: 'medium', details: { cause: error.code } });
+  }
+}

@@ -1,0 +1,39 @@
+// Runs the checks whose cadence has come, enrolled or not: a box that waits for confirmation checks and shows already.
+import type { DaemonContext } from '../context.ts';
+import { ALL_CHECKS, dueChecks, PROBE_DEADLINE_MS, runChecks } from '../run-checks.ts';
+import type { Stage } from '../stage.ts';
+
+/** How often it is looked whether a check is due. */
+const LOOK_MS = 5_000;
+
+export function checksStage(context: DaemonContext): Stage {
+  const lastRun = new Map<string, number>();
+  const { clock, state, config } = context;
+  return {
+    name: 'checks',
+    wanted: () => true,
+    intervalMs: () => Math.min(LOOK_MS, (config.checks_interval_s ?? LOOK_MS) * 1_000),
+    jittered: false,
+    deadlineMs: 2 * PROBE_DEADLINE_MS,
+    longestPauseMs: () => 60_000,
+    async run(signal, runId) {
+      const due = dueChecks(ALL_CHECKS, lastRun, clock.monoMs(), config.checks_interval_s);
+      if (due.length === 0) return;
+      const startedMs = clock.monoMs();
+      const { findings, changed } = await runChecks(due, context, signal);
+      for (const check of due) lastRun.set(check.id, startedMs);
+      const clockFinding = findings.find((finding) => finding.check.id === 'clock');
+      if (clockFinding !== undefined) state.clockSynchronised = clockFinding.facts['synchronised'] === true;
+      const log = context.log.child({ run_id: runId, stage: 'checks' });
+      for (const finding of findings) {
+        const fields = { check: finding.check.id, result: finding.result, reason: finding.sentence };
+        if (finding.result === 'fail' || finding.result === 'unknown') log.debug('finding', fields);
+      }
+      log.debug('checks done', {
+        checks: due.length,
+        changed: changed.length,
+        ms: Math.round(clock.monoMs() - startedMs),
+      });
+    },
+  };
+}

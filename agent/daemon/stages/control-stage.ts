@@ -1,0 +1,33 @@
+// Looks for requests that the CLI dropped: each only makes a stage run sooner.
+import { takeControlDrops } from '../../system/status-file.ts';
+import type { DaemonContext } from '../context.ts';
+import type { Stage, StageName } from '../stage.ts';
+
+const STAGE_OF: Readonly<Record<string, StageName>> = {
+  checkin_now: 'checkin',
+  check_now: 'checks',
+  upload_now: 'upload',
+  provision_now: 'enrol',
+};
+
+export function controlStage(context: DaemonContext): Stage {
+  return {
+    name: 'control',
+    wanted: () => true,
+    intervalMs: () => 2_000,
+    jittered: false,
+    deadlineMs: 10_000,
+    longestPauseMs: () => 30_000,
+    run() {
+      for (const drop of takeControlDrops(context.config.state_dir)) {
+        const stage = STAGE_OF[drop.verb];
+        if (stage === undefined) context.log.warn('unknown request dropped', { file: drop.name });
+        else {
+          context.log.info('request taken', { verb: drop.verb });
+          context.trigger(stage);
+        }
+      }
+      return Promise.resolve();
+    },
+  };
+}

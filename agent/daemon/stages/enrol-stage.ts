@@ -1,0 +1,104 @@
+// Until the appliance is enrolled: reads the provisioning files, sends the claim, waits for a person's confirmation.
+// Every dead end here is said as the blocking reason and tried again.
+import { AgentError, isAgentError } from '../../errors/agent-error.ts';
+import { fingerprint } from '../../identity/fingerprint.ts';
+import { createHttpsClient } from '../../https/client.ts';
+import { enrolOnce } from '../../identity/enrol.ts';
+import { overwriteToken, readProvisionFiles, writeProvisionResult } from '../../identity/provision-files.ts';
+import type { DaemonContext } from '../context.ts';
+import { nowSeconds } from '../context.ts';
+import { openEnrolled } from '../open-enrolled.ts';
+import type { Stage, StageResult } from '../stage.ts';
+
+const LOOK_FOR_FILES_MS = 10_000;
+const LONGEST_PAUSE_MS = 300_000;
+const DEADLINE_MS = 45_000;
+
+export function enrolStage(context: DaemonContext): Stage {
+  const { state } = context;
+  return {
+    name: 'enrol',
+    wanted: () => state.enrolled === null,
+    intervalMs: () => Math.min(LOOK_FOR_FILES_MS, context.config.poll_interval_s * 1_000),
+    jittered: true,
+    deadlineMs: DEADLINE_MS,
+    longestPauseMs: () => Math.min(LONGEST_PAUSE_MS, context.config.poll_interval_s * 5_000),
+    async run(signal, runId) {
+      try {
+        return await tryToEnrol(context, signal, runId);
+      } catch (error) {
+        if (isAgentError(error) && !signal.aborted) {
+          const at = error.place === undefined ? '' : ` (${error.place})`;
+          state.enrolment = {
+            code: error.code,
+            sentence: `Not enrolled: ${error.message}${at}.`,
+            remedy: error.remedy,
+          };
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: string): Promise<StageResult | void> {
+  const { state, config, store, keys, clock } = context;
+  const log = context.log.child({ run_id: runId, stage: 'enrol' });
+  const provision = readProvisionFiles(config.provision_dir);
+  const centralUrl = config.central_url ?? provision.centralUrl;
+  state.fingerprint = fingerprint(keys.signer.spki, provision.root.digest);
+  state.centralUrl = centralUrl;
+  const https = createHttpsClient({ baseUrl: centralUrl, caPem: provision.caPem, caPins: provision.caPins });
+  try {
+    const answer = await enrolOnce(
+      { https, keys, clock, ids: context.ids, agentVersion: context.build.version },
+      { ...provision, centralUrl },
+      signal,
+    );
+    if (answer.status === 'pending') {
+      if (state.lifecycle !== 'pending') log.info('waiting for confirmation', { fingerprint: state.fingerprint });
+      state.lifecycle = 'pending';
+      state.enrolment = {
+        code: 'enrolment_pending',
+        sentence: answer.sentence,
+        remedy: `compare the fingerprint ${state.fingerprint} and confirm it at Central Command`,
+      };
+      return { nextInMs: Math.min(answer.retryInS, config.poll_interval_s) * 1_000 };
+    }
+    refuseOtherMode(config, answer.identity);
+    const at = nowSeconds(clock);
+    store.unit(() => {
+      const { root } = provision.root;
+      store.trust.addRoot({ version: root.version, digest: provision.root.digest, line: provision.root.line });
+      store.trust.saveIdentity(answer.identity);
+      if (answer.policy !== null) {
+        const { value, digest, line } = answer.policy;
+        store.trust.putDocument({ kind: 'policy', version: value.version, digest, line, at });
+      }
+    });
+    state.enrolled = openEnrolled(context, answer.identity);
+    state.lifecycle = 'enrolled';
+    state.enrolment = null;
+    const { applianceId, siteId, origin } = answer.identity;
+    log.info('enrolled', { appliance_id: applianceId, site_id: siteId, origin });
+    overwriteToken(config.provision_dir);
+    writeProvisionResult(config.provision_dir, `enrolled as ${applianceId} at site ${siteId}`);
+    context.trigger('checkin');
+    context.trigger('checks');
+  } finally {
+    await https.close();
+  }
+}
+
+/** The binding says how the partner runs this site; a configuration that says otherwise is a mistake to be seen, not guessed away. */
+function refuseOtherMode(
+  config: DaemonContext['config'],
+  identity: { readonly deploymentMode: string; readonly resellerId: string | null },
+): void {
+  if (identity.deploymentMode !== config.mode || (identity.resellerId ?? null) !== config.reseller_id) {
+    throw new AgentError(
+      'binding_mode_differs',
+      `Central Command enrolled this appliance as ${identity.deploymentMode}/${identity.resellerId ?? '-'}, the configuration says ${config.mode}/${config.reseller_id ?? '-'}`,
+    );
+  }
+}

@@ -1,0 +1,22 @@
+// Heartbeats, the daily digest, the scope: what the log says while nothing changes.
+import { nowSeconds } from '../context.ts';
+import type { DaemonContext } from '../context.ts';
+import type { Stage } from '../stage.ts';
+
+const LOOK_MS = 5_000;
+const DEADLINE_MS = 30_000;
+
+export function evidenceStage(context: DaemonContext): Stage {
+  return {
+    name: 'evidence',
+    wanted: () => context.state.enrolled !== null,
+    intervalMs: () => LOOK_MS,
+    jittered: false,
+    deadlineMs: DEADLINE_MS,
+    longestPauseMs: () => 60_000,
+    run() {
+      context.state.enrolled?.recorder.upkeep(nowSeconds(context.clock));
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,27 @@
+// Carries out what was accepted. Triggered by the check-in; looks by itself for orders that wait for their time.
+import { carryOutOrders } from '../../orders/carry-out-orders.ts';
+import type { DaemonContext } from '../context.ts';
+import { orderDeps } from '../order-deps.ts';
+import type { Stage } from '../stage.ts';
+
+const LOOK_MS = 15_000;
+/** Handlers have deadlines of their own; this is the sum that one run may take. */
+const DEADLINE_MS = 300_000;
+
+export function ordersStage(context: DaemonContext): Stage {
+  return {
+    name: 'orders',
+    wanted: () => context.state.enrolled !== null,
+    intervalMs: () => LOOK_MS,
+    jittered: false,
+    deadlineMs: DEADLINE_MS,
+    longestPauseMs: () => 60_000,
+    async run(signal, runId) {
+      const { enrolled } = context.state;
+      if (enrolled === null) return;
+      const ended = await carryOutOrders(orderDeps(enrolled, context, runId), signal);
+      // Results are worth an early check-in: Central Command lists an order until it has heard of its end.
+      if (ended > 0) context.trigger('checkin');
+    },
+  };
+}

@@ -1,0 +1,165 @@
+// Room `daemon`: the cycle that does the appliance's work. Opens the store, starts the stages, tells the service manager,
+// writes the status file, and stops within ten seconds when asked to.
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { EXIT } from '../errors/exit-codes.ts';
+import type { Config } from '../config/keys.ts';
+import { loadOrCreateKeys } from '../identity/keys.ts';
+import { recoverOrders } from '../orders/carry-out-orders.ts';
+import { openStore } from '../store/open-store.ts';
+import { writeStatus } from '../system/status-file.ts';
+import { initialState } from './agent-state.ts';
+import { buildStatus } from './build-status.ts';
+import type { BuildInfo, DaemonContext, Ports } from './context.ts';
+import { nowSeconds } from './context.ts';
+import { createCycle } from './cycle.ts';
+import type { Cycle } from './cycle.ts';
+import { loadChecks } from './load-checks.ts';
+import { openEnrolled } from './open-enrolled.ts';
+import { orderDeps } from './order-deps.ts';
+import { checkinStage } from './stages/checkin-stage.ts';
+import { checksStage } from './stages/checks-stage.ts';
+import { controlStage } from './stages/control-stage.ts';
+import { enrolStage } from './stages/enrol-stage.ts';
+import { evidenceStage } from './stages/evidence-stage.ts';
+import { ordersStage } from './stages/orders-stage.ts';
+import { uploadStage } from './stages/upload-stage.ts';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly ports: Ports;
+  readonly build: BuildInfo;
+  /** The package's folder of baselines and control maps. */
+  readonly contentDir: string;
+}
+
+export interface Daemon {
+  /** Resolves with the exit code when the daemon has stopped. */
+  readonly stopped: Promise<number>;
+  /** Idempotent. */
+  stop(reason: string): void;
+}
+
+/** Stages get this long to end; with the rest of the shutdown it stays under the ten seconds that are promised. */
+const STOP_STAGES_MS = 8_000;
+/** The status file is never older than this while the daemon runs. */
+const STATUS_EVERY_MS = 5_000;
+/** A request to restart waits so long, so that the result of handing over is committed first. */
+const RESTART_AFTER_MS = 200;
+
+/**
+ * @throws {AgentError} where nothing can be started: state directory, keys, baseline, or the stored identity
+ */
+export function startDaemon(options: DaemonOptions): Daemon {
+  const { config, ports } = options;
+  const { clock, log, notify } = ports;
+  makeStateDir(config.state_dir);
+  const store = openStore({ dir: config.state_dir, clock });
+  let cycle: Cycle | null = null;
+  const ended = Promise.withResolvers<number>();
+  let stopping = false;
+
+  const stop = (reason: string): void => {
+    if (stopping) return;
+    stopping = true;
+    void shutDown(reason).then(ended.resolve, ended.reject);
+  };
+
+  let context: DaemonContext;
+  try {
+    const keyDir = join(config.state_dir, 'keys');
+    const keys = loadOrCreateKeys(keyDir);
+    context = {
+      ...ports,
+      config,
+      build: options.build,
+      store,
+      keys,
+      keyFiles: [join(keyDir, 'device.key'), join(keyDir, 'tls.key')],
+      checks: loadChecks(options.contentDir, config.baseline_path),
+      state: initialState(),
+      startedAt: nowSeconds(clock),
+      instance: ports.ids.uuidv7(),
+      trigger: (name) => cycle?.trigger(name),
+      requestRestart: () => {
+        setTimeout(() => stop('restart ordered'), RESTART_AFTER_MS);
+      },
+    };
+    resume(context);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+
+  const publish = (): void => {
+    try {
+      writeStatus(config.state_dir, buildStatus(context, cycle?.statuses() ?? []));
+    } catch (error) {
+      log.warn('status not written', { reason: isAgentError(error) ? error.describe() : String(error) });
+    }
+  };
+  cycle = createCycle(
+    [
+      controlStage(context),
+      enrolStage(context),
+      checkinStage(context),
+      ordersStage(context),
+      checksStage(context),
+      evidenceStage(context),
+      uploadStage(context),
+    ],
+    { clock, ids: ports.ids, ticker: ports.ticker, log, afterRun: publish },
+  );
+  const timers = [setInterval(publish, STATUS_EVERY_MS)];
+  if (notify.watchdogMs !== null) timers.push(setInterval(() => notify.watchdog(), notify.watchdogMs / 3));
+
+  const shutDown = async (reason: string): Promise<number> => {
+    log.info('stopping', { reason });
+    notify.stopping();
+    context.state.lifecycle = 'stopping';
+    const clean = (await cycle?.stop(STOP_STAGES_MS)) ?? true;
+    for (const timer of timers) clearInterval(timer);
+    await context.state.enrolled?.https.close();
+    context.state.lifecycle = 'stopped';
+    publish();
+    store.close();
+    log.info('stopped', { clean });
+    return clean ? EXIT.ok : EXIT.internal;
+  };
+
+  cycle.start();
+  publish();
+  notify.ready();
+  notify.status(
+    context.state.enrolled === null ? 'not enrolled' : `enrolled as ${context.state.enrolled.identity.applianceId}`,
+  );
+  log.info('started', { version: options.build.version, state: context.state.lifecycle, state_dir: config.state_dir });
+  return { stopped: ended.promise, stop };
+}
+
+/** Takes up where an earlier process ended: identity, log, and orders that it had begun. */
+function resume(context: DaemonContext): void {
+  const { store, state } = context;
+  const identity = store.trust.identity();
+  if (identity === null) {
+    state.lifecycle = 'unprovisioned';
+    return;
+  }
+  state.enrolled = openEnrolled(context, identity);
+  state.lifecycle = 'enrolled';
+  const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));
+  if (recovered > 0) context.log.info('orders of an earlier process ended', { orders: recovered });
+}
+
+function makeStateDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o750 });
+    chmodSync(dir, 0o750);
+  } catch (cause) {
+    throw new AgentError('store_read_only', 'the state directory cannot be made or its mode set', {
+      place: dir,
+      cause,
+    });
+  }
+}
