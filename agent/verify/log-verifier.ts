@@ -1,6 +1,6 @@
 // `verify` checks what an appliance signed, for anyone who holds the partner's trust root: whole logs and receipts. Pure
 // and streaming: memory does not grow with the log.
-import { isAgentError } from '../errors/agent-error.ts';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { CompactRange, leafHash } from '../wire/merkle.ts';
@@ -84,6 +84,10 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   const accept = (line: string): void => {
     const seq = range.size;
     const entry = openEntry(line, { ...o, seq, prev, identity });
+    const foreign = seq === 0 ? known.ofOtherLog(entry.statement.predicate.origin) : undefined;
+    if (foreign !== undefined) {
+      throw new AgentError('receipt_mismatch', `${foreign.source} is for the log ${foreign.origin}`);
+    }
     const leaf = leafHash(line);
     range.append(leaf);
     prev = leaf.toString('hex');
