@@ -1,0 +1,139 @@
+// clinic.yaml: four keys, written by `central-command usb write` or by hand in whatever editor. Pure: text in, values and
+// mistakes out (docs/formats/provision-files.md).
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
+import { closestName } from '../config/closest-name.ts';
+import type { Mistake, MistakeCode } from './provision-mistake.ts';
+
+export const CLINIC_FILE = 'clinic.yaml';
+const KEYS = ['central_url', 'token', 'root_sha256', 'ca_pins'] as const;
+type Key = (typeof KEYS)[number];
+
+const TOKEN_BYTES = 32;
+/** A pin in use and at least one to change to; more than four is a mistake. */
+const MIN_PINS = 2;
+const MAX_PINS = 4;
+/** What a token is overwritten with, followed by hyphens up to its old length. */
+export const USED_TOKEN = 'used';
+
+export interface ClinicValues {
+  readonly centralUrl: string;
+  /** 32 random bytes in base64. */
+  readonly token: string;
+  readonly rootSha256: string;
+  readonly caPins: readonly string[];
+}
+
+export interface ClinicFile {
+  /** Null for a value that is missing or wrong; then `mistakes` says so. */
+  readonly values: { readonly [K in keyof ClinicValues]: ClinicValues[K] | null };
+  readonly mistakes: readonly Mistake[];
+  /** Where the token stands, in UTF-16 units of the text without BOM; null when there is none. */
+  readonly tokenRange: readonly [start: number, end: number] | null;
+}
+
+/** CR LF line ends are fine; the caller has taken off a byte order mark. */
+export function parseClinicYaml(text: string): ClinicFile {
+  const lines = new LineCounter();
+  const mistakes: Mistake[] = [];
+  const lineAt = (offset: number | undefined): number | null =>
+    offset === undefined ? null : Math.max(1, lines.linePos(offset).line);
+  const report = (code: MistakeCode, node: Node | number | null | undefined, sentence: string): null => {
+    const offset = typeof node === 'number' ? node : node?.range?.[0];
+    mistakes.push({ code, file: CLINIC_FILE, line: lineAt(offset), sentence });
+    return null;
+  };
+
+  // `failsafe`: every scalar is text. A digest of digits only must not become a number.
+  const document = parseDocument(text, {
+    schema: 'failsafe',
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+  });
+  for (const error of document.errors) {
+    if (error.code === 'DUPLICATE_KEY') report('key_duplicate', error.pos[0], 'this key stands twice');
+    else report('yaml_syntax', error.pos[0], 'this line is not valid YAML; write one "key: value" per line');
+  }
+  const nodes = new Map<Key, Node | null>();
+  if (isMap(document.contents)) {
+    for (const pair of document.contents.items as Pair<Node, Node | null>[]) {
+      const key = isScalar(pair.key) ? String(pair.key.value) : '';
+      if (isKey(key)) {
+        if (!nodes.has(key)) nodes.set(key, pair.value);
+        continue;
+      }
+      const close = closestName(key, KEYS);
+      report(
+        'key_unknown',
+        pair.key,
+        `${quoted(key)} is not a known key${close === null ? '' : `; did you mean ${close}?`}`,
+      );
+    }
+  } else if (document.errors.length === 0) {
+    report('yaml_syntax', 1, 'the file holds no "key: value" lines');
+  }
+  if (document.errors.length === 0) {
+    for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
+  }
+
+  const textOf = (key: Key): { node: Node; value: string } | null => {
+    const node = nodes.get(key);
+    if (node === undefined || node === null) return null;
+    return { node, value: isScalar(node) ? String(node.value).trim() : '' };
+  };
+  const value = <T>(key: Key, judge: (value: string, node: Node) => T | null): T | null => {
+    const found = textOf(key);
+    if (found !== null) return judge(found.value, found.node);
+    const node = nodes.get(key);
+    return node === null ? report('key_missing', null, `${key} has no value`) : null;
+  };
+
+  const values = {
+    centralUrl: value('central_url', (url, node) => {
+      const problem = urlProblem(url);
+      return problem === null ? url : report('url_not_https', node, `central_url ${problem}`);
+    }),
+    token: value('token', (token, node) => {
+      if (token.startsWith(USED_TOKEN)) {
+        return report(
+          'token_used',
+          node,
+          'the token was used already; write a new stick with central-command usb write',
+        );
+      }
+      const bytes = Buffer.from(token, 'base64');
+      if (bytes.length === TOKEN_BYTES && bytes.toString('base64') === token) return token;
+      return report('token_malformed', node, 'token must be 44 characters of base64, as Central Command printed it');
+    }),
+    rootSha256: value('root_sha256', (digest, node) =>
+      isDigest(digest) ? digest : report('digest_malformed', node, 'root_sha256 must be 64 lower-case hex digits'),
+    ),
+    caPins: value('ca_pins', (_text, node) => {
+      const pins = isSeq(node) ? node.items.map((item) => (isScalar(item) ? String(item.value).trim() : '')) : [];
+      const distinct = new Set(pins);
+      if (pins.length >= MIN_PINS && pins.length <= MAX_PINS && distinct.size === pins.length && pins.every(isDigest)) {
+        return pins;
+      }
+      return report('pins_malformed', node, 'ca_pins must list 2 to 4 different digests of 64 lower-case hex digits');
+    }),
+  };
+  const tokenNode = nodes.get('token');
+  const range = tokenNode?.range;
+  return { values, mistakes, tokenRange: range == null ? null : [range[0], range[1]] };
+}
+
+/** Null for `https://host[:port]` and nothing else. */
+function urlProblem(text: string): string | null {
+  const url = URL.parse(text);
+  if (url === null) return 'is not an address';
+  if (url.protocol === 'http:') return 'must begin with https://, plain http:// is never used';
+  if (url.protocol !== 'https:') return 'must begin with https://';
+  const plain =
+    url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === '';
+  return plain ? null : 'must be https://host or https://host:port and nothing behind it';
+}
+
+const isKey = (key: string): key is Key => (KEYS as readonly string[]).includes(key);
+const isDigest = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
+/** A short printable form of what somebody typed. */
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 40).replace(/[^\x20-\x7e]/g, '?'));
