@@ -1,44 +1,44 @@
 import { isAgentError } from '../../agent/errors/agent-error.ts';
-import { parseDocument } from '../../agent/wire/document.ts';
-import { pae, parseEnvelope } from '../../agent/wire/dsse.ts';
-import { verifyWithNode } from '../../agent/wire/node-signature.ts';
-import { MAX_ENTRY_BYTES } from '../../agent/wire/schemas/entry.ts';
-import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
+import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
+import { parseEnvelope } from '../../agent/wire/dsse.ts';
+import { keyidOf } from '../../agent/wire/keys.ts';
+import type { PinnedRoot } from '../../agent/trust/root.ts';
+import { openEntry, type LogIdentity } from '../../agent/verify/open-entry.ts';
 
-/** Where a line claims to stand, and whose it must be. */
-export interface ExpectedEntry {
-  readonly origin: string;
-  readonly seq: number;
-  /** Leaf hash of the line before, hex; 64 zeros for the first. */
-  readonly prev: string;
-  readonly applianceId: string;
-  readonly siteId: string;
-  readonly deviceSpki: string;
-}
+/** The code that says why a line is no valid entry at its place; null for a good one. `prev`: hex leaf of the line before. */
+export type LineJudge = (line: Buffer, seq: number, prev: string) => string | null;
 
 /**
- * The code that says why a line is no valid entry at its place; null for a good one. The line is stored either way:
- * what an appliance wrote is kept, however wrong it is.
+ * Judges lines as `evidence verify` would. They are stored either way: what an appliance wrote is kept, however wrong.
+ *
+ * @param binding the registrar's signed line; it comes from our own database and is not verified again
  */
-export function judgeLine(line: Buffer, expected: ExpectedEntry): string | null {
-  try {
-    const envelope = parseEnvelope(line, { maxBytes: MAX_ENTRY_BYTES });
-    if (envelope.payloadType !== DOCUMENTS.entry.payloadType) return 'payload_type_mismatch';
-    const [signature, ...others] = envelope.signatures;
-    if (signature === undefined || others.length > 0) return 'signature_invalid';
-    if (!verifyWithNode(expected.deviceSpki, pae(envelope.payloadType, envelope.payload), signature.sig)) {
-      return 'signature_invalid';
+export function lineJudge(
+  trust: { root(): PinnedRoot; earlierRoots(): readonly PinnedRoot[] },
+  binding: { readonly line: string; readonly device_spki: string; readonly origin: string },
+): LineJudge {
+  const root = trust.root().root;
+  const earlierRoots = trust.earlierRoots().map((pinned) => pinned.root);
+  const bound = identityOf(binding.line);
+  return (line, seq, prev) => {
+    try {
+      const text = line.toString('utf8');
+      const opened = openEntry(text, { root, earlierRoots, seq, prev, identity: seq === 0 ? null : bound });
+      const { origin, device_spki } = opened.identity.binding.value;
+      return origin === binding.origin && device_spki === binding.device_spki ? null : 'entry_unbound';
+    } catch (error) {
+      if (isAgentError(error)) return error.code;
+      throw error;
     }
-    const { predicate } = parseDocument('entry', envelope.payload);
-    if (predicate.origin !== expected.origin) return 'entry_origin_differs';
-    if (predicate.seq !== expected.seq) return 'entry_seq_differs';
-    if (predicate.prev !== expected.prev) return 'entry_prev_differs';
-    if (predicate.appliance_id !== expected.applianceId || predicate.site_id !== expected.siteId) {
-      return 'entry_identity_differs';
-    }
-    return null;
-  } catch (error) {
-    if (isAgentError(error)) return error.code;
-    throw error;
-  }
+  };
+}
+
+function identityOf(line: string): LogIdentity {
+  const envelope = parseEnvelope(line, { maxBytes: maxLineBytes('binding') });
+  const value = parseDocument('binding', envelope.payload);
+  return {
+    binding: { value, payload: envelope.payload, digest: payloadDigest(envelope), persons: [], line },
+    keyid: keyidOf(value.device_spki),
+    status: value.status,
+  };
 }

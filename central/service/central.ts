@@ -1,0 +1,86 @@
+// What the services of Central Command work on. Each service function takes only the parts that it uses, so that tests and
+// the command line can call it without a server.
+import { join } from 'node:path';
+import { loadAuthority, type CertificateAuthority } from '../ca/certificate-authority.ts';
+import { openEvidenceStore, type EvidenceStore } from '../evidence-store/evidence-store.ts';
+import { loadOnlineKeys, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
+import { lockDataDir } from '../store/lock-data-dir.ts';
+import { openCentralStore, type CentralStore } from '../store/open-central-store.ts';
+import { trustState, type TrustState } from './trust-state.ts';
+
+/** All that an answer may steer, and how often a pending device asks again. Seconds. */
+export interface Intervals {
+  readonly checkinS: number;
+  readonly claimS: number;
+}
+
+export interface Central {
+  readonly store: CentralStore;
+  readonly trust: TrustState;
+  readonly keys: OnlineKeys;
+  readonly authority: CertificateAuthority;
+  readonly evidence: EvidenceStore;
+  readonly intervals: Intervals;
+  /** Wall clock, Unix seconds. */
+  readonly now: () => number;
+}
+
+/** What the command line needs: no evidence, no lock. It may run beside the server. */
+export type Records = Pick<Central, 'store' | 'trust' | 'now'>;
+
+export const wallClock = (): number => Math.floor(Date.now() / 1_000);
+export const evidenceDir = (dataDir: string): string => join(dataDir, 'evidence');
+
+/** @throws central_missing, central_damaged */
+export function openRecords(dataDir: string, now: () => number = wallClock): Records & { close(): void } {
+  const store = openCentralStore(dataDir);
+  return { store, trust: trustState(store), now, close: () => store.close() };
+}
+
+/**
+ * Opens everything for serving and keeps every other server out of the folder until `close`.
+ *
+ * @param onFinding told of each stored log that does not keep what its receipts promise
+ * @throws central_missing, central_damaged, central_locked, key_unreadable, key_permissions, key_malformed
+ */
+export async function openCentral(
+  dataDir: string,
+  o: {
+    intervals?: Partial<Intervals>;
+    now?: () => number;
+    onFinding?: (kind: string, origin: string, sentence: string) => void;
+  } = {},
+): Promise<Central & { close(): void }> {
+  const now = o.now ?? wallClock;
+  const store = openCentralStore(dataDir);
+  let unlock = () => {};
+  try {
+    unlock = lockDataDir(dataDir);
+    const evidence = await openEvidenceStore(
+      evidenceDir(dataDir),
+      (origin) => store.evidence.promises(origin),
+      (kind, origin, sentence) => {
+        store.alarms.raise(kind, origin, sentence, now());
+        o.onFinding?.(kind, origin, sentence);
+      },
+      store.evidence.origins(),
+    );
+    return {
+      store,
+      trust: trustState(store),
+      keys: loadOnlineKeys(dataDir),
+      authority: await loadAuthority(onlineKeysDir(dataDir)),
+      evidence,
+      intervals: { checkinS: 60, claimS: 10, ...o.intervals },
+      now,
+      close: () => {
+        store.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    store.close();
+    unlock();
+    throw error;
+  }
+}

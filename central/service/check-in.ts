@@ -1,0 +1,82 @@
+// One check-in: who asks, whether it is new, what it reports, and the signed answer.
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { maxLineBytes, parseDocument, payloadDigest, signDocument } from '../../agent/wire/document.ts';
+import { encodeEnvelope, pae, parseEnvelope } from '../../agent/wire/dsse.ts';
+import { verifyWithNode } from '../../agent/wire/node-signature.ts';
+import type { CheckinRequest } from '../../agent/wire/schemas/checkin.ts';
+import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
+import type { BindingRow } from '../store/appliance-table.ts';
+import { buildAnswer } from './build-answer.ts';
+import type { Central } from './central.ts';
+import { identifyClient, type ClientCertificate } from './identify-client.ts';
+
+/**
+ * Verifies a request, stores what it reports and returns the signed answer line.
+ *
+ * @throws identity_mismatch, signature_invalid, epoch_unknown, counter_reused, the errors of parseEnvelope and parseDocument
+ */
+export function checkIn(central: Central, client: ClientCertificate, body: Uint8Array): string {
+  const binding = identifyClient(central, client);
+  const { request, digest } = openRequest(binding, body);
+  record(central, binding, request);
+  const answer = signDocument('checkinAnswer', buildAnswer(central, binding, digest), [central.keys.timestamp]);
+  return encodeEnvelope(answer);
+}
+
+/** Signature first; only what the bound device key signed is parsed. */
+function openRequest(binding: BindingRow, body: Uint8Array): { request: CheckinRequest; digest: string } {
+  const envelope = parseEnvelope(body, { maxBytes: maxLineBytes('checkinRequest') });
+  if (envelope.payloadType !== DOCUMENTS.checkinRequest.payloadType) {
+    throw new AgentError('payload_type_mismatch', 'the body is not a check-in request');
+  }
+  const [signature, ...others] = envelope.signatures;
+  const data = pae(envelope.payloadType, envelope.payload);
+  if (signature === undefined || others.length > 0 || !verifyWithNode(binding.device_spki, data, signature.sig)) {
+    throw new AgentError('signature_invalid', 'the request is not signed by the device key of the appliance');
+  }
+  const request = parseDocument('checkinRequest', envelope.payload);
+  if (request.appliance_id !== binding.appliance_id || request.site_id !== binding.site_id) {
+    throw new AgentError('identity_mismatch', 'the request names another appliance or site than its certificate');
+  }
+  if (request.epoch !== binding.epoch) {
+    throw new AgentError('epoch_unknown', `epoch ${request.epoch} is not bound to the appliance`);
+  }
+  return { request, digest: payloadDigest(envelope) };
+}
+
+function record(central: Central, binding: BindingRow, request: CheckinRequest): void {
+  const { store } = central;
+  const now = central.now();
+  const { appliance_id: applianceId } = binding;
+  const fresh = store.unit(() => {
+    const known = store.checkins.counter(applianceId, request.boot_id);
+    if (known !== null && request.counter <= known) return false;
+    const before = store.checkins.status(applianceId);
+    if (known !== null && before !== null && before.boot_id !== request.boot_id) {
+      // A boot that had ended speaks again: a restored snapshot, or two machines with one key. It is answered (a key that
+      // is copied can name any boot), but people must know.
+      store.alarms.raise('boot_ids_interleaved', applianceId, `boot ${request.boot_id} after ${before.boot_id}`, now);
+    }
+    store.checkins.saveCounter(applianceId, request.boot_id, request.counter, now);
+    store.checkins.saveStatus({
+      appliance_id: applianceId,
+      epoch: request.epoch,
+      boot_id: request.boot_id,
+      order_floor: request.order_floor,
+      agent_version: request.agent_version,
+      root_version: request.root_version,
+      content_version: request.content_version,
+      policy_version: request.policy_version_applied,
+      health: JSON.stringify(request.health),
+      last_checkin_at: now,
+    });
+    for (const report of request.results) store.orders.addReport(applianceId, report, now);
+    store.alarms.clear('appliance_silent', applianceId, now);
+    return true;
+  });
+  if (!fresh) {
+    const detail = `boot ${request.boot_id}`;
+    store.alarms.raise('counter_reused', applianceId, detail, now);
+    throw new AgentError('counter_reused', 'the counter did not rise since the last check-in of this boot');
+  }
+}

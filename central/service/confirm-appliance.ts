@@ -1,0 +1,50 @@
+import * as v from 'valibot';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { id } from '../../agent/wire/schemas/primitives.ts';
+import type { EnrolmentRow } from '../store/enrolment-table.ts';
+import type { Records } from './central.ts';
+
+/** Longest id that the schema takes. */
+const MAX_ID_LENGTH = 63;
+
+/** The id that a pending device gets unless the operator names another: its site and the start of its fingerprint. */
+export function proposedId(row: Pick<EnrolmentRow, 'site_id' | 'fingerprint'>): string {
+  const tail = `-${row.fingerprint.slice(0, 8).toLowerCase()}`;
+  return `${row.site_id.slice(0, MAX_ID_LENGTH - tail.length)}${tail}`;
+}
+
+/**
+ * Finds an enrolment by appliance id, proposed id or fingerprint (any case, spaces and dashes ignored).
+ *
+ * @throws appliance_unknown
+ */
+export function findDevice(central: Pick<Records, 'store'>, query: string): EnrolmentRow {
+  const { enrolments } = central.store;
+  const row =
+    enrolments.byApplianceId(query) ??
+    enrolments.byFingerprint(query.toUpperCase().replaceAll(/[\s-]/g, '')) ??
+    enrolments.list().find((device) => device.state === 'pending' && proposedId(device) === query);
+  if (row === undefined || row === null) throw new AgentError('appliance_unknown', `nothing is enrolled as ${query}`);
+  return row;
+}
+
+/**
+ * An operator's word that the fingerprint on the device's console is this one. Confirming again changes nothing.
+ *
+ * @throws appliance_exists when the id is taken, usage when it is no id
+ */
+export function confirmDevice(
+  central: Pick<Records, 'store' | 'now'>,
+  device: EnrolmentRow,
+  o: { approver: string; applianceId?: string | undefined },
+): string {
+  return central.store.unit(() => {
+    if (device.state === 'confirmed') return device.appliance_id as string;
+    const applianceId = o.applianceId ?? proposedId(device);
+    if (!v.is(id, applianceId)) throw new AgentError('usage', `${applianceId} is no appliance id`);
+    const taken = central.store.enrolments.byApplianceId(applianceId) ?? central.store.appliances.binding(applianceId);
+    if (taken !== null) throw new AgentError('appliance_exists', `${applianceId} is another appliance`);
+    central.store.enrolments.confirm(device.device_spki, applianceId, o.approver, central.now());
+    return applianceId;
+  });
+}

@@ -1,0 +1,29 @@
+import { DEVICE_CERTIFICATE_S } from '../ca/certificate-authority.ts';
+import type { BindingRow } from '../store/appliance-table.ts';
+import type { Central } from './central.ts';
+
+/** A certificate with less than this part of its life left is not handed out again. */
+const REISSUE_BELOW = 0.9;
+
+/** A certificate for the bound TLS key; the last one while it is nearly new, so that repeated claims do not mint many. */
+export async function certificateFor(
+  central: Pick<Central, 'store' | 'authority' | 'now'>,
+  binding: BindingRow,
+): Promise<string> {
+  const now = central.now();
+  const last = central.store.appliances.latestCertificate(binding.appliance_id);
+  if (last !== null && last.not_after - now > DEVICE_CERTIFICATE_S * REISSUE_BELOW) return last.pem;
+  const issued = await central.authority.issueDevice({
+    applianceId: binding.appliance_id,
+    spki: Buffer.from(binding.tls_spki, 'base64'),
+    now,
+  });
+  central.store.appliances.addCertificate({
+    serial: issued.serial,
+    appliance_id: binding.appliance_id,
+    not_after: issued.notAfter,
+    pem: issued.pem,
+    issued_at: now,
+  });
+  return issued.pem;
+}

@@ -1,0 +1,25 @@
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import type { StoredKind } from '../store/document-table.ts';
+import type { Central } from './central.ts';
+import { identifyClient, type ClientCertificate } from './identify-client.ts';
+
+/**
+ * The signed line of a root by version, or of a content list or of the appliance's own site policy by digest.
+ *
+ * @throws identity_mismatch, document_unknown
+ */
+export function findDocument(
+  central: Pick<Central, 'store'>,
+  client: ClientCertificate,
+  kind: StoredKind,
+  ref: string,
+): string {
+  const binding = identifyClient(central, client);
+  const { documents } = central.store;
+  const row =
+    kind === 'root'
+      ? documents.byVersion('root', '', Number(ref))
+      : documents.byDigest(kind, kind === 'policy' ? binding.site_id : '', ref);
+  if (row === null) throw new AgentError('document_unknown', `no ${kind} of that name`);
+  return row.line;
+}

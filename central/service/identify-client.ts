@@ -1,0 +1,27 @@
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import type { BindingRow } from '../store/appliance-table.ts';
+import type { Central } from './central.ts';
+
+/** What a client certificate of our own CA says, taken from the TLS connection. */
+export interface ClientCertificate {
+  /** Subject CN. */
+  readonly applianceId: string;
+  /** DER SPKI in base64. */
+  readonly spki: string;
+}
+
+/**
+ * The appliance behind a client certificate: one whose current binding names this very TLS key.
+ *
+ * @throws identity_mismatch
+ */
+export function identifyClient(central: Pick<Central, 'store'>, client: ClientCertificate): BindingRow {
+  const binding = central.store.appliances.binding(client.applianceId);
+  if (binding === null) {
+    throw new AgentError('identity_mismatch', 'the certificate names an appliance that is not bound here');
+  }
+  if (binding.tls_spki !== client.spki) {
+    throw new AgentError('identity_mismatch', 'the certificate is for another key than the one bound to the appliance');
+  }
+  return binding;
+}
