@@ -1,0 +1,148 @@
+// One check-in: a signed request with a fresh nonce and key, and its signed answer. Nothing of an answer is kept before all
+// of it verified; then signed time, receipts and pointer are committed as one unit.
+import { generateKeyPairSync } from 'node:crypto';
+import { isAgentError } from '../errors/agent-error.ts';
+import type { ErrorCode } from '../errors/codes.ts';
+import { exchangeSigned, type SignedExchange } from '../identity/signed-exchange.ts';
+import { AgentError } from '../errors/agent-error.ts';
+import { openDocument, type Opened } from '../trust/open-document.ts';
+import { nextSignedTime, type SignedTime } from '../trust/signed-time.ts';
+import { envelopeFromEmbedded } from '../wire/dsse.ts';
+import type { CheckinAnswer, CheckinRequest, Health } from '../wire/schemas/checkin.ts';
+import type { OrderReport } from '../wire/schemas/order.ts';
+import { judgeReceipt } from './judge-receipt.ts';
+import { judgeStored } from './judge-stored.ts';
+import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
+import type { UploadMark } from './upload-mark.ts';
+
+const CHECKIN_PATH = '/api/v1/appliances/checkin';
+const NONCE_BYTES = 16;
+/** SPKI of X25519: 12 bytes of prefix, then the raw key (RFC 8410). */
+const X25519_PREFIX_BYTES = 12;
+
+export interface CheckinInput {
+  /** Sent as X-Correlation-Id; one is made when absent. */
+  readonly runId?: string;
+  readonly health: Health;
+  /** At most 64. */
+  readonly results: readonly OrderReport[];
+  readonly orderFloor: number;
+  readonly contentVersion: number | null;
+  readonly policyVersion: number | null;
+}
+
+/** Something in a verified answer that contradicts our own log. */
+export interface UplinkAlert {
+  readonly code: ErrorCode;
+  readonly sentence: string;
+}
+
+export interface CheckinResult {
+  readonly answer: CheckinAnswer;
+  readonly signedTime: SignedTime;
+  /** The answer's time lies behind the one before it: only `read` orders in this cycle. */
+  readonly wentBack: boolean;
+  readonly bytes: { readonly sent: number; readonly received: number };
+  /** Empty when Central Command holds what we hold. */
+  readonly alerts: readonly UplinkAlert[];
+}
+
+/** @throws what signed-exchange.ts names, and answer_other_appliance; nothing is persisted then */
+export async function checkIn(
+  d: UplinkDeps,
+  mark: UploadMark,
+  input: CheckinInput,
+  signal: AbortSignal,
+): Promise<CheckinResult> {
+  const question = makeRequest(d, input);
+  const exchange = await exchangeSigned(
+    { ...d, root: d.root() },
+    { path: CHECKIN_PATH, name: 'checkinRequest', question, correlationId: input.runId ?? d.ids.uuidv7() },
+    signal,
+  );
+  const answer = exchange.answer.value;
+  if (answer.appliance_id !== d.identity.applianceId) {
+    throw new AgentError('answer_other_appliance', `the signed answer is for ${answer.appliance_id}`, {
+      place: `${d.https.host}${CHECKIN_PATH}`,
+    });
+  }
+  return keep(d, mark, exchange);
+}
+
+function makeRequest(d: UplinkDeps, input: CheckinInput): CheckinRequest {
+  const { identity, clock } = d;
+  return {
+    schema: 'compliance-agent/checkin-request/v1',
+    accepts: ['compliance-agent/checkin-answer/v1'],
+    appliance_id: identity.applianceId,
+    site_id: identity.siteId,
+    epoch: identity.epoch,
+    // Taken from the store, so that not even a kill between two tries lets a number come twice.
+    counter: d.store.uplink.nextCounter(),
+    nonce: d.ids.randomBytes(NONCE_BYTES).toString('hex'),
+    sent_at: nowSeconds(clock),
+    boot_id: clock.bootId(),
+    uptime_s: Math.floor(clock.bootMs() / 1000),
+    agent_version: d.agentVersion,
+    nixos_revision: d.nixosRevision,
+    root_version: d.root().root.version,
+    content_version: input.contentVersion,
+    policy_version_applied: input.policyVersion,
+    order_floor: input.orderFloor,
+    results: [...input.results],
+    witness_request: null,
+    last_cosigned: null,
+    hpke_public_key: freshX25519(),
+    health: input.health,
+  };
+}
+
+/** The private half is dropped: this version has no targets to open, and the format asks for the key all the same. */
+function freshX25519(): string {
+  const { publicKey } = generateKeyPairSync('x25519');
+  return publicKey.export({ type: 'spki', format: 'der' }).subarray(X25519_PREFIX_BYTES).toString('base64');
+}
+
+function keep(d: UplinkDeps, mark: UploadMark, exchange: SignedExchange<'checkinRequest'>): CheckinResult {
+  const { store } = d;
+  const { origin, epoch } = d.identity;
+  const answer = exchange.answer.value;
+  const alerts: UplinkAlert[] = [];
+  return store.unit(() => {
+    const { time, wentBack } = nextSignedTime(store.trust.signedTime(), exchange.signedTime);
+    store.trust.saveSignedTime(time);
+    const pointer = store.uplink.pointer(origin);
+    const judged = judgeStored(answer.stored, { size: store.entries.state(epoch).size, pointer }, mark.cheapRootAt);
+    if (judged.diverged !== null) alerts.push({ code: 'evidence_diverged', sentence: judged.diverged.sentence });
+    if (judged.pointer < pointer) {
+      store.uplink.setPointer(origin, judged.pointer);
+      d.log.warn('central command holds less than before, uploading again', { from: judged.pointer, had: pointer });
+    }
+    for (const embedded of answer.receipts) {
+      try {
+        keepReceipt(d, mark, openReceipt(d, embedded));
+      } catch (error) {
+        if (!isAgentError(error) || error.code.startsWith('store_')) throw error;
+        alerts.push({ code: error.code, sentence: `A receipt in the answer does not hold: ${error.message}.` });
+      }
+    }
+    return { answer, signedTime: time, wentBack, bytes: exchange.bytes, alerts };
+  });
+}
+
+function openReceipt(d: UplinkDeps, embedded: CheckinAnswer['receipts'][number]): Opened<'receipt'> {
+  return openDocument(d.root().root, 'receipt', 'receipt', envelopeFromEmbedded(embedded, 'receipt'), {
+    place: 'receipt',
+  });
+}
+
+/** A receipt whose root we cannot compare cheaply is left alone: the next upload brings one that we can. */
+function keepReceipt(d: UplinkDeps, mark: UploadMark, receipt: Opened<'receipt'>): void {
+  const { origin, epoch } = d.identity;
+  const { value, line } = receipt;
+  const { size } = d.store.entries.state(epoch);
+  const root = value.size <= size ? mark.cheapRootAt(value.size) : null;
+  judgeReceipt(value, { origin, minSize: 0, size, root });
+  if (root === null || value.size <= (d.store.uplink.latestReceipt(origin)?.size ?? 0)) return;
+  d.store.uplink.saveReceipt({ origin, size: value.size, root: value.root, line, at: nowSeconds(d.clock) });
+}

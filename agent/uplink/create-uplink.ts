@@ -1,0 +1,62 @@
+// Room `uplink`: everything that an enrolled appliance says to Central Command and hears from it. Check-in, evidence upload,
+// and the documents in force; orders and results are the callers' business.
+import type { EvidenceLog } from '../evidence/log.ts';
+import { countingBytes } from '../https/counting-bytes.ts';
+import type { CheckinAnswer, Health } from '../wire/schemas/checkin.ts';
+import { checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
+import { syncTrust, type TrustChanges } from './sync-trust.ts';
+import type { UplinkDeps } from './uplink-deps.ts';
+import { createUploadMark } from './upload-mark.ts';
+import { createUploader, type UploadResult } from './upload.ts';
+
+export interface Uplink {
+  /** One try with a new nonce and key; never two at once. See check-in.ts for what it throws. */
+  checkIn(input: CheckinInput, signal: AbortSignal): Promise<CheckinResult>;
+  /** One batch at most. See upload.ts. */
+  uploadOnce(signal: AbortSignal, runId?: string): Promise<UploadResult>;
+  /** Takes over what `answer` named. See sync-trust.ts. */
+  syncTrust(
+    answer: CheckinAnswer,
+    evidence: Pick<EvidenceLog, 'append'>,
+    signal: AbortSignal,
+    runId?: string,
+  ): Promise<TrustChanges>;
+  /** What waits to be uploaded. */
+  queue(): Health['queue'];
+  /** Entries that Central Command holds as far as we know. */
+  storedSize(): number;
+}
+
+const DAY_MS = 86_400_000;
+
+export function createUplink(deps: UplinkDeps): Uplink {
+  const { store, clock } = deps;
+  const { origin, epoch } = deps.identity;
+  const https = countingBytes(deps.https, ({ sent, received }) => {
+    if (sent + received > 0) store.uplink.addBytes(sent, received, Math.floor(clock.wallMs() / DAY_MS));
+  });
+  const d = { ...deps, https };
+  const mark = createUploadMark(store, { origin, epoch });
+  const uploader = createUploader(d, mark);
+  return {
+    async checkIn(input, signal) {
+      const result = await checkIn(d, mark, input, signal);
+      uploader.noteGoodAnswer();
+      return result;
+    },
+    uploadOnce: (signal, runId) => uploader.uploadOnce(signal, runId),
+    syncTrust: (answer, evidence, signal, runId) => syncTrust(d, answer, evidence, signal, runId),
+    queue() {
+      const log = store.entries.state(epoch);
+      const pointer = store.uplink.pointer(origin);
+      const entries = log.size - pointer;
+      const uploaded = mark.current();
+      // Until the mark has caught up with a pointer that moved back, the share of all bytes is near enough.
+      const bytes =
+        uploaded.size === pointer ? log.bytes - uploaded.bytes : Math.round((log.bytes * entries) / (log.size || 1));
+      const [oldest] = entries === 0 ? [] : store.entries.list(epoch, { fromSeq: pointer, limit: 1 });
+      return { entries, bytes, oldest_at: oldest?.observedTo ?? null };
+    },
+    storedSize: () => store.uplink.pointer(origin),
+  };
+}

@@ -1,0 +1,24 @@
+// What every part of the uplink is given.
+import type { HttpsClient } from '../https/client.ts';
+import type { EnrolledIdentity, Store } from '../store/open-store.ts';
+import type { Clock, Ids, Log } from '../system/ports.ts';
+import type { PinnedRoot } from '../trust/root.ts';
+import type { Signer } from '../wire/dsse.ts';
+
+export interface UplinkDeps {
+  readonly store: Store;
+  /** With the appliance's certificate. */
+  readonly https: HttpsClient;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** The device key. */
+  readonly signer: Signer;
+  readonly identity: EnrolledIdentity;
+  /** The root in force now. */
+  readonly root: () => PinnedRoot;
+  readonly agentVersion: string;
+  readonly nixosRevision: string | null;
+  readonly log: Log;
+}
+
+export const nowSeconds = (clock: Clock): number => Math.floor(clock.wallMs() / 1000);
