@@ -129,7 +129,9 @@ export function ordersTable(db: Db): OrdersTable {
   const refusal = db.query<RefusalRow>(`SELECT ${REFUSAL} FROM refusals WHERE digest = ? AND code = ?`);
   const refusals = db.query<RefusalRow>(`SELECT ${REFUSAL} FROM refusals ORDER BY id DESC LIMIT ?`);
   const use = db.query('INSERT INTO authorisations (authorisation_id, order_digest, at) VALUES (?, ?, ?)');
-  const used = db.query<{ id: string }>('SELECT authorisation_id AS id FROM authorisations WHERE order_digest IS NOT ? ORDER BY rowid');
+  const used = db.query<{ id: string }>(
+    'SELECT authorisation_id AS id FROM authorisations WHERE order_digest IS NOT ? ORDER BY rowid',
+  );
   const unreported = db.query<ReportRow>(
     `SELECT 'order ' || revision || ' ' || order_id AS key, order_id, digest AS payload_sha256, state, outcome, code,
        evidence_seq, at FROM orders WHERE reported < revision

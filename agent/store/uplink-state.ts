@@ -40,8 +40,10 @@ export interface UplinkTable {
   parked(origin: string): ParkedRow | null;
   unpark(origin: string): void;
   addBytes(sent: number, received: number, dayUtc: number): void;
-  /** All days, oldest first. */
-  bytes(): TrafficRow[];
+  /** Sums over all days that are kept. */
+  bytes(): { sent: number; received: number };
+  /** Oldest day first. */
+  traffic(): TrafficRow[];
 }
 
 /** Traffic is kept for this many days. */
@@ -75,7 +77,10 @@ export function uplinkTable(db: Db): UplinkTable {
      ON CONFLICT DO UPDATE SET sent = sent + excluded.sent, received = received + excluded.received`,
   );
   const forget = db.query('DELETE FROM traffic WHERE day < ?');
-  const bytes = db.query<TrafficRow>('SELECT day, sent, received FROM traffic ORDER BY day');
+  const traffic = db.query<TrafficRow>('SELECT day, sent, received FROM traffic ORDER BY day');
+  const bytes = db.query<{ sent: number; received: number }>(
+    'SELECT coalesce(sum(sent), 0) AS sent, coalesce(sum(received), 0) AS received FROM traffic',
+  );
 
   return {
     nextCounter: () => db.unit(() => next.get()?.value ?? 0),
@@ -94,6 +99,7 @@ export function uplinkTable(db: Db): UplinkTable {
         addBytes.run({ day: dayUtc, sent, received });
         forget.run(dayUtc - TRAFFIC_DAYS);
       }),
-    bytes: () => bytes.all(),
+    bytes: () => bytes.get() ?? { sent: 0, received: 0 },
+    traffic: () => traffic.all(),
   };
 }

@@ -1,0 +1,194 @@
+// Turns findings, upkeep and alerts into entries. Each decision is in what-to-record.ts; here entry and state are
+// committed in one unit, so that a crash leaves both or neither.
+import { isAgentError } from '../errors/agent-error.ts';
+import { CODES } from '../errors/codes.ts';
+import type { ErrorCode } from '../errors/codes.ts';
+import type { Store } from '../store/open-store.ts';
+import type { Clock } from '../system/ports.ts';
+import { jcsDigest } from '../wire/jcs.ts';
+import type { EntryBody, EntryTarget } from '../wire/schemas/entry.ts';
+import type { Finding } from '../wire/schemas/finding.ts';
+import type { CheckResult, Severity } from '../wire/schemas/primitives.ts';
+import type { EvidenceLog } from './log.ts';
+import { sayableTime } from './statement.ts';
+import {
+  changedState,
+  DIGEST_INTERVAL_S,
+  digestBodies,
+  due,
+  HEARTBEAT_INTERVAL_S,
+  heartbeatsDue,
+  isStateChange,
+  SCOPE_INTERVAL_S,
+  unchangedOf,
+  unchangedState,
+} from './what-to-record.ts';
+import type { Expected } from './what-to-record.ts';
+
+export interface AlertOptions {
+  readonly severity: Severity;
+  /** Numbers, booleans, digests, versions and closed words; anything else is scrubbed away. */
+  readonly details?: EntryBody<'alert'>['details'];
+}
+
+export interface Recorder {
+  /**
+   * Records what changed and counts what did not, in one unit. A finding that cannot be recorded does not stop the
+   * others: its error is thrown after they are committed. `changed` holds the entries' seqs.
+   */
+  recordFindings(findings: readonly Finding[]): { changed: number[]; unchanged: number };
+  /** Writes the heartbeats, the digest and the scope that are due at `now` (Unix seconds). Call it often. */
+  upkeep(now: number): void;
+  /** What is expected to be observed from now on; a change is recorded at once. */
+  setScope(expected: readonly Expected[]): void;
+  /** Records that a condition began; false when it is known already. The sentence is the code's own. */
+  raise(code: ErrorCode, options: AlertOptions): boolean;
+  /** Records that a condition ended; false when it was not raised. */
+  clear(code: ErrorCode): boolean;
+  /** Codes that are raised now, oldest first by code. */
+  raised(): ErrorCode[];
+}
+
+export interface RecorderOptions {
+  readonly store: Store;
+  readonly log: EvidenceLog;
+  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly heartbeatIntervalS?: number;
+}
+
+const SCOPE_KEY = 'evidence.scope';
+const DIGEST_KEY = 'evidence.digest';
+const ALERTS_KEY = 'evidence.alerts';
+const TARGET_KEY = 'evidence.target.';
+
+interface Raised {
+  readonly severity: Severity;
+  readonly at: number;
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { store, log, clock, heartbeatIntervalS = HEARTBEAT_INTERVAL_S } = options;
+  const { findings, settings } = store;
+  const nowS = (): number => sayableTime(clock.wallMs() / 1000);
+  const load = <T>(key: string): T | null => {
+    const text = settings.get(key);
+    return text === null ? null : (JSON.parse(text) as T);
+  };
+  const save = (key: string, value: unknown): void => {
+    const text = JSON.stringify(value);
+    if (settings.get(key) !== text) settings.set(key, text);
+  };
+  let scope: readonly Expected[] = [];
+
+  const recordOne = (finding: Finding): number | null =>
+    store.unit(() => {
+      const state = findings.get(finding.target.id, finding.check.id);
+      if (state !== null && !isStateChange(finding, state)) {
+        findings.put(unchangedState(finding, state));
+        return null;
+      }
+      const { observed_from: observedFrom, observed_to: observedTo, ...body } = finding;
+      const entry = log.append(
+        'finding',
+        {
+          ...body,
+          facts_read_at: sayableTime(finding.facts_read_at),
+          previous_result: state === null ? null : (state.result as CheckResult),
+        },
+        { observedFrom, observedTo },
+      );
+      findings.put(changedState(finding, entry.seq, entry.body.facts_digest, nowS()));
+      save(TARGET_KEY + finding.target.id, finding.target);
+      return entry.seq;
+    });
+
+  const writeScope = (now: number): void => {
+    log.append('scope', { expected: [...scope] });
+    save(SCOPE_KEY, { digest: jcsDigest(scope), at: now });
+  };
+
+  const writeHeartbeats = (now: number): void => {
+    for (const { targetId, states } of heartbeatsDue(findings.all(), now, heartbeatIntervalS)) {
+      const target = load<EntryTarget>(TARGET_KEY + targetId) ?? { id: targetId, role: 'unknown', os_build: null };
+      log.append(
+        'heartbeat',
+        { target, unchanged: unchangedOf(states) },
+        { observedFrom: Math.min(...states.map((state) => state.lastReadAt)), observedTo: now },
+      );
+      for (const state of states) findings.put({ ...state, runsSinceHeartbeat: 0, lastHeartbeatAt: now });
+    }
+  };
+
+  const writeDigest = (now: number): void => {
+    const last = load<{ at: number; seq: number; epoch: number }>(DIGEST_KEY);
+    const from = last?.epoch === log.epoch ? last.seq : 0;
+    const to = log.size();
+    if (last !== null) {
+      if (!due(last.at, now, DIGEST_INTERVAL_S)) return;
+      const counts = store.entries.countKinds(log.epoch, from, to);
+      const range = { from_seq: from, to_seq: to, root: log.root(), counts };
+      for (const body of digestBodies(range, findings.all())) log.append('digest', body);
+    }
+    // The first digest covers the first day: its clock starts with the log.
+    save(DIGEST_KEY, { at: now, seq: last === null ? 0 : to, epoch: log.epoch });
+  };
+
+  const alerts = (): Record<string, Raised> => load<Record<string, Raised>>(ALERTS_KEY) ?? {};
+
+  const writeAlert = (code: ErrorCode, state: 'raised' | 'cleared', { severity, details = {} }: AlertOptions): void => {
+    const { when, remedy } = CODES[code];
+    log.append('alert', { code, state, severity, sentence: when, remedy, details });
+  };
+
+  return {
+    recordFindings: (given) => {
+      const changed: number[] = [];
+      let failure: unknown;
+      store.unit(() => {
+        for (const finding of given) {
+          try {
+            const seq = recordOne(finding);
+            if (seq !== null) changed.push(seq);
+          } catch (error) {
+            if (!isAgentError(error) || error.code.startsWith('store_')) throw error;
+            failure ??= error;
+          }
+        }
+      });
+      if (failure !== undefined) throw failure;
+      return { changed, unchanged: given.length - changed.length };
+    },
+    upkeep: (given) => {
+      const now = sayableTime(given);
+      store.unit(() => {
+        writeHeartbeats(now);
+        writeDigest(now);
+        const last = load<{ at: number }>(SCOPE_KEY);
+        if (scope.length > 0 && last !== null && due(last.at, now, SCOPE_INTERVAL_S)) writeScope(now);
+      });
+    },
+    setScope: (expected) => {
+      scope = expected;
+      store.unit(() => {
+        if (load<{ digest: string }>(SCOPE_KEY)?.digest !== jcsDigest(expected)) writeScope(nowS());
+      });
+    },
+    raise: (code, alert) =>
+      store.unit(() => {
+        const known = alerts();
+        if (known[code] !== undefined) return false;
+        writeAlert(code, 'raised', alert);
+        save(ALERTS_KEY, { ...known, [code]: { severity: alert.severity, at: nowS() } });
+        return true;
+      }),
+    clear: (code) =>
+      store.unit(() => {
+        const { [code]: raised, ...others } = alerts();
+        if (raised === undefined) return false;
+        writeAlert(code, 'cleared', { severity: raised.severity });
+        save(ALERTS_KEY, others);
+        return true;
+      }),
+    raised: () => Object.keys(alerts()).toSorted() as ErrorCode[],
+  };
+}

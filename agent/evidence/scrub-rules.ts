@@ -1,0 +1,206 @@
+// What may stand in an entry, as data: each field of each kind has a rule, and what has no rule does not come out.
+// POLICY_DIGEST in every entry names exactly these rules. They are written down in docs/evidence.md.
+import type { EntryKind } from '../wire/schemas/entry.ts';
+
+/**
+ * A value type by name; a list of fields; all members of a list; all values of a record; a signed document of one kind
+ * (kept byte for byte, and only where its own schema accepts it); the facts of a finding.
+ */
+export type Rule =
+  | ValueType
+  | { readonly fields: Readonly<Record<string, Rule>> }
+  | { readonly list: Rule }
+  | { readonly values: Rule }
+  | { readonly signed: 'binding' | 'succession' }
+  | { readonly facts_of_check: true };
+
+export type ValueType =
+  | 'integer'
+  | 'boolean'
+  | 'word'
+  | 'id'
+  | 'name'
+  | 'uuid'
+  | 'digest'
+  | 'origin'
+  | 'cite'
+  | 'revision'
+  | 'version'
+  | 'sentence'
+  | 'mount'
+  | 'device'
+  | 'address'
+  | 'unit'
+  | 'open';
+
+/** Shapes of text values. `open` and `sentence` have rules of their own (scrub-value.ts, scrub-sentence.ts). */
+export const SHAPES = {
+  id: '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$',
+  name: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$',
+  uuid: '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+  digest: '^[0-9a-f]{64}$',
+  origin: '^[a-z0-9-]+(?:\\.[a-z0-9-]+)*/[a-z0-9-]+/[1-9][0-9]{0,8}$',
+  cite: '^[0-9]{3}\\.[0-9]{1,4}(?:\\([A-Za-z0-9]{1,4}\\))*$',
+  revision: '^(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z.+-]{0,79}$',
+  version: '^(?:[a-z]{1,12}-)?v?[0-9]{1,10}(?:[.:~+-][0-9a-z]{1,16}){1,8}$',
+  device:
+    '^(?:/dev/)?(?:mapper/)?(?:sd[a-z]|vd[a-z]|hd[a-z]|xvd[a-z]|nvme[0-9]|mmcblk[0-9]|loop[0-9]|dm-[0-9]|md[0-9]|overlay|tmpfs|ext[234]|xfs|btrfs|zfs|vfat|crypt|luks)[0-9a-z]{0,12}$',
+  address:
+    '^(?:(?:tcp|udp)6?[/ ])?(?:\\*|(?:[0-9]{1,3}\\.){3}[0-9]{1,3}|\\[?[0-9a-f:]*:[0-9a-f:]*\\]?)?(?:[:/](?:[0-9]{1,5}|\\*))?$',
+  unit: '^[a-z][a-z0-9@-]{0,48}\\.(?:service|timer|socket|mount|target|path)$',
+} as const satisfies Partial<Record<ValueType, string>>;
+
+/** Texts that are never kept, whatever the rule of their place is. Name → pattern (case-insensitive). */
+export const FORBIDDEN = {
+  email: '[^\\s@<>"]+@[^\\s@<>"]+\\.[a-z]{2,}',
+  ssn: '(?<![0-9a-z.])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![0-9-])',
+  mrn: '\\bmrn[^0-9a-z]{0,3}[0-9]{4,}',
+  aws_key: '\\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{12,}',
+  private_key: '-----BEGIN[ A-Z]*PRIVATE KEY',
+  windows_path: '(?:[a-z]:|\\\\)\\\\[^\\s]*',
+} as const;
+
+/** Trees that a system lays out itself: their folders say nothing about people. Others are cut after the first folder. */
+export const SYSTEM_TREES = [
+  'boot',
+  'efi',
+  'nix',
+  'var',
+  'usr',
+  'etc',
+  'run',
+  'dev',
+  'proc',
+  'sys',
+  'tmp',
+  'opt',
+] as const;
+
+const target: Rule = { fields: { id: 'id', role: 'name', os_build: 'revision' } };
+const check: Rule = { fields: { id: 'name', version: 'integer' } };
+const controls: Rule = { list: { fields: { map: 'name', cite: 'cite' } } };
+const runbook: Rule = { fields: { id: 'name', version: 'integer', sha256: 'digest' } };
+const orderLink = { order_digest: 'digest', authorisation_digest: 'digest' } as const;
+
+export const KIND_RULES: Readonly<Record<EntryKind, Readonly<Record<string, Rule>>>> = {
+  epoch: {
+    binding: { signed: 'binding' },
+    succession: { signed: 'succession' },
+    ended: {
+      fields: {
+        old_origin: 'origin',
+        own_size: 'integer',
+        own_root: 'digest',
+        witnessed_size: 'integer',
+        witnessed_root: 'digest',
+        cause: 'name',
+      },
+    },
+    status: 'word',
+  },
+  scope: {
+    expected: { list: { fields: { target: 'id', check: 'name', check_version: 'integer', cadence_s: 'integer' } } },
+  },
+  finding: {
+    target,
+    check,
+    baseline: { fields: { id: 'name', version: 'integer', sha256: 'digest' } },
+    controls,
+    severity: 'word',
+    result: 'word',
+    previous_result: 'word',
+    sentence: 'sentence',
+    remedy: 'sentence',
+    facts: { facts_of_check: true },
+    facts_digest: 'digest',
+    facts_read_at: 'integer',
+    waiver_id: 'id',
+  },
+  action: {
+    phase: 'word',
+    target,
+    controls,
+    outcome: 'word',
+    code: 'name',
+    pre_state: 'open',
+    post_state: 'open',
+    actions: { list: 'sentence' },
+    plan_digest: 'digest',
+    rollback_available: 'boolean',
+    runbook,
+    incident_id: 'uuid',
+    llm: { fields: { model: 'revision', prompt_sha256: 'digest', output_sha256: 'digest' } },
+    ...orderLink,
+  },
+  incident: {
+    incident_id: 'uuid',
+    target,
+    check,
+    state: 'name',
+    sentence: 'sentence',
+    opened_seq: 'integer',
+    next_step_at: 'integer',
+  },
+  order: {
+    ...orderLink,
+    order_id: 'uuid',
+    order_seq: 'integer',
+    order_kind: 'word',
+    state: 'word',
+    outcome: 'word',
+    code: 'name',
+    sentence: 'sentence',
+    result: 'open',
+  },
+  trust: { what: 'word', version: 'integer', sha256: 'digest', sentence: 'sentence' },
+  heartbeat: {
+    target,
+    unchanged: {
+      list: {
+        fields: {
+          check: 'name',
+          result: 'word',
+          since_seq: 'integer',
+          facts_digest: 'digest',
+          last_read_at: 'integer',
+          runs: 'integer',
+        },
+      },
+    },
+  },
+  digest: {
+    from_seq: 'integer',
+    to_seq: 'integer',
+    root: 'digest',
+    counts: { values: 'integer' },
+    results: {
+      list: { fields: { target: 'id', check: 'name', result: 'word', since_seq: 'integer', runs: 'integer' } },
+    },
+  },
+  gap: { reason: 'name', sentence: 'sentence', gap_from: 'integer', gap_to: 'integer', dropped: { values: 'integer' } },
+  waiver: {
+    waiver_id: 'id',
+    check_id: 'name',
+    target_id: 'id',
+    state: 'word',
+    approver: 'id',
+    expires_at: 'integer',
+    policy_sha256: 'digest',
+  },
+  ticket: {
+    ticket_id: 'uuid',
+    incident_id: 'uuid',
+    state: 'word',
+    channel: 'name',
+    sentence: 'sentence',
+    evidence_seqs: { list: 'integer' },
+  },
+  learning: {
+    pattern_sha256: 'digest',
+    state: 'word',
+    rule: { fields: { id: 'name', sha256: 'digest' } },
+    statistics: { values: 'integer' },
+  },
+  transmission: { output: 'id', what: 'name', sha256: 'digest', bytes: 'integer', state: 'word', code: 'name' },
+  alert: { code: 'name', state: 'word', severity: 'word', sentence: 'sentence', remedy: 'sentence', details: 'open' },
+};

@@ -1,0 +1,86 @@
+// Sentences are written by us, but numbers and names from a system are put into them. Each word must have a shape that
+// our own sentences use; what has none is replaced, neighbours together, by REMOVED. Pure.
+import { FORBIDDEN, SHAPES, SYSTEM_TREES } from './scrub-rules.ts';
+import { PROPER_WORDS } from './sentence-words.ts';
+
+export const REMOVED = '[removed]';
+export type Count = (rule: string, by?: number) => void;
+
+/** Shapes of single words, punctuation around them taken off. Part of the policy's digest. */
+export const WORD_SHAPES = {
+  plain: "^[a-z]{1,24}(?:[’'][a-z]{1,3})?$",
+  joined: '^[a-z][a-z0-9]{0,24}(?:[_-][a-z0-9]{1,24}){1,6}$',
+  number: '^[+-]?[0-9]{1,20}(?:[.,:][0-9]{1,20})*(?:e-?[0-9]{1,2})?(?:%|[a-zµ]{1,3}|[KMGT]i?B)?$',
+  range: '^[0-9]{1,5}[-–][0-9]{1,5}$',
+  ratio: '^[0-9]{1,15}/[0-9]{1,15}$',
+  moment: '^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:[0-9]{2}))?$',
+  hex: '^[0-9a-f]{8,64}$',
+  control: '^[0-9]{3}\\.[0-9]{1,4}(?:\\([A-Za-z0-9]{1,4}\\))*$',
+  runbook: '^RB(?:-[A-Z]{2,12}){2}-[0-9]{3}$',
+  capability: '^CAP_[A-Z]{2,12}(?:_[A-Z]{2,12})*$',
+  advisory: '^(?:CVE-[0-9]{4}-[0-9]{4,7}|KB[0-9]{6,8}|DSA-[0-9]{4,5}(?:-[0-9])?)$',
+  system_path: `^/(?:(?:${SYSTEM_TREES.join('|')})(?:/[a-z][a-z0-9-]{0,24}){0,2})?/?$`,
+  uuid: SHAPES.uuid,
+  version: SHAPES.version,
+  unit: SHAPES.unit,
+  device: SHAPES.device,
+  address: SHAPES.address,
+} as const;
+
+const shapes = Object.values(WORD_SHAPES).map((pattern) => new RegExp(pattern, 'u'));
+const forbidden = Object.entries(FORBIDDEN).map(([rule, pattern]) => [rule, new RegExp(pattern, 'giu')] as const);
+const proper = new Set(PROPER_WORDS);
+const LEADING = /^["'“‘(\[{<`≥≤≈=+]+(?=.)/u;
+const TRAILING = /(?<=.)["'”’)\]}>`.,;:!?%]+$/u;
+const NO_LETTERS = /^[^\p{L}\p{N}@\\/]*$/u;
+const CAPITALISED = /^[A-Z][a-z]{0,24}(?:-[a-z]{1,24})*$/u;
+const ENDS_SENTENCE = /[.:!?]["'”’)]*$/u;
+
+/** The sentence with everything that could name a person, a file or a secret taken out. Never empty. */
+export function scrubSentence(sentence: string, count: Count): string {
+  const words = removeForbidden(sentence, count).split(' ');
+  const kept: string[] = [];
+  words.forEach((word, i) => {
+    const opens = i === 0 || ENDS_SENTENCE.test(words[i - 1] ?? '');
+    if (word === REMOVED || allowed(word, opens, words[i + 1])) kept.push(word);
+    else {
+      count('unlisted_word');
+      if (kept.at(-1) !== REMOVED) kept.push(REMOVED);
+    }
+  });
+  return kept.join(' ') || REMOVED;
+}
+
+/** Replaces what matches one of the FORBIDDEN patterns. */
+export function removeForbidden(text: string, count: Count): string {
+  let rest = text;
+  for (const [rule, pattern] of forbidden) {
+    rest = rest.replace(pattern, () => {
+      count(rule);
+      return REMOVED;
+    });
+  }
+  return rest;
+}
+
+/** Name of the first FORBIDDEN pattern that the text matches, or null. */
+export function forbiddenIn(text: string): string | null {
+  for (const [rule, pattern] of forbidden) {
+    pattern.lastIndex = 0;
+    if (pattern.test(text)) return rule;
+  }
+  return null;
+}
+
+function allowed(word: string, opensSentence: boolean, next: string | undefined): boolean {
+  if (NO_LETTERS.test(word)) return true;
+  const core = word.replace(LEADING, '').replace(TRAILING, '');
+  if (core === '' || proper.has(core) || shapes.some((shape) => shape.test(core))) return true;
+  // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
+  return opensSentence && CAPITALISED.test(core) && !(next !== undefined && looksLikeName(next));
+}
+
+function looksLikeName(word: string): boolean {
+  const core = word.replace(LEADING, '').replace(TRAILING, '');
+  return /^\p{Lu}/u.test(core) && !proper.has(core);
+}
