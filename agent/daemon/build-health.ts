@@ -1,7 +1,7 @@
 // The health part of a check-in, from what the daemon knows. Pure.
 import type { Health } from '../wire/schemas/checkin.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
-import type { Blocked } from './agent-state.ts';
+import type { Blocked, ClockHealth } from './agent-state.ts';
 
 export interface HealthInputs {
   readonly findings: Iterable<Finding>;
@@ -9,7 +9,7 @@ export interface HealthInputs {
   readonly blocked: Blocked | null;
   readonly disk: Health['disk'];
   readonly rssBytes: number;
-  readonly clock: Health['clock'];
+  readonly clock: ClockHealth;
 }
 
 /** Texts in a check-in are at most so long. */

@@ -10,7 +10,6 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
   const { state, store, config, clock } = context;
   const { enrolled } = state;
   const now = nowSeconds(clock);
-  const traffic = store.uplink.bytes().at(-1);
   const parked = enrolled === null ? null : store.uplink.parked(enrolled.identity.origin);
   return {
     schema: 'compliance-agent/status/v1',
@@ -28,7 +27,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     central_url: enrolled === null ? state.centralUrl : (config.central_url ?? enrolled.identity.centralUrl),
     last_answer_at: state.lastAnswerAt,
     clock_offset_s: state.clockOffsetMs === null ? null : Math.round(state.clockOffsetMs / 1_000),
-    bytes_today: { sent: traffic?.sent ?? 0, received: traffic?.received ?? 0 },
+    bytes: store.uplink.bytes(),
     log:
       enrolled === null
         ? null

@@ -3,6 +3,7 @@ import type { LoadedChecks } from './load-checks.ts';
 import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';
 import type { Store } from '../store/open-store.ts';
+import type { BuildInfo } from '../system/build-info.ts';
 import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
 import type { AgentState } from './agent-state.ts';
 import type { StageName } from './stage.ts';
@@ -15,14 +16,6 @@ export interface Ports {
   readonly notify: Notify;
   readonly ticker: Ticker;
   readonly log: Log;
-}
-
-/** Which build this is; facts of the package, not of the site. */
-export interface BuildInfo {
-  readonly version: string;
-  /** Null where this is no NixOS system. */
-  readonly nixosRevision: string | null;
-  readonly derivationDigest: string | null;
 }
 
 export interface DaemonContext extends Ports {

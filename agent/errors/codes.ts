@@ -129,6 +129,7 @@ export const CODES = {
     'read it as the agent or as root, or start the daemon',
   ),
   binding_mode_differs: code(2, false, 'the binding of the appliance names another mode or partner than the configuration', 'correct mode and reseller_id in the configuration, or the site at Central Command'),
+  central_unreachable: code(3, true, 'three check-ins in a row got no usable answer', 'see `compliance-agent status` for the cause; work goes on and evidence waits here'),
   check_unknown: code(2, false, 'a check is named that this agent does not have', 'see `compliance-agent check --list` for the checks'),
   shutting_down: code(3, true, 'the agent is stopping', 'nothing: it ends what it does and exits'),
   stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),

@@ -48,8 +48,8 @@ export interface AgentStatus {
   readonly last_answer_at: number | null;
   /** Signed time minus wall clock at the last answer, seconds. */
   readonly clock_offset_s: number | null;
-  /** On the wire, TLS included, in the last UTC day with traffic. */
-  readonly bytes_today: { readonly sent: number; readonly received: number };
+  /** On the wire, TLS included, over all days that are kept. */
+  readonly bytes: { readonly sent: number; readonly received: number };
   readonly log: { readonly origin: string; readonly size: number; readonly root: string } | null;
   readonly stored_size: number | null;
   readonly queue: { readonly entries: number; readonly bytes: number } | null;

@@ -2,6 +2,7 @@
 import { isAgentError } from '../../errors/agent-error.ts';
 import { statfsSync } from 'node:fs';
 import type { CheckinAnswer, Health } from '../../wire/schemas/checkin.ts';
+import { LOG_LEVELS } from '../../wire/schemas/checkin.ts';
 import { orderReport } from '../../orders/order-report.ts';
 import { receiveOrders } from '../../orders/receive-orders.ts';
 import { acceptanceContext } from '../acceptance-context.ts';
@@ -64,7 +65,8 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   const changed = await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
   if (changed.rootChanged || changed.contentChanged || changed.policyChanged) {
     enrolled.trust.reload();
-    log.info('documents changed', { ...changed });
+    const { rootChanged: root, contentChanged: content, policyChanged: policy } = changed;
+    log.info('documents changed', { root, content, policy });
   }
   const lines = answer.orders.map((envelope) => JSON.stringify(envelope));
   const received = receiveOrders(lines, {
@@ -106,8 +108,8 @@ function noteSuccess(
   state.lastAnswerAt = nowSeconds(clock);
   state.clockOffsetMs = serverTime * 1_000 - clock.wallMs();
   state.timeWentBack = wentBack;
-  state.checkinIntervalS = context.config.poll_interval_s;
-  context.log.setLevel(answer.config.log_level);
+  state.checkinIntervalS = answer.config.checkin_interval_s;
+  context.log.setLevel(moreVerbose(context.config.log_level, answer.config.log_level));
   enrolled.recorder.clear('central_unreachable');
   if (wentBack)
     enrolled.recorder.raise('signed_time_went_back', { severity: 'high', details: { server_time: serverTime } });
@@ -122,4 +124,11 @@ function noteFailure(enrolled: Enrolled, context: DaemonContext, error: Paramete
   if (state.checkinFailures === MISSES_BEFORE_ALERT) {
     enrolled.recorder.raise('central_unreachable', { severity: 'medium', details: { cause: error.code } });
   }
+}
+
+type LogLevel = CheckinAnswer['config']['log_level'];
+
+/** Central Command may ask for more lines than the configuration, never for fewer: the journal is the technician's. */
+export function moreVerbose(configured: LogLevel, asked: LogLevel): LogLevel {
+  return LOG_LEVELS.indexOf(asked) < LOG_LEVELS.indexOf(configured) ? asked : configured;
 }
