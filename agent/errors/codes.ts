@@ -128,9 +128,24 @@ export const CODES = {
     'the status file of the daemon cannot be read',
     'read it as the agent or as root, or start the daemon',
   ),
-  binding_mode_differs: code(2, false, 'the binding of the appliance names another mode or partner than the configuration', 'correct mode and reseller_id in the configuration, or the site at Central Command'),
-  central_unreachable: code(3, true, 'three check-ins in a row got no usable answer', 'see `compliance-agent status` for the cause; work goes on and evidence waits here'),
-  check_unknown: code(2, false, 'a check is named that this agent does not have', 'see `compliance-agent check --list` for the checks'),
+  binding_mode_differs: code(
+    2,
+    false,
+    'the binding of the appliance names another mode or partner than the configuration',
+    'correct mode and reseller_id in the configuration, or the site at Central Command',
+  ),
+  central_unreachable: code(
+    3,
+    true,
+    'three check-ins in a row got no usable answer',
+    'see `compliance-agent status` for the cause; work goes on and evidence waits here',
+  ),
+  check_unknown: code(
+    2,
+    false,
+    'a check is named that this agent does not have',
+    'see `compliance-agent check --list` for the checks',
+  ),
   shutting_down: code(3, true, 'the agent is stopping', 'nothing: it ends what it does and exits'),
   stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),
   order_interrupted: code(
@@ -828,6 +843,34 @@ export const CODES = {
     'the signing key or the log in the store belongs to another binding than the one in force',
     'restore the key and the store that belong together, or enrol the appliance anew',
   ),
+  // cli
+  daemon_not_running: code(
+    3,
+    true,
+    'the daemon is not running, so what it last said may be out of date',
+    'start it: systemctl start compliance-agent',
+  ),
+  not_enrolled: code(
+    3,
+    true,
+    'the appliance is not enrolled, so there is no evidence log yet',
+    'plug in the provisioning stick or run compliance-agent provision',
+  ),
+  already_enrolled: code(
+    2,
+    false,
+    'provisioning files were given to an appliance that is enrolled',
+    'nothing needs to be done',
+  ),
+  entry_unknown: code(2, false, 'there is no evidence entry with that number', 'see compliance-agent evidence list'),
+  error_code_unknown: code(2, false, 'there is no error code of that name', 'see docs/errors.md'),
+  root_untrusted: code(
+    4,
+    false,
+    'evidence was judged by a trust root that nobody vouched for',
+    'give --root-sha256 with the digest from the contract or the partner',
+  ),
+  root_not_found: code(2, false, 'no trust root was found beside the evidence', 'name the file with --root'),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 
