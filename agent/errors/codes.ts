@@ -871,6 +871,19 @@ export const CODES = {
     'give --root-sha256 with the digest from the contract or the partner',
   ),
   root_not_found: code(2, false, 'no trust root was found beside the evidence', 'name the file with --root'),
+  // checks
+  baseline_invalid: code(
+    2,
+    false,
+    'a baseline has mistakes; the message names each with its line',
+    'correct the named lines (docs/checks.md describes the file)',
+  ),
+  control_map_invalid: code(
+    2,
+    false,
+    'a control map has mistakes; the message names each with its line',
+    'correct the named lines (docs/checks.md describes the file)',
+  ),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 
