@@ -18,6 +18,8 @@ export interface EvidenceTable {
   /** Keeps the first receipt of each size; a later one of the same size says the same. */
   addReceipt(row: ReceiptRow): void;
   latestReceipt(origin: string): ReceiptRow | null;
+  /** By rising size. */
+  receipts(origin: string): ReceiptRow[];
   /** Size and root of every receipt, by rising size. */
   promises(origin: string): { size: number; root: string }[];
   origins(): string[];
@@ -30,6 +32,7 @@ export interface EvidenceTable {
 export function evidenceTable(db: Database.Database): EvidenceTable {
   const addReceipt = db.prepare('INSERT OR IGNORE INTO receipts VALUES (@origin, @size, @root, @line, @stored_at)');
   const latest = db.prepare<[string], ReceiptRow>('SELECT * FROM receipts WHERE origin = ? ORDER BY size DESC LIMIT 1');
+  const receipts = db.prepare<[string], ReceiptRow>('SELECT * FROM receipts WHERE origin = ? ORDER BY size');
   const promises = db.prepare<[string], { size: number; root: string }>(
     'SELECT size, root FROM receipts WHERE origin = ? ORDER BY size',
   );
@@ -49,6 +52,7 @@ export function evidenceTable(db: Database.Database): EvidenceTable {
   return {
     addReceipt: (row) => void addReceipt.run(row),
     latestReceipt: (origin) => latest.get(origin) ?? null,
+    receipts: (origin) => receipts.all(origin),
     promises: (origin) => promises.all(origin),
     origins: () => origins.all().map((row) => row.origin),
     setUnverified: (origin, from, to, rows, at) => {

@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
+import { parse } from 'yaml';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { sha256Hex } from '../../agent/wire/digest.ts';
+import { signDocument } from '../../agent/wire/document.ts';
+import { encodeEnvelope } from '../../agent/wire/dsse.ts';
+import type { ContentList } from '../../agent/wire/schemas/content.ts';
+import { openContentList } from '../../agent/trust/content-list.ts';
+import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
+import { print, type Common } from './output.ts';
+import { withRecords, type WithData } from './with-records.ts';
+
+interface Options extends Common, WithData {
+  readonly keys?: string;
+  readonly dir: string;
+  readonly note?: string;
+  readonly out?: string;
+}
+
+type ContentFile = ContentList['files'][number];
+
+const CONTENT_LIFE_S = 90 * 86_400;
+/** First folder of a path → what its files are. Everything else is a runbook. */
+const KIND_OF_FOLDER: Readonly<Record<string, ContentFile['kind']>> = {
+  baselines: 'baseline',
+  controls: 'control_map',
+  rules: 'rule',
+};
+
+/** Signs with every content key in the folder; refused before it is published unless appliances will take it. */
+export async function signContent(o: Options): Promise<void> {
+  const files = listFiles(resolve(o.dir));
+  await withRecords(o, ({ store, trust, now }) => {
+    const { root } = trust.root();
+    const currentVersion = store.documents.latestVersion('content');
+    const list: ContentList = {
+      schema: 'compliance-agent/content-list/v1',
+      partner_id: root.partner_id,
+      version: (currentVersion ?? 0) + 1,
+      issued_at: now(),
+      expires_at: now() + CONTENT_LIFE_S,
+      ...(o.note === undefined ? {} : { note: o.note }),
+      files,
+      grants: [],
+    };
+    const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root).map((p) => p.signer);
+    const envelope = signDocument('contentList', list, signers);
+    const { digest, persons, value } = openContentList(root, envelope, { currentVersion, now: now() });
+    const line = encodeEnvelope(envelope);
+    store.documents.add({ kind: 'content', scope: '', version: value.version, digest, line }, now());
+    if (o.out !== undefined) writeFileSync(o.out, `${line}\n`);
+    print(
+      o,
+      { version: value.version, sha256: digest, files: files.length, persons },
+      `content list ${value.version} with ${files.length} files signed by ${persons.join(', ')}: ${digest}`,
+    );
+  });
+}
+
+function listFiles(dir: string): ContentFile[] {
+  let names: string[];
+  try {
+    names = readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.(?:ya?ml|json)$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name));
+  } catch (cause) {
+    throw new AgentError('usage', 'the folder cannot be read', { place: dir, cause });
+  }
+  if (names.length === 0) throw new AgentError('usage', 'the folder holds no YAML or JSON files', { place: dir });
+  return names.sort().map((name) => describe(dir, name));
+}
+
+function describe(dir: string, file: string): ContentFile {
+  const path = relative(dir, file).split(sep).join('/');
+  const bytes = readFileSync(file);
+  const kind = KIND_OF_FOLDER[path.split('/')[0] ?? ''] ?? 'runbook';
+  let head: Partial<Record<'id' | 'version' | 'class', unknown>>;
+  try {
+    head = parse(bytes.toString('utf8'), { schema: 'core', maxAliasCount: 0 }) as typeof head;
+  } catch (cause) {
+    throw new AgentError('usage', 'the file is no YAML', { place: file, cause });
+  }
+  const { id, version, class: orderClass } = head ?? {};
+  if (typeof id !== 'string' || typeof version !== 'number') {
+    throw new AgentError('usage', 'the file does not say its id and version', { place: file });
+  }
+  const described = { path, kind, id, version, sha256: sha256Hex(bytes), size: bytes.length };
+  if (kind !== 'runbook') return described;
+  if (orderClass !== 'read' && orderClass !== 'routine' && orderClass !== 'disruptive') {
+    throw new AgentError('usage', 'the runbook does not say its class', { place: file });
+  }
+  return { ...described, class: orderClass };
+}

@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
+import { EXIT } from '../../agent/errors/exit-codes.ts';
+import { createLogVerifier, type LogVerdict } from '../../agent/verify/log-verifier.ts';
+import { verifyReceipt } from '../../agent/verify/verify-receipt.ts';
+import { streamLog } from '../evidence-store/evidence-store.ts';
+import { originFolder } from '../evidence-store/segment-folder.ts';
+import { evidenceDir, type Records } from '../service/central.ts';
+import { print, type Common } from './output.ts';
+import { withRecords, type WithData } from './with-records.ts';
+
+interface Options extends Common, WithData {
+  readonly origin?: string;
+}
+
+type Verdict = Pick<LogVerdict, 'ok' | 'code' | 'seq' | 'sentence' | 'size' | 'root'> & { readonly origin: string };
+
+/** Exit 4 when any log does not hold. */
+export async function verifyEvidence(o: Options): Promise<void> {
+  const dir = evidenceDir(resolve(o.data));
+  await withRecords(o, async (records) => {
+    const origins = o.origin === undefined ? records.store.evidence.origins() : [o.origin];
+    const verdicts: Verdict[] = [];
+    for (const origin of origins) {
+      const folder = originFolder(dir, origin);
+      if (!existsSync(folder)) throw new AgentError('origin_not_bound', 'no such log is stored', { place: origin });
+      verdicts.push(await verifyOne(records, origin, folder));
+    }
+    const root = records.trust.root();
+    const lines = verdicts.map((v) => `${v.ok ? 'ok ' : 'BAD'}  ${v.origin}  ${v.size} entries  ${v.sentence}`);
+    print(
+      o,
+      { root_version: root.root.version, root_sha256: root.digest, logs: verdicts },
+      [`trust root ${root.root.version}, ${root.digest}`, ...lines].join('\n'),
+    );
+    if (verdicts.some((verdict) => !verdict.ok)) process.exitCode = EXIT.verification;
+  });
+}
+
+async function verifyOne({ store, trust, now }: Records, origin: string, folder: string): Promise<Verdict> {
+  const root = trust.root().root;
+  const receipts = store.evidence.receipts(origin).map((row) => verifyReceipt(root, row.line, { origin }));
+  const verifier = createLogVerifier({
+    root,
+    earlierRoots: trust.earlierRoots().map((earlier) => earlier.root),
+    receipts,
+    now: now(),
+  });
+  try {
+    for await (const line of streamLog(folder)) verifier.push(line.toString('utf8'));
+  } catch (error) {
+    if (!isAgentError(error)) throw error;
+    const { size, root: rootHex } = verifier.finish();
+    return { ok: false, code: error.code, seq: size, sentence: error.message, size, root: rootHex, origin };
+  }
+  const { ok, code, seq, sentence, size, root: rootHex } = verifier.finish();
+  return { ok, code, seq, sentence, size, root: rootHex, origin };
+}

@@ -1,0 +1,134 @@
+// The verbs of `central-command`. Each is one file, loaded only when it is called.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from '../../agent/errors/exit-codes.ts';
+import { reportError } from './output.ts';
+
+/** @returns the exit code (agent/errors/exit-codes.ts) */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return reportError(error, argv.includes('--json'));
+  }
+}
+
+const dataOption = () =>
+  new Option('--data <dir>', 'folder of the server').env('CENTRAL_DATA').makeOptionMandatory(true);
+const keysOption = () =>
+  new Option('--keys <dir>', 'folder of the root, content and operator keys (default: ~/.config/central-command)');
+const jsonOption = () => new Option('--json', 'print JSON');
+
+function verb(parent: Command, nameAndArguments: string, description: string): Command {
+  return parent.command(nameAndArguments).description(description).addOption(dataOption()).addOption(jsonOption());
+}
+
+function group(parent: Command, name: string, description: string): Command {
+  return parent.command(name).description(description);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number');
+  return Number(text);
+}
+
+const collect = (value: string, all: string[] = []): string[] => [...all, value];
+
+function buildProgram(): Command {
+  const program = new Command('central-command')
+    .description('Central Command: enrols appliances, answers check-ins, issues orders, stores evidence')
+    .exitOverride();
+
+  verb(program, 'init', 'make a new Central Command: keys, CA, trust root; overwrites nothing')
+    .addOption(keysOption())
+    .requiredOption('--partner <id>', 'id of the partner')
+    .option('--person <name>', 'who holds root, content and operator keys; repeat for more persons', collect)
+    .option('--direct', 'the owner of the appliances runs this Central (default: a reseller does)')
+    .option('--log-domain <domain>', 'first part of every log origin (default: <partner>.internal)')
+    .action(async (o) => (await import('./init.ts')).init(o));
+
+  verb(program, 'serve', 'answer appliances until stopped')
+    .option('--listen <host:port>', 'where to listen; port 0 picks one', '127.0.0.1:8443')
+    .option('--url <url>', 'how appliances reach it (default: the listening address)')
+    .option('--checkin-interval <s>', 'seconds between check-ins', wholeNumber, 60)
+    .option('--claim-interval <s>', 'seconds between claims of a pending device', wholeNumber, 10)
+    .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .action(async (o) => (await import('./serve.ts')).serve(o));
+
+  const site = group(program, 'site', 'sites of customers');
+  verb(site, 'add <id>', 'add a site')
+    .requiredOption('--customer <id>', 'the customer it belongs to')
+    .action(async (id, o) => (await import('./site.ts')).addSite(id, o));
+  verb(site, 'list', 'list sites').action(async (o) => (await import('./site.ts')).listSites(o));
+
+  const appliance = group(program, 'appliance', 'enrolled and pending appliances');
+  verb(appliance, 'list', 'list appliances and pending devices').action(async (o) =>
+    (await import('./appliance-list.ts')).listAppliances(o),
+  );
+  verb(appliance, 'confirm <id-or-fingerprint>', 'confirm that this fingerprint stands on the console of the device')
+    .addOption(keysOption())
+    .option('--appliance-id <id>', 'name it (default: its site and the start of its fingerprint)')
+    .action(async (query, o) => (await import('./appliance-confirm.ts')).confirmAppliance(query, o));
+  verb(appliance, 'alarms', 'list alarms: copies, silence, evidence that does not fit')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .action(async (o) => (await import('./appliance-alarms.ts')).listAlarms(o));
+
+  const token = group(program, 'token', 'one-time enrolment tokens');
+  verb(token, 'new', 'make a token; it is printed once and not stored')
+    .requiredOption('--site <id>', 'site of the device')
+    .option('--days <n>', 'how long it is good for', wholeNumber)
+    .action(async (o) => (await import('./token.ts')).printNewToken(o));
+
+  const usb = group(program, 'usb', 'provisioning sticks');
+  verb(usb, 'write <dir>', 'write clinic.yaml, root.json and ca.pem for one device, with a new token')
+    .requiredOption('--site <id>', 'site of the device')
+    .option('--days <n>', 'how long the token is good for', wholeNumber)
+    .option('--url <url>', 'how the device reaches Central Command (default: as serve was started)')
+    .action(async (dir, o) => (await import('./usb.ts')).writeUsb(dir, o));
+
+  const order = group(program, 'order', 'signed orders');
+  verb(order, 'issue', 'sign an order; the next check-in delivers it')
+    .requiredOption('--appliance <id>', 'for whom')
+    .requiredOption('--kind <kind>', 'what: run_check, collect_diagnostics, restart_agent, set_healing …')
+    .option('--params <json>', 'parameters of the kind', '{}')
+    .option('--class <class>', 'refuse to sign unless the order is of this class')
+    .option('--ttl <s>', 'seconds until it expires, at most 900', wholeNumber)
+    .option('--window <mode>', 'require (default), or override with --reason', 'require')
+    .option('--reason <text>', 'why the window is overridden')
+    .option('--dry-run', 'only say what would be done')
+    .option('--ticket <text>', 'ticket that it belongs to')
+    .option('--print', 'print the signed envelope')
+    .action(async (o) => (await import('./order-issue.ts')).issue(o));
+  verb(order, 'list', 'list orders and what became of them; also refusals of orders that were not issued here')
+    .option('--appliance <id>', 'only of this appliance')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .action(async (o) => (await import('./order-list.ts')).listOrders(o));
+
+  const policy = group(program, 'policy', 'site policies');
+  verb(policy, 'sign <file>', 'complete, sign and publish a site policy (YAML or JSON)')
+    .addOption(keysOption())
+    .requiredOption('--site <id>', 'site that it is for')
+    .option('--out <file>', 'also write the signed envelope there')
+    .action(async (file, o) => (await import('./policy-sign.ts')).signPolicy(file, o));
+
+  const content = group(program, 'content', 'content lists');
+  verb(content, 'sign', 'list, sign and publish the digests of runbooks, rules, baselines and control maps')
+    .addOption(keysOption())
+    .requiredOption('--dir <dir>', 'folder with baselines/, controls/, rules/ and runbooks')
+    .option('--note <text>', 'what changed')
+    .option('--out <file>', 'also write the signed envelope there')
+    .action(async (o) => (await import('./content-sign.ts')).signContent(o));
+
+  const evidence = group(program, 'evidence', 'stored evidence');
+  verb(evidence, 'list', 'list stored logs').action(async (o) => (await import('./evidence-list.ts')).listEvidence(o));
+  verb(evidence, 'verify', 'verify stored logs: every signature, the chain, the tree against all receipts')
+    .option('--origin <origin>', 'only this log')
+    .action(async (o) => (await import('./evidence-verify.ts')).verifyEvidence(o));
+  verb(evidence, 'export-lines', 'write the exact stored lines of a log')
+    .requiredOption('--origin <origin>', 'which log')
+    .option('--out <file>', 'where to (default: standard output)')
+    .action(async (o) => (await import('./evidence-export.ts')).exportLines(o));
+  return program;
+}

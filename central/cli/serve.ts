@@ -1,0 +1,60 @@
+import { resolve } from 'node:path';
+import { pino } from 'pino';
+import * as v from 'valibot';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { partnerSchema } from '../../agent/wire/schemas/root.ts';
+import { listen } from '../http/listen.ts';
+import { openCentral } from '../service/central.ts';
+import { print, type Common } from './output.ts';
+
+interface Options extends Common {
+  readonly data: string;
+  readonly listen: string;
+  readonly url?: string;
+  readonly checkinInterval: number;
+  readonly claimInterval: number;
+  readonly logLevel: string;
+}
+
+const MAX_INTERVAL_S = 3_600;
+
+export async function serve(o: Options): Promise<void> {
+  const { host, port } = parseListen(o.listen);
+  const publicUrl = o.url?.replace(/\/+$/, '');
+  if (publicUrl !== undefined && !v.is(partnerSchema.entries.central_url, publicUrl)) {
+    throw new AgentError('usage', '--url is no plain https:// address');
+  }
+  for (const interval of [o.checkinInterval, o.claimInterval]) {
+    if (interval < 1 || interval > MAX_INTERVAL_S) throw new AgentError('usage', 'intervals are 1 to 3600 seconds');
+  }
+  const dataDir = resolve(o.data);
+  // Standard output carries the one line that says where it listens; the log goes to standard error.
+  const logger = pino(
+    { level: o.logLevel, base: null, redact: ['*.token', 'token', '*.authorization', 'authorization', 'headers'] },
+    pino.destination({ dest: 2, sync: false }),
+  );
+  const central = await openCentral(dataDir, {
+    intervals: { checkinS: o.checkinInterval, claimS: o.claimInterval },
+    onFinding: (kind, origin, sentence) => logger.error({ kind, origin, sentence }, 'stored evidence does not fit'),
+  });
+  const running = await listen(central, { dataDir, host, port, publicUrl, logger });
+  print(o, { listening: running.url }, `listening on ${running.url}`);
+  await stopSignal();
+  await running.close();
+  central.close();
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || port > 65_535) throw new AgentError('usage', '--listen is host:port');
+  return { host, port };
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((done) => {
+    process.once('SIGTERM', () => done());
+    process.once('SIGINT', () => done());
+  });
+}

@@ -1,0 +1,71 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as v from 'valibot';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { partnerSchema } from '../../agent/wire/schemas/root.ts';
+import { loadAuthority } from '../ca/certificate-authority.ts';
+import { onlineKeysDir } from '../keys/online-keys.ts';
+import { newToken } from '../service/enrolment-token.ts';
+import { print, when, type Common } from './output.ts';
+import { tokenDays } from './token.ts';
+import { withRecords, type WithData } from './with-records.ts';
+
+interface Options extends Common, WithData {
+  readonly site: string;
+  readonly days?: number;
+  readonly url?: string;
+}
+
+/** What a device needs to know before it talks to anyone. The token is for one device: one stick each. */
+export async function writeUsb(dir: string, o: Options): Promise<void> {
+  const days = tokenDays(o.days);
+  await withRecords(o, async (records) => {
+    const url = (o.url ?? records.store.setting('public_url'))?.replace(/\/+$/, '');
+    if (url === undefined) throw new AgentError('central_url_unknown', 'the address of Central Command is not known');
+    if (!v.is(partnerSchema.entries.central_url, url))
+      throw new AgentError('usage', '--url is no plain https:// address');
+    const root = records.trust.root();
+    const { caPem, pin } = await loadAuthority(onlineKeysDir(resolve(o.data)));
+    const backup = records.store.setting('backup_ca_pin');
+    if (backup === null) throw new AgentError('central_damaged', 'the backup pin is missing');
+    mkdirSync(dir, { recursive: true });
+    refuseWritten(dir);
+    const { token, expiresAt } = newToken(records, o.site, days);
+    const files = {
+      'clinic.yaml': [
+        `# Enrolment of one device at ${o.site}, until ${when(expiresAt)}. The token is overwritten once it was used.`,
+        `central_url: ${JSON.stringify(url)}`,
+        `token: ${JSON.stringify(token)}`,
+        `root_sha256: ${JSON.stringify(root.digest)}`,
+        'ca_pins:',
+        `  - ${JSON.stringify(pin)}`,
+        `  - ${JSON.stringify(backup)}`,
+        '',
+      ].join('\n'),
+      'root.json': `${root.line}\n`,
+      'ca.pem': caPem,
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
+    print(
+      o,
+      { dir: resolve(dir), site_id: o.site, central_url: url, root_sha256: root.digest, expires_at: expiresAt },
+      `clinic.yaml, root.json and ca.pem written to ${resolve(dir)} (one device of ${o.site}, until ${when(expiresAt)})`,
+    );
+  });
+}
+
+/** A stick with an unused token is not overwritten: nobody would know which device it was meant for. */
+function refuseWritten(dir: string): void {
+  let text: string;
+  try {
+    text = readFileSync(join(dir, 'clinic.yaml'), 'utf8');
+  } catch {
+    return;
+  }
+  if (/^token: "[A-Za-z0-9+/]{43}="$/m.test(text)) {
+    throw new AgentError('central_exists', 'the folder holds a clinic.yaml with a token already', {
+      place: join(dir, 'clinic.yaml'),
+      remedy: 'name an empty folder, or remove the file',
+    });
+  }
+}

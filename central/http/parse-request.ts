@@ -1,0 +1,39 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import * as v from 'valibot';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { origin, sha256Hex } from '../../agent/wire/schemas/primitives.ts';
+import type { StoredKind } from '../store/document-table.ts';
+
+/** A header that must be there once. @throws request_malformed */
+export function oneHeader(headers: IncomingHttpHeaders, name: string): string {
+  const value = headers[name];
+  if (typeof value !== 'string') throw new AgentError('request_malformed', `the header ${name} is missing`);
+  return value;
+}
+
+/** @throws request_malformed */
+export function originHeader(headers: IncomingHttpHeaders): string {
+  const value = oneHeader(headers, 'x-evidence-origin');
+  if (!v.is(origin, value)) throw new AgentError('request_malformed', 'x-evidence-origin is no log origin');
+  return value;
+}
+
+/** @throws request_malformed */
+export function seqHeader(headers: IncomingHttpHeaders): number {
+  const value = oneHeader(headers, 'x-evidence-first-seq');
+  const seq = Number(value);
+  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(value) || !Number.isSafeInteger(seq)) {
+    throw new AgentError('request_malformed', 'x-evidence-first-seq is no entry number');
+  }
+  return seq;
+}
+
+/** @throws document_unknown: a name that cannot exist is as unknown as one that does not */
+export function documentRef(params: unknown): { kind: StoredKind; ref: string } {
+  const { kind, ref } = params as { kind: string; ref: string };
+  const fits =
+    (kind === 'root' && /^[1-9][0-9]{0,9}$/.test(ref)) ||
+    ((kind === 'content' || kind === 'policy') && v.is(sha256Hex, ref));
+  if (!fits) throw new AgentError('document_unknown', 'no document can have this name');
+  return { kind: kind as StoredKind, ref };
+}
