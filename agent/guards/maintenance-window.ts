@@ -10,8 +10,11 @@ import { isTimeZone } from '../trust/time-zone.ts';
 import { firstReached, offsetsOf, type OffsetSpan } from './zone-offsets.ts';
 
 const DAY_S = 86_400;
-/** Days looked at: back so that a window that crossed midnight is found, ahead past any week that daylight saving empties. */
-const DAYS_BACK = 3;
+/**
+ * Days looked at. Back: a window of nearly a day that began on the day before `now`, in a zone far west of UTC, plus the day
+ * that openingsOf spares. Ahead: past any week that daylight saving empties.
+ */
+const DAYS_BACK = 4;
 const DAYS_AHEAD = 23;
 
 export interface WindowState {
