@@ -7,11 +7,20 @@ import type { LoadedBaseline } from './baseline.ts';
 /** What goes into evidence: documented keys of one level, no user names, no addresses, no paths. */
 export type JudgedFacts = Readonly<Record<string, PlainJson>>;
 
-/**
- * How a fact key counts. `judged`: part of `facts_digest`. `measured`: a fill level, an age, an offset; recorded beside
- * its bucket, but not part of the digest, so that "unchanged" can be true.
- */
-export type FactKind = 'judged' | 'measured';
+/** The value of a fact key in evidence; `names` is a list. A name is letters, digits and `_ . -`. Any value may be null. */
+export type FactType = 'integer' | 'boolean' | 'name' | 'names' | 'digest';
+
+export interface FactKey {
+  readonly type: FactType;
+  /**
+   * True: part of `facts_digest`. False: measured (a fill level, an age, an offset); recorded beside its bucket, but not
+   * part of the digest, so that "unchanged" can be true.
+   */
+  readonly judged: boolean;
+}
+
+export const judged = (type: FactType): FactKey => ({ type, judged: true });
+export const measured = (type: FactType): FactKey => ({ type, judged: false });
 
 export interface Judgement {
   readonly result: 'pass' | 'fail' | 'not_applicable' | 'unknown';
@@ -39,7 +48,7 @@ export interface Check {
   readonly cadenceS: number;
   readonly probes: readonly ProbeName[];
   /** Every key that this check puts into evidence. */
-  readonly factKeys: Readonly<Record<string, FactKind>>;
+  readonly factKeys: Readonly<Record<string, FactKey>>;
   judge(input: JudgeInput): Judgement;
 }
 

@@ -1,5 +1,5 @@
 // Is the time of records to be believed?
-import { conclude, declaredOr, readOr, type Check, type Problem } from './check.ts';
+import { conclude, declaredOr, judged, measured, readOr, type Check, type Problem } from './check.ts';
 
 type Distance = 'within' | 'beyond' | 'not_known';
 
@@ -15,13 +15,13 @@ export const clockCheck: Check = {
   cadenceS: 300,
   probes: ['clock'],
   factKeys: {
-    source: 'judged',
-    synchronized: 'judged',
-    offset: 'judged',
-    offset_ms: 'measured',
-    skew: 'judged',
-    skew_ms: 'measured',
-    stratum: 'measured',
+    source: judged('name'),
+    synchronized: judged('boolean'),
+    offset: judged('name'),
+    offset_ms: measured('integer'),
+    skew: judged('name'),
+    skew_ms: measured('integer'),
+    stratum: measured('integer'),
   },
   judge({ facts, baseline }) {
     const baselineOr = declaredOr(baseline, 'clock');

@@ -1,7 +1,8 @@
 // Is there room for evidence, and can it be written?
 import type { VolumeFacts } from '../facts/disk.ts';
 import type { VolumeBaseline } from './baseline.ts';
-import { conclude, declaredOr, readOr, type Check, type JudgedFacts, type Problem } from './check.ts';
+import { conclude, declaredOr, judged, measured, readOr } from './check.ts';
+import type { Check, FactKey, JudgedFacts, Problem } from './check.ts';
 
 type Fill = 'ok' | 'high' | 'critical';
 type VolumeName = 'state' | 'root';
@@ -15,7 +16,7 @@ function fillOf(volume: VolumeFacts, limits: VolumeBaseline): Fill {
 
 /** Names of file systems come from the kernel; anything unusual is not repeated in evidence. */
 function fileSystem(volume: VolumeFacts): string {
-  return /^[a-z0-9._-]{1,32}$/.test(volume.fsType) ? volume.fsType : 'other';
+  return /^[a-z][a-z0-9._-]{0,31}$/.test(volume.fsType) ? volume.fsType : 'other';
 }
 
 function factsOf(name: VolumeName, volume: VolumeFacts, limits: VolumeBaseline): JudgedFacts {
@@ -59,16 +60,15 @@ function problemsOf(name: VolumeName, volume: VolumeFacts, limits: VolumeBaselin
   return problems;
 }
 
-const keysOf = (name: VolumeName) =>
-  ({
-    [`${name}_file_system`]: 'judged',
-    [`${name}_fill`]: 'judged',
-    [`${name}_free_mib`]: 'measured',
-    [`${name}_inodes_used_percent`]: 'measured',
-    [`${name}_read_only`]: 'judged',
-    [`${name}_total_mib`]: 'measured',
-    [`${name}_used_percent`]: 'measured',
-  }) as const;
+const keysOf = (name: VolumeName): Record<string, FactKey> => ({
+  [`${name}_file_system`]: judged('name'),
+  [`${name}_fill`]: judged('name'),
+  [`${name}_free_mib`]: measured('integer'),
+  [`${name}_inodes_used_percent`]: measured('integer'),
+  [`${name}_read_only`]: judged('boolean'),
+  [`${name}_total_mib`]: measured('integer'),
+  [`${name}_used_percent`]: measured('integer'),
+});
 
 export const diskCheck: Check = {
   id: 'disk',

@@ -2,7 +2,8 @@
 import { HOOKS, type FirewallFacts } from '../facts/firewall.ts';
 import { jcsDigest } from '../wire/jcs.ts';
 import type { FirewallBaseline } from './baseline.ts';
-import { conclude, declaredOr, readOr, type Check, type JudgedFacts, type Problem } from './check.ts';
+import { conclude, declaredOr, judged, measured, readOr } from './check.ts';
+import type { Check, JudgedFacts, Problem } from './check.ts';
 import { nameListeners, undeclaredListeners } from './listeners.ts';
 
 const RELOAD = 'load the declared ruleset again (nftables.service), and find out what changed it';
@@ -76,17 +77,18 @@ export const firewallCheck: Check = {
   cadenceS: 600,
   probes: ['firewall', 'listeners'],
   factKeys: {
-    tables_sha256: 'judged',
-    tables_declared: 'judged',
-    tables_matching: 'judged',
-    tables_missing: 'judged',
-    tables_changed: 'judged',
-    tables_undeclared: 'measured',
-    input_policy: 'judged',
-    output_policy: 'judged',
-    forward_policy: 'judged',
-    listeners: 'measured',
-    listeners_undeclared: 'judged',
+    tables_sha256: judged('digest'),
+    tables_declared: judged('integer'),
+    tables_matching: judged('integer'),
+    tables_missing: judged('integer'),
+    tables_changed: judged('integer'),
+    // Where undeclared tables are allowed they may come and go; where not, tables_sha256 covers them.
+    tables_undeclared: measured('integer'),
+    input_policy: judged('name'),
+    output_policy: judged('name'),
+    forward_policy: judged('name'),
+    listeners: measured('names'),
+    listeners_undeclared: judged('names'),
   },
   judge({ facts, baseline }) {
     const baselineOr = declaredOr(baseline, 'firewall');

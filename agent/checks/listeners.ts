@@ -16,8 +16,8 @@ export function undeclaredListeners(found: readonly Listener[], declared: readon
   );
 }
 
-/** `tcp any 22`: sorted, each once, no addresses; at most 32 and then how many more. */
+/** `tcp-any-22`: sorted, each once, no addresses; at most 32 and then how many more. */
 export function nameListeners(listeners: readonly Listener[]): string[] {
   const named = describeListeners(listeners);
-  return named.length <= MAX_NAMED ? named : [...named.slice(0, MAX_NAMED), `and ${named.length - MAX_NAMED} more`];
+  return named.length <= MAX_NAMED ? named : [...named.slice(0, MAX_NAMED), `and-${named.length - MAX_NAMED}-more`];
 }

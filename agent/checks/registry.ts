@@ -1,5 +1,5 @@
 // All checks, and every key that they put into evidence.
-import type { Check, FactKind } from './check.ts';
+import { judged, type Check, type FactKey } from './check.ts';
 import { clockCheck } from './clock.ts';
 import { diskCheck } from './disk.ts';
 import { firewallCheck } from './firewall.ts';
@@ -13,12 +13,12 @@ export function checkById(id: string): Check | undefined {
 }
 
 /** Keys that the common code adds to any check. */
-function commonKeys(check: Check): Record<string, FactKind> {
-  const unreadable = check.probes.map((probe) => [`unreadable_${probe}`, 'judged'] as const);
-  return { expected: 'judged', baseline_signed: 'judged', ...Object.fromEntries(unreadable) };
+function commonKeys(check: Check): Record<string, FactKey> {
+  const unreadable = check.probes.map((probe) => [`unreadable_${probe}`, judged('name')] as const);
+  return { expected: judged('name'), baseline_signed: judged('boolean'), ...Object.fromEntries(unreadable) };
 }
 
-/** Check id → key → kind: the whole vocabulary of facts in findings. Anything else is a defect. */
-export const FACT_KEYS: Readonly<Record<string, Readonly<Record<string, FactKind>>>> = Object.fromEntries(
+/** Check id → key → type: the whole vocabulary of facts in findings. What evidence lets through has to be the same. */
+export const FACT_KEYS: Readonly<Record<string, Readonly<Record<string, FactKey>>>> = Object.fromEntries(
   CHECKS.map((check) => [check.id, { ...commonKeys(check), ...check.factKeys }]),
 );

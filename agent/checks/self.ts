@@ -1,7 +1,7 @@
 // Does the agent itself run as it was shipped: nothing listening, hardened, its secrets closed, its database sound?
 import type { SelfFacts } from '../facts/self.ts';
 import type { SelfBaseline } from './baseline.ts';
-import { conclude, declaredOr, readOr, type Check, type Problem } from './check.ts';
+import { conclude, declaredOr, judged, readOr, type Check, type Problem } from './check.ts';
 import { nameListeners, undeclaredListeners } from './listeners.ts';
 
 const UNIT = 'run the agent from its shipped unit, unchanged';
@@ -18,7 +18,7 @@ function hardeningProblems(read: SelfFacts, declared: SelfBaseline): Problem[] {
     [
       read.debuggerSignal && !declared.debugger_signal_allowed,
       'a signal would open a debugger port in the agent',
-      'start node with --disable-sigusr1',
+      'start node with the option disable-sigusr1',
     ],
     [!read.noNewPrivileges && declared.no_new_privileges_required, 'the agent could gain privileges', UNIT],
     [!read.seccompFilter && declared.seccomp_filter_required, 'no system call filter holds the agent', UNIT],
@@ -61,17 +61,17 @@ export const selfCheck: Check = {
   cadenceS: 600,
   probes: ['self'],
   factKeys: {
-    listeners: 'judged',
-    runs_as_root: 'judged',
-    no_new_privileges: 'judged',
-    seccomp_filter: 'judged',
-    has_capabilities: 'judged',
-    core_dumps: 'judged',
-    debugger_signal: 'judged',
-    key_files: 'judged',
-    key_files_missing: 'judged',
-    key_files_exposed: 'judged',
-    database: 'judged',
+    listeners: judged('names'),
+    runs_as_root: judged('boolean'),
+    no_new_privileges: judged('boolean'),
+    seccomp_filter: judged('boolean'),
+    has_capabilities: judged('boolean'),
+    core_dumps: judged('boolean'),
+    debugger_signal: judged('boolean'),
+    key_files: judged('integer'),
+    key_files_missing: judged('integer'),
+    key_files_exposed: judged('integer'),
+    database: judged('name'),
   },
   judge({ facts, baseline }) {
     const baselineOr = declaredOr(baseline, 'self');

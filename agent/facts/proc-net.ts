@@ -48,7 +48,7 @@ export function parseListening(table: SocketTable, text: string): ListeningSocke
   return sockets;
 }
 
-/** Sorted, each once: `tcp any 22`. */
+/** Sorted, each once: `tcp-any-22`. */
 export function describeListeners(listeners: readonly Listener[]): string[] {
-  return [...new Set(listeners.map((l) => `${l.protocol} ${l.scope} ${l.port}`))].sort();
+  return [...new Set(listeners.map((l) => `${l.protocol}-${l.scope}-${l.port}`))].sort();
 }
