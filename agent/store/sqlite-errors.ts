@@ -28,6 +28,7 @@ const BY_ERRNO: Readonly<Record<string, Translation>> = {
   EACCES: READ_ONLY,
   EPERM: READ_ONLY,
   ENOTDIR: READ_ONLY,
+  EEXIST: READ_ONLY,
   ENOENT: READ_ONLY,
   ENOSPC: FULL,
   EDQUOT: FULL,

@@ -1,0 +1,129 @@
+// Rows for every table of the store, and a dump of everything in it. For tests only.
+import Database from 'better-sqlite3';
+import { join } from 'node:path';
+import { DATABASE_FILE, openStore, type Store } from '../../agent/store/open-store.ts';
+import { CompactRange, leafHash } from '../../agent/wire/merkle.ts';
+import { registerRowSum } from '../../agent/store/row-sums.ts';
+
+export const AT = 1_780_315_200;
+export const storeClock = { wallMs: (): number => AT * 1_000 };
+
+export const open = (dir: string, readOnly = false): Store => openStore({ dir, clock: storeClock, readOnly });
+
+/** Appends lines to epoch 1 as the log does: leaf and compact range fit them. */
+export function appendLines(store: Store, lines: readonly string[], epoch = 1): void {
+  for (const line of lines) {
+    const { size: seq, range } = store.entries.state(epoch);
+    const leaf = leafHash(line);
+    const tree = CompactRange.from(seq, range);
+    tree.append(leaf);
+    const kind = seq === 0 ? 'epoch' : seq % 3 === 0 ? 'heartbeat' : 'finding';
+    store.entries.append({
+      epoch,
+      seq,
+      kind,
+      targetId: 'appliance',
+      checkId: seq % 2 === 0 ? 'disk' : null,
+      observedTo: AT + seq,
+      line,
+      leaf,
+      range: tree.hashes(),
+    });
+  }
+}
+
+export const order = (n: number) => ({
+  orderId: `019e0000-0000-7000-8000-${String(n).padStart(12, '0')}`,
+  epoch: 1,
+  seq: n,
+  digest: String(n).padStart(64, 'd'),
+  kind: 'run_check',
+  line: `{"order":${n}}`,
+  state: 'accepted' as const,
+  evidenceSeq: n,
+  at: AT + n,
+});
+
+export const findingState = (checkId: string) => ({
+  targetId: 'appliance',
+  checkId,
+  result: 'pass',
+  factsDigest: 'f1'.repeat(32),
+  recordedDigest: 'f2'.repeat(32),
+  sinceSeq: 4,
+  baselineSha256: 'b1'.repeat(32),
+  waiverId: null,
+  severity: 'info',
+  sentence: 'Every volume has at least 15 % free.',
+  lastReadAt: AT,
+  runs: 3,
+  runsSinceHeartbeat: 2,
+  lastHeartbeatAt: AT - 60,
+});
+
+export const identity = {
+  applianceId: 'main-street-1',
+  siteId: 'main-street',
+  customerId: 'family-practice',
+  partnerId: 'northern-it',
+  deploymentMode: 'reseller' as const,
+  resellerId: 'northern-it',
+  origin: 'logs.northern-it.example/main-street-1/1',
+  epoch: 1,
+  bindingLine: '{"binding":1}',
+  certificatePem: 'certificate',
+  centralUrl: 'https://central.example',
+  caPem: 'ca',
+  caPins: ['aa'.repeat(32), 'bb'.repeat(32)],
+};
+
+/** Puts something into every table. */
+export function fill(store: Store, lines = 12): void {
+  const { origin } = identity;
+  appendLines(
+    store,
+    Array.from({ length: lines }, (_, i) => `{"entry":${i},"text":"${'abcdefgh'.repeat(80)}"}`),
+  );
+  for (const n of [1, 2, 3]) store.orders.insert(order(n));
+  store.orders.setState(order(1).orderId, { state: 'result', outcome: 'success', evidenceSeq: 3, at: AT + 9 });
+  store.orders.raiseFloor(1, 3);
+  const refused = { code: 'order_expired', outcome: 'expired' as const, orderId: null, sentence: 'Too late.' };
+  store.orders.recordRefusal({ digest: 'ee'.repeat(32), ...refused, evidenceSeq: 5, at: AT });
+  store.orders.useAuthorisation('019e0000-0000-7000-8000-0000000000a1', 'd'.repeat(64), AT);
+  for (const check of ['clock', 'disk', 'firewall', 'self']) store.findings.put(findingState(check));
+  store.trust.addRoot({ version: 1, digest: 'r'.repeat(64), line: `{"root":"${'key '.repeat(200)}"}` });
+  store.trust.putDocument({ kind: 'policy', version: 1, digest: 'p'.repeat(64), line: '{"policy":1}', at: AT });
+  store.trust.saveIdentity(identity);
+  store.trust.saveSignedTime({ serverTime: AT, bootMs: 1_234.5, bootId: '00000000-0000-4000-8000-000000000001' });
+  store.uplink.nextCounter();
+  store.uplink.setPointer(origin, 7);
+  store.uplink.saveReceipt({ origin, size: 7, root: '0a'.repeat(32), line: '{"receipt":7}', at: AT });
+  store.uplink.park(origin, { code: 'http_refused', sentence: 'Refused.', until: AT + 300, tries: 1 });
+  store.uplink.addBytes(1_000, 2_000, 20_000);
+  store.settings.set('evidence.scope', '{"digest":"x","at":1}');
+}
+
+/** Direct access to the file, with the sum function registered, past every guard of the store. */
+export function withRaw<T>(dir: string, fn: (raw: Database.Database) => T): T {
+  const raw = new Database(join(dir, DATABASE_FILE));
+  try {
+    registerRowSum(raw);
+    return fn(raw);
+  } finally {
+    raw.close();
+  }
+}
+
+/** All rows of all tables except the time of the last opening. */
+export function dump(dir: string): string {
+  return withRaw(dir, (raw) => {
+    const tables = raw
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+      .pluck()
+      .all() as string[];
+    return JSON.stringify(
+      tables.map((table) => [table, raw.prepare(`SELECT * FROM ${table} ORDER BY rowid`).all()]),
+      (_, value: unknown) => value,
+    ).replace(/\{"key":"opened_at"[^}]*\}/, '');
+  });
+}
