@@ -7,7 +7,7 @@ import type { EnrolledIdentity } from '../store/open-store.ts';
 import type { Lifecycle } from '../system/status-file.ts';
 import type { Uplink } from '../uplink/create-uplink.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
-import type { EntryClock } from '../wire/schemas/entry.ts';
+import type { EntryContext } from '../evidence/log.ts';
 import type { TrustState } from './trust-state.ts';
 
 /** All that exists only after enrolment. */
@@ -21,7 +21,7 @@ export interface Enrolled {
 }
 
 /** Where the time of entries comes from, as the last `clock` fact and the last answer say. */
-export type ClockHealth = Omit<EntryClock, 'boot_id'>;
+export type ClockHealth = Omit<EntryContext['clock'], 'boot_id'>;
 
 export interface Blocked {
   readonly code: string;

@@ -35,8 +35,8 @@ export function clockHealth(
   synchronised: boolean | null,
   offsetMs: number | null,
   timeKnown: boolean,
-): Health['clock'] {
-  const source = timeKnown ? 'central' : synchronised === true ? 'ntp' : 'unsynchronised';
+): ClockHealth {
+  const source: ClockHealth['source'] = timeKnown ? 'central' : synchronised === true ? 'ntp' : 'unsynchronised';
   return { source, synchronized: synchronised === true, skew_ms: timeKnown ? negated(offsetMs) : null };
 }
 

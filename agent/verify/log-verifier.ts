@@ -40,6 +40,8 @@ export interface LogVerdict {
   readonly counts: Readonly<Partial<Record<EntryKind, number>>>;
   /** Findings by result. */
   readonly results: Readonly<Partial<Record<CheckResult, number>>>;
+  /** Refused orders by code. */
+  readonly refusals: Readonly<Record<string, number>>;
   /** Smallest observed_from and largest observed_to, Unix seconds. */
   readonly firstAt: number | null;
   readonly lastAt: number | null;
@@ -63,6 +65,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   const known = knownSizes(o.receipts ?? []);
   const counts: Partial<Record<EntryKind, number>> = {};
   const results: Partial<Record<CheckResult, number>> = {};
+  const refusals: Record<string, number> = {};
   const odd = { backwards: 0, future: 0 };
   let identity: LogIdentity | null = null;
   let prev = '0'.repeat(64);
@@ -95,6 +98,10 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
     const { predicate } = entry.statement;
     counts[predicate.kind] = (counts[predicate.kind] ?? 0) + 1;
     if (predicate.kind === 'finding') results[predicate.result] = (results[predicate.result] ?? 0) + 1;
+    if (predicate.kind === 'order' && predicate.state === 'refused') {
+      const why = predicate.code ?? 'none';
+      refusals[why] = (refusals[why] ?? 0) + 1;
+    }
     firstAt = Math.min(firstAt ?? predicate.observed_from, predicate.observed_from);
     lastAt = Math.max(lastAt ?? predicate.observed_to, predicate.observed_to);
     if (predicate.observed_to < previousAt) odd.backwards += 1;
@@ -136,6 +143,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
         root: range.root().toString('hex'),
         counts,
         results,
+        refusals,
         firstAt,
         lastAt,
         odd,

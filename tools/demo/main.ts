@@ -1,0 +1,192 @@
+// `npm run demo`: the whole on this host, in a temporary folder, in under a minute. Every line that it prints was seen to
+// happen; it ends with an error as soon as something did not hold.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { badOrders } from './bad-orders.ts';
+import { startLyingCentral } from './lying-central.ts';
+import { listeningSockets } from './listening-sockets.ts';
+import { until } from './process.ts';
+import { createReport } from './report.ts';
+import type { Site } from './site.ts';
+import { APPLIANCE, createSite } from './site.ts';
+
+const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const repo = join(import.meta.dirname, '../..');
+const dir = mkdtempSync(join(tmpdir(), 'compliance-demo-'));
+const site = createSite({ dir, repo });
+const report = createReport(process.stdout);
+
+try {
+  await demo();
+  report.end();
+  if (values.keep) await keep();
+} catch (error) {
+  report.failed(error);
+  process.stderr.write(`\nlast lines of the agent:\n${tail(site.paths.agentLog)}\n`);
+  process.exitCode = 1;
+} finally {
+  await site.end();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+async function demo(): Promise<void> {
+  report.section('Central Command and an appliance on this host');
+  await site.provision();
+  report.seen(`Central Command listens on ${site.url()} with its own CA; root and operator keys lie in another folder`);
+  site.startAgent();
+  await site.confirm();
+  report.seen(
+    'the appliance made its keys, sent its claim with a one-time token, and waited until an operator confirmed',
+  );
+  await site.central('content', 'sign', '--dir', join(repo, 'runbooks'), '--keys', site.paths.keys);
+  await site.untilStatus('the content list is in force', (s) => s.content_version === 1);
+  report.seen('it took over the content list that a person signed offline');
+
+  report.section('Checks on this host');
+  const { findings } = await site.untilStatus('four checks ran', (s) => s.findings.length >= 4);
+  for (const finding of findings) report.item(finding.result, `${finding.check}: ${finding.sentence}`);
+  noListeningSocket(site);
+  report.seen('the agent has no listening socket');
+
+  report.section('One good order');
+  const good = await site.issue('run_check', { checks: ['disk'] });
+  await untilOrder(good.order_id, 'success');
+  report.seen(`order ${good.order_id} was verified, accepted, carried out, and its result is in the log`);
+
+  await sixBadOrders(good.line);
+  await centralGoneAndBack();
+  await verifyEverything();
+}
+
+async function sixBadOrders(good: string): Promise<void> {
+  report.section('Six bad orders, from an attacker who holds every online key');
+  const { host } = new URL(site.url());
+  const [name = '', port = ''] = host.split(':');
+  await site.endCentral('SIGTERM');
+  const liar = await startLyingCentral(site.paths.data, name, Number(port));
+  try {
+    const bad = badOrders(good, liar.central.keys.order, liar.central.now());
+    liar.slipIn(bad.map((order) => order.envelope));
+    const codes = await until(
+      'six refusals are in the log',
+      async () => {
+        const seen = await refusalCodes();
+        return bad.every((order) => seen.has(order.code)) ? seen : null;
+      },
+      20_000,
+    );
+    for (const order of bad) report.refused(order.code, order.what);
+    const unexpected = [...codes].filter((code) => !bad.some((order) => order.code === code));
+    if (unexpected.length > 0) throw new Error(`refusals that nobody expected: ${unexpected.join(', ')}`);
+  } finally {
+    await liar.close();
+  }
+  await site.startCentral();
+}
+
+async function centralGoneAndBack(): Promise<void> {
+  report.section('Central Command taken away and brought back');
+  const before = await site.untilStatus(
+    'all is stored',
+    (s) => s.stored_size !== null && s.stored_size === s.log?.size,
+  );
+  await site.endCentral('SIGKILL');
+  const sizeBefore = before.log?.size ?? 0;
+  const away = await site.untilStatus(
+    'the agent goes on by itself',
+    (s) => s.blocking_reason !== null && (s.log?.size ?? 0) >= sizeBefore + 2,
+  );
+  report.seen(`killed: the agent says "${away.blocking_reason?.sentence}"`);
+  const waiting = (away.log?.size ?? 0) - (away.stored_size ?? 0);
+  report.seen(`it went on checking; ${waiting} entries wait on its own disk`);
+  await site.startCentral();
+  await site.untilStatus(
+    'everything is stored again',
+    (s) => s.blocking_reason === null && (s.log?.size ?? 0) > sizeBefore && s.stored_size === s.log?.size,
+  );
+  report.seen('back: everything that waited was uploaded, with signed receipts');
+}
+
+async function verifyEverything(): Promise<void> {
+  report.section('What an auditor sees');
+  await site.endAgent('SIGTERM');
+  const local = await site.cli('evidence', 'verify', '--root-sha256', site.rootDigest(), '--json');
+  if (local.code !== 0) throw new Error(`evidence verify ended with ${local.code}:\n${local.output}`);
+  const verdict = JSON.parse(local.output) as { size: number; root: string };
+  const stored = (await site.central('evidence', 'verify', '--appliance', APPLIANCE)) as { size: number; ok: boolean };
+  if (!stored.ok) throw new Error('the copy at Central Command does not verify');
+  report.seen(
+    `${verdict.size} entries on the appliance verify: signatures, chain, binding; tree root ${verdict.root.slice(0, 16)}…`,
+  );
+  report.seen(`${stored.size} entries at Central Command verify`);
+  const untrusted = await site.cli('evidence', 'verify');
+  if (untrusted.code !== 4 || !untrusted.output.includes('UNTRUSTED ROOT')) {
+    throw new Error(`evidence verify without a root digest ended with ${untrusted.code}`);
+  }
+  report.seen("without the root's digest from elsewhere the verdict is UNTRUSTED ROOT, and the command fails");
+}
+
+interface OrderEntry {
+  readonly state: string;
+  readonly outcome?: string;
+  readonly code?: string;
+  readonly order_id: string | null;
+}
+
+/** Order entries of the log, as `evidence list` prints them. */
+async function orderEntries(): Promise<OrderEntry[]> {
+  const { code, output } = await site.cli('evidence', 'list', '--kind', 'order', '--limit', '500', '--json');
+  if (code !== 0) throw new Error(`evidence list ended with ${code}:\n${output}`);
+  return (JSON.parse(output) as { entries: { predicate: OrderEntry }[] }).entries.map((entry) => entry.predicate);
+}
+
+async function refusalCodes(): Promise<Set<string>> {
+  const entries = await orderEntries();
+  return new Set(entries.flatMap((entry) => (entry.state === 'refused' ? [entry.code ?? ''] : [])));
+}
+
+async function untilOrder(orderId: string, outcome: string): Promise<void> {
+  await until(
+    `order ${orderId} ends with ${outcome}`,
+    async () =>
+      (await orderEntries()).find((e) => e.order_id === orderId && e.state === 'result' && e.outcome === outcome) ??
+      null,
+    20_000,
+  );
+}
+
+function noListeningSocket(of: Site): void {
+  const open = listeningSockets(of.agentProcess()?.pid ?? -1);
+  if (open.length > 0) throw new Error(`the agent listens: ${JSON.stringify(open)}`);
+}
+
+async function keep(): Promise<void> {
+  site.startAgent();
+  const agent = `npx compliance-agent`;
+  process.stdout.write(
+    [
+      '',
+      'Left running until Ctrl-C. Try:',
+      `  ${agent} status --config ${site.paths.config}`,
+      `  ${agent} evidence list --config ${site.paths.config}`,
+      `  ${agent} orders --config ${site.paths.config}`,
+      `  npx central-command order issue --appliance ${APPLIANCE} --kind run_check --data ${site.paths.data}`,
+      `  tail -f ${site.paths.agentLog}`,
+      '',
+    ].join('\n'),
+  );
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+}
+
+function tail(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').split('\n').slice(-25).join('\n');
+  } catch {
+    return '(none)';
+  }
+}
