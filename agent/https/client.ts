@@ -3,7 +3,7 @@
 // every request of this product carries a nonce, so only its sender may make another try.
 import { Client, type Dispatcher } from 'undici';
 import type { LookupFunction, Socket } from 'node:net';
-import { AgentError } from '../errors/agent-error.ts';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { openPinned, pinnedTls } from './pinned-connection.ts';
 import { PHASE_WORDS, translateFailure, type Phase } from './translate-failure.ts';
 
@@ -182,11 +182,13 @@ function takeBytes(lane: LaneState): { bytesSent: number; bytesReceived: number 
 
 function deadline(r: HttpsRequest, lane: LaneState, host: string): { signal: AbortSignal; clear: () => void } {
   const own = new AbortController();
+  // undici heeds a signal only once the request is on a connection: one that still waits for it ends with its client.
+  own.signal.addEventListener('abort', () => dropConnection(lane), { once: true });
   const late = setTimeout(() => {
     const sentence = `${host} gave no complete answer within ${r.deadlineMs} ms (${PHASE_WORDS[lane.phase]})`;
     own.abort(new AgentError('request_timeout', sentence, { place: host, details: { host, phase: lane.phase } }));
   }, r.deadlineMs);
-  const stopped = (): void => own.abort(new AgentError('request_aborted', 'the request was given up', { place: host }));
+  const stopped = (): void => own.abort(stopReason(r.signal?.reason, host));
   if (r.signal?.aborted === true) stopped();
   r.signal?.addEventListener('abort', stopped, { once: true });
   return {
@@ -196,6 +198,14 @@ function deadline(r: HttpsRequest, lane: LaneState, host: string): { signal: Abo
       r.signal?.removeEventListener('abort', stopped);
     },
   };
+}
+
+/** A caller that stops for a reason of its own (shutting down) is quoted; its own deadline reads as one. */
+function stopReason(reason: unknown, host: string): AgentError {
+  if (isAgentError(reason)) return reason;
+  const timedOut = reason instanceof Error && reason.name === 'TimeoutError';
+  const sentence = `the request to ${host} was given up${timedOut ? ': its caller had no more time' : ''}`;
+  return new AgentError(timedOut ? 'request_timeout' : 'request_aborted', sentence, { place: host });
 }
 
 async function readBody(response: Dispatcher.ResponseData, maxBytes: number, host: string): Promise<Buffer> {

@@ -69,8 +69,29 @@ export function openPinned(
   raw.once('lookup', (error: Error | null) => {
     if (!error) enter('connect');
   });
-  raw.once('connect', () => enter('handshake'));
-  const socket = tlsConnect({
+  const secured = new Promise<TLSSocket>((resolve, reject) => {
+    const fail = (error: unknown): void => reject(translateFailure(error, { host: at.host, phase }));
+    const closed = (): void => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' }));
+    // Listeners on errors stay: one that came late without any would end the process.
+    raw.on('error', fail);
+    raw.once('close', closed);
+    // TLS is put on top only now: while families are tried the TCP handle below may still be exchanged for another.
+    raw.once('connect', () => {
+      enter('handshake');
+      const socket = startTls(raw, at, tls);
+      socket.on('error', fail);
+      socket.once('close', closed);
+      socket.once('secureConnect', () => {
+        raw.on('error', () => socket.destroy());
+        resolve(socket);
+      });
+    });
+  });
+  return { raw, secured };
+}
+
+function startTls(raw: Socket, at: { hostname: string; host: string }, tls: PinnedTls): TLSSocket {
+  return tlsConnect({
     socket: raw,
     host: at.hostname,
     ...(isIP(at.hostname) === 0 ? { servername: at.hostname } : {}),
@@ -81,19 +102,6 @@ export function openPinned(
     rejectUnauthorized: true,
     checkServerIdentity: (hostname, cert) => checkServerIdentity(hostname, cert) ?? pinFailure(at.host, cert, tls),
   });
-  const secured = new Promise<TLSSocket>((resolve, reject) => {
-    const fail = (error: unknown): void => reject(translateFailure(error, { host: at.host, phase }));
-    raw.once('error', fail);
-    socket.once('error', fail);
-    socket.once('close', () => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
-    socket.once('secureConnect', () => {
-      raw.off('error', fail);
-      // From here undici owns the socket; without a listener a late reset of the TCP socket would end the process.
-      raw.on('error', () => socket.destroy());
-      resolve(socket);
-    });
-  });
-  return { raw, secured };
 }
 
 function pinFailure(host: string, cert: PeerCertificate, tls: PinnedTls): Error | undefined {

@@ -134,6 +134,8 @@ function rootCause(error: unknown): { code: string } {
   if (typeof error === 'object' && error !== null) {
     const code = (error as { code?: unknown }).code;
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,79}$/.test(code)) return { code };
+    // undici names most faults of its parser, and some only so.
+    if ((error as { name?: unknown }).name === 'HTTPParserError') return { code: 'HPE_INVALID' };
     const cause = (error as { cause?: unknown }).cause;
     if (cause !== undefined && cause !== error) return rootCause(cause);
   }
