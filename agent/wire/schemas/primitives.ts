@@ -51,7 +51,7 @@ export const ed25519Spki = v.pipe(
 export const p256Spki = v.pipe(
   v.string(),
   v.length(124),
-  v.regex(/^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{87}=$/, 'must be the SPKI of an uncompressed P-256 key'),
+  v.regex(/^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{86}==$/, 'must be the SPKI of an uncompressed P-256 key'),
 );
 
 /** Partner, customer, site, appliance, person, target: lower-case letters, digits and inner hyphens, ≤ 63. */
