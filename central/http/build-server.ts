@@ -4,7 +4,7 @@ import { constants, randomUUID } from 'node:crypto';
 import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { maxLineBytes } from '../../agent/wire/document.ts';
@@ -77,7 +77,7 @@ export function buildServer(central: Central, o: ServerOptions): CentralServer {
       headersTimeout: HEADERS_TIMEOUT_MS,
     },
     ...(o.logger === undefined ? { logger: false } : { loggerInstance: o.logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlation_id' }),
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
@@ -87,7 +87,6 @@ export function buildServer(central: Central, o: ServerOptions): CentralServer {
       return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
     },
     requestIdHeader: false,
-    requestIdLogLabel: 'correlation_id',
     exposeHeadRoutes: false,
     clientErrorHandler: answerBrokenHttp,
   }) as unknown as CentralServer;
