@@ -109,7 +109,7 @@ export function createSite({ dir, repo, config = [] }: SiteOptions) {
       await site.central('site', 'add', SITE, '--customer', 'demo-customer');
       await site.central('usb', 'write', paths.provision, '--site', SITE);
       mkdirSync(paths.state, { recursive: true, mode: 0o700 });
-      writeFileSync(paths.config, configText(paths, config));
+      writeFileSync(paths.config, configText(paths, repo, config));
     },
 
     startAgent(): Running {
@@ -165,12 +165,13 @@ export function createSite({ dir, repo, config = [] }: SiteOptions) {
   return site;
 }
 
-const configText = (paths: { state: string; provision: string }, more: readonly string[]): string =>
+const configText = (paths: { state: string; provision: string }, repo: string, more: readonly string[]): string =>
   [
     'mode: reseller',
     `reseller_id: ${PARTNER}`,
     `state_dir: ${paths.state}`,
     `provision_dir: ${paths.provision}`,
+    `baseline_path: ${join(repo, 'runbooks/baselines/workstation.yaml')}`,
     'poll_interval_s: 1',
     'checks_interval_s: 2',
     'upload_interval_s: 1',
