@@ -125,7 +125,7 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
   fastify: ['central'],
   koffi: ['system'],
   'node-cron': ['system'],
-  pino: ['system'],
+  pino: ['system', 'central'],
   'reflect-metadata': ['identity', 'central'],
   systeminformation: ['facts'],
   undici: ['https'],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { cyclesOf, importProblems } from '../../../tools/import-law.ts';
 import { lintConfig } from '../../../tools/make-lint.ts';
 import { readImports } from '../../../tools/read-imports.ts';
-import { allowedRooms, ROOM_NAMES } from '../../../tools/rooms.ts';
+import { allowedRooms, PACKAGES, ROOM_NAMES } from '../../../tools/rooms.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -67,6 +67,18 @@ describe('the law of imports', () => {
     expect(sources.size).toBeGreaterThan(10);
     expect(importProblems(sources)).toEqual([]);
   });
+
+  it.each([
+    ['the agent', 'package.json', (home: string) => home !== 'central'],
+    ['Central Command', 'central/package.json', (home: string) => home === 'central'],
+  ])(
+    'gives a home to every package that %s declares, and declares every package with a home there',
+    (_who, file, isHere) => {
+      const manifest = JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as { dependencies: Record<string, string> };
+      const housed = Object.entries(PACKAGES).filter(([, homes]) => homes.some(isHere));
+      expect(Object.keys(manifest.dependencies).toSorted()).toEqual(housed.map(([name]) => name).toSorted());
+    },
+  );
 
   it('allows no circle between rooms in the table itself', () => {
     const edges = new Map(

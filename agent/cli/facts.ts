@@ -1,0 +1,45 @@
+// `facts [NAME…]`: what the probes read on this machine now, before anybody judges it.
+import { AgentError } from '../errors/agent-error.ts';
+import { EXIT } from '../errors/exit-codes.ts';
+import { closestName } from '../config/closest-name.ts';
+import { PROBE_NAMES, type FactSet, type ProbeName } from '../facts/probes.ts';
+import { readFacts } from '../facts/read-facts.ts';
+import type { CliContext } from './deps.ts';
+import { stateDirOf } from './open-state.ts';
+import { print } from './print.ts';
+import { probeContext } from './probe-context.ts';
+import { harmless, painter } from './style.ts';
+
+/** @throws usage for a name that no probe has */
+export function probeNames(names: readonly string[]): ProbeName[] {
+  if (names.length === 0) return [...PROBE_NAMES];
+  return names.map((name) => {
+    const found = PROBE_NAMES.find((known) => known === name);
+    if (found !== undefined) return found;
+    const close = closestName(name, PROBE_NAMES);
+    throw new AgentError('usage', `there is no fact "${name}"`, {
+      remedy: close === null ? `facts: ${PROBE_NAMES.join(', ')}` : `did you mean ${close}?`,
+    });
+  });
+}
+
+export async function facts(context: CliContext, names: readonly string[]): Promise<number> {
+  const asked = probeNames(names);
+  const read: FactSet = await readFacts(asked, probeContext(context, stateDirOf(context)));
+  const paint = painter(context.stdout, context.env);
+  print(context, 'facts', { facts: read }, () =>
+    asked.flatMap((name) => {
+      const fact = read[name];
+      if (fact === undefined) return [];
+      if (fact.status === 'unreadable')
+        return [`${name}: ${paint('yellow', harmless(`${fact.reason}: ${fact.detail}`))}`];
+      return [
+        `${name}:`,
+        ...harmless(JSON.stringify(fact.value, null, 2))
+          .split('\n')
+          .map((line) => `  ${line}`),
+      ];
+    }),
+  );
+  return EXIT.ok;
+}

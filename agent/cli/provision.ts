@@ -1,0 +1,66 @@
+// `provision DIR`: checks the provisioning files of a stick or folder and puts them where the daemon looks for them.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { EXIT } from '../errors/exit-codes.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { CLINIC_FILE } from '../identity/parse-clinic-yaml.ts';
+import { CA_FILE, readProvisionFiles, ROOT_FILE } from '../identity/provision-files.ts';
+import { PRIVATE_MODE, writeFileAtomic } from '../system/files.ts';
+import { dropControl } from '../system/status-file.ts';
+import type { CliContext } from './deps.ts';
+import { withStore } from './open-state.ts';
+import { print } from './print.ts';
+import { harmless } from './style.ts';
+
+const DIRECTORY_MODE = 0o700;
+
+/** clinic.yaml comes last: the daemon starts to enrol when it is there. */
+const FILES = [ROOT_FILE, CA_FILE, CLINIC_FILE] as const;
+
+async function assertNotEnrolled(context: CliContext, stateDir: string): Promise<void> {
+  try {
+    await withStore(context, stateDir, (store) => {
+      const identity = store.trust.identity();
+      if (identity === null) return;
+      throw new AgentError('already_enrolled', `this appliance is enrolled as ${identity.applianceId}`, {
+        place: stateDir,
+      });
+    });
+  } catch (error) {
+    if (!isAgentError(error) || error.code !== 'store_missing') throw error;
+  }
+}
+
+export async function provision(context: CliContext, dir: string, options: { check?: boolean }): Promise<number> {
+  const found = readProvisionFiles(resolve(dir));
+  const { root, digest } = found.root;
+  const value = {
+    central_url: found.centralUrl,
+    partner_id: root.partner_id,
+    root_version: root.version,
+    root_sha256: digest,
+  };
+  let written: string | null = null;
+  if (options.check !== true) {
+    const { config } = loadConfig(context.configPath);
+    const stateDir = context.stateDir ?? config.state_dir;
+    await assertNotEnrolled(context, stateDir);
+    if (resolve(dir) !== resolve(config.provision_dir)) {
+      mkdirSync(config.provision_dir, { recursive: true, mode: DIRECTORY_MODE });
+      for (const file of FILES) {
+        writeFileAtomic(join(config.provision_dir, file), readFileSync(join(dir, file)), { mode: PRIVATE_MODE });
+      }
+    }
+    dropControl(stateDir, 'provision_now', context.ids.uuidv7());
+    written = config.provision_dir;
+  }
+  print(context, 'provision', { ...value, written_to: written }, () => [
+    harmless(`the files are complete: partner ${root.partner_id} at ${found.centralUrl}`),
+    `root ${root.version}, SHA-256 ${digest}`,
+    written === null
+      ? 'nothing was written (--check)'
+      : harmless(`written to ${written}; the daemon enrols with them now (see compliance-agent status)`),
+  ]);
+  return EXIT.ok;
+}

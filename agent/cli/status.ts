@@ -1,0 +1,123 @@
+// `status`: what the running daemon last said of itself, and the one reason that keeps it from its work.
+import { AgentError } from '../errors/agent-error.ts';
+import { EXIT } from '../errors/exit-codes.ts';
+import { readStatus, STATUS_STALE_S, type AgentStatus } from '../system/status-file.ts';
+import { nowSeconds, type CliContext } from './deps.ts';
+import { stateDirOf } from './open-state.ts';
+import { print } from './print.ts';
+import { ago, bytes, columns, harmless, painter, resultColour, utc } from './style.ts';
+
+/** Whether the daemon that wrote the status still runs, judged by the status alone and the process table. */
+export type Liveness = 'running' | 'stopped' | 'gone' | 'silent';
+
+/** `silent`: the process exists and has not written for longer than it ever should. Pure. */
+export function livenessOf(status: AgentStatus, now: number, processExists: boolean): Liveness {
+  if (status.state === 'stopped') return 'stopped';
+  if (!processExists) return 'gone';
+  return now - status.written_at > STATUS_STALE_S ? 'silent' : 'running';
+}
+
+const LIVENESS_SENTENCE: Readonly<Record<Exclude<Liveness, 'running'>, string>> = {
+  stopped: 'The daemon was stopped',
+  gone: 'The daemon is not running: its process is gone without a word',
+  silent: 'The daemon does not answer: it has not written its status for too long',
+};
+
+const STATE_SENTENCE: Readonly<Record<AgentStatus['state'], string>> = {
+  starting: 'starting',
+  unprovisioned: 'not enrolled: no provisioning files were found yet',
+  pending: 'waiting for somebody to confirm this appliance at Central Command',
+  enrolled: 'enrolled',
+  stopping: 'stopping',
+  stopped: 'stopped',
+};
+
+function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function identityLines(status: AgentStatus, now: number): string[][] {
+  const rows: string[][] = [['state', STATE_SENTENCE[status.state]]];
+  if (status.appliance_id !== null) {
+    const where = `site ${status.site_id ?? '?'}, partner ${status.partner_id ?? '?'}, mode ${status.mode}`;
+    rows.push(['appliance', `${status.appliance_id} (${where})`]);
+  }
+  if (status.fingerprint !== null) rows.push(['fingerprint', status.fingerprint]);
+  const answer = status.last_answer_at === null ? 'no answer yet' : `last answer ${ago(now, status.last_answer_at)}`;
+  rows.push(['central', `${status.central_url ?? 'address not known yet'}, ${answer}`]);
+  if (status.log !== null) {
+    const waiting = status.queue === null ? '' : `, ${status.queue.entries} waiting (${bytes(status.queue.bytes)})`;
+    rows.push([
+      'evidence',
+      `${status.log.size} entries, ${status.stored_size ?? 0} stored at Central Command${waiting}`,
+    ]);
+    rows.push(['origin', status.log.origin]);
+  }
+  if (status.upload_parked !== null) {
+    const { code, sentence, until } = status.upload_parked;
+    rows.push(['upload', `held back by ${code}: ${sentence} Next try ${ago(now, until)}.`]);
+  }
+  const version = (number: number | null): string => (number === null ? 'none' : String(number));
+  rows.push([
+    'trust',
+    `root ${version(status.root_version)}, content ${version(status.content_version)}, policy ${version(status.policy_version)}`,
+  ]);
+  if (status.healing_paused_until !== null) rows.push(['healing', `paused until ${utc(status.healing_paused_until)}`]);
+  return rows;
+}
+
+function linesOf(status: AgentStatus, liveness: Liveness, context: CliContext): string[] {
+  const now = nowSeconds(context);
+  const paint = painter(context.stdout, context.env);
+  const lines = [`compliance-agent ${harmless(status.agent_version)}, up ${ago(now, status.started_at)}`];
+  if (liveness !== 'running') {
+    lines[0] = `compliance-agent ${harmless(status.agent_version)}`;
+    lines.push(paint('red', `${LIVENESS_SENTENCE[liveness]} (last status ${ago(now, status.written_at)}).`));
+    lines.push('What follows is what it said last.');
+  }
+  if (status.blocking_reason === null) {
+    if (liveness === 'running') lines.push(paint('green', 'Nothing keeps this appliance from its work.'));
+  } else {
+    const { code, sentence, remedy } = status.blocking_reason;
+    lines.push(`${paint('red', 'Blocked')}: ${harmless(`${sentence} (${code}) — ${remedy}`)}`);
+  }
+  lines.push('', ...columns(identityLines(status, now)));
+  if (status.findings.length > 0) {
+    const rows = status.findings.map((one) => [one.check, one.target, one.result, one.sentence]);
+    const colour = (text: string, column: number, row: number): string =>
+      column === 2 ? paint(resultColour(rows[row]?.[2] ?? ''), text) : text;
+    lines.push('', ...columns(rows, colour));
+  }
+  const troubled = status.stages.filter((stage) => stage.last_error !== null);
+  if (troubled.length > 0) {
+    lines.push('');
+    for (const stage of troubled) {
+      const { code, sentence } = stage.last_error ?? { code: '', sentence: '' };
+      const times = stage.failures_in_a_row === 1 ? 'once' : `${stage.failures_in_a_row} times in a row`;
+      lines.push(harmless(`${stage.name} failed ${times}: ${code}: ${sentence} Next try in ${stage.next_in_s} s.`));
+    }
+  }
+  if (status.warnings.length > 0)
+    lines.push('', ...status.warnings.map((text) => paint('yellow', `warning: ${harmless(text)}`)));
+  return lines;
+}
+
+/** Exit 3 when the daemon is not running; with `--exit-code` also 3 when blocked and 6 when a check found drift. */
+export function status(context: CliContext, options: { exitCode?: boolean }): number {
+  const dir = stateDirOf(context);
+  const current = readStatus(dir);
+  if (current === null) {
+    throw new AgentError('daemon_not_running', 'no daemon ever ran with this state directory', { place: dir });
+  }
+  const liveness = livenessOf(current, nowSeconds(context), processExists(current.pid));
+  print(context, 'status', { daemon: liveness, status: current }, () => linesOf(current, liveness, context));
+  if (liveness !== 'running') return EXIT.unavailable;
+  if (options.exitCode !== true) return EXIT.ok;
+  if (current.blocking_reason !== null) return EXIT.unavailable;
+  return current.findings.some((one) => one.result === 'fail') ? EXIT.drift : EXIT.ok;
+}

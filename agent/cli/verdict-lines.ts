@@ -1,0 +1,76 @@
+// What `evidence verify` says to people.
+import { CODES } from '../errors/codes.ts';
+import type { CliContext } from './deps.ts';
+import type { LogVerdict } from '../verify/log-verifier.ts';
+import { columns, harmless, painter, utc } from './style.ts';
+
+/** One log as it was judged. */
+export interface VerifiedLog extends LogVerdict {
+  /** File, folder or state directory, with the epoch where there are several. */
+  readonly source: string;
+}
+
+export type VerifyVerdict = 'verified' | 'untrusted_root' | 'failed';
+
+interface RootFacts {
+  readonly sha256: string;
+  readonly version: number;
+  readonly partner_id: string;
+}
+
+const listed = (counts: Readonly<Partial<Record<string, number>>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${count ?? 0} ${name}`)
+    .join(', ') || 'none';
+
+function logLines(log: VerifiedLog): string[] {
+  const rows = [
+    ['log', log.origin ?? 'unknown'],
+    ['from', log.source],
+    ['entries', `${log.size}${log.status === 'provisional' ? ' (provisional epoch)' : ''}`],
+    ['tree root', log.root],
+    ['kinds', listed(log.counts)],
+    ['findings', listed(log.results)],
+    ['refused orders', listed(log.refusals)],
+  ];
+  if (log.firstAt !== null && log.lastAt !== null) rows.push(['observed', `${utc(log.firstAt)} to ${utc(log.lastAt)}`]);
+  if (log.ok) {
+    rows.push([
+      'receipts',
+      log.receipts === 0 ? 'none: entries after the last one could be missing' : `${log.receipts} fulfilled`,
+    ]);
+  }
+  const { backwards, future } = log.odd;
+  if (backwards + future > 0)
+    rows.push(['odd times', `${backwards} before their predecessor, ${future} in the future`]);
+  return columns(rows);
+}
+
+export function verdictLines(
+  context: Pick<CliContext, 'stdout' | 'env'>,
+  verdict: VerifyVerdict,
+  root: RootFacts,
+  logs: readonly VerifiedLog[],
+): string[] {
+  const paint = painter(context.stdout, context.env);
+  const lines: string[] = [];
+  if (verdict === 'verified') lines.push(paint('green', 'VERIFIED'));
+  if (verdict === 'untrusted_root') {
+    lines.push(
+      paint('red', 'UNTRUSTED ROOT'),
+      'The entries fit together, but anybody could have made the root they are judged by.',
+      harmless(`root_untrusted: ${CODES.root_untrusted.remedy}`),
+    );
+  }
+  if (verdict === 'failed') {
+    lines.push(paint('red', 'NOT VERIFIED'));
+    for (const log of logs.filter((one) => !one.ok)) {
+      const at = log.seq === null ? '' : ` at entry ${log.seq}`;
+      lines.push(harmless(`${log.code ?? 'internal'}${at}: ${log.sentence}`));
+    }
+    if (logs.length === 0) lines.push('log_empty: there is no log');
+  }
+  lines.push(harmless(`root ${root.version} of ${root.partner_id}, SHA-256 ${root.sha256}`));
+  for (const log of logs) lines.push('', ...logLines(log));
+  return lines;
+}
