@@ -4,13 +4,18 @@ import { createHash } from 'node:crypto';
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 type JsonObject = { readonly [key: string]: Json };
 
-/** What the kernel numbers or counts. */
-const VOLATILE_KEYS = new Set(['handle', 'packets', 'bytes', 'expires']);
-/** `quota` and `last` statements count in this key; elsewhere it does not occur. */
-const COUNTING_STATEMENTS: Readonly<Record<string, readonly string[]>> = {
+/**
+ * What the kernel counts, by the statement or object that holds it. Elsewhere the same names mean something: `bytes` of a
+ * named quota is its limit.
+ */
+const COUNTING: Readonly<Record<string, readonly string[]>> = {
+  counter: ['packets', 'bytes'],
+  elem: ['expires'],
   quota: ['used', 'used_unit'],
   last: ['used'],
 };
+/** The kernel's number of the object itself. */
+const NUMBER = 'handle';
 const SELF_FILLING_FLAGS = ['timeout', 'dynamic'];
 
 export interface TableDigest {
@@ -60,10 +65,10 @@ function withoutCounting(value: Json, under?: string): Json {
     return under === 'set' || under === 'elem' ? sorted(items) : items;
   }
   if (!isObject(value)) return value;
-  const dropped = COUNTING_STATEMENTS[under ?? ''] ?? [];
+  const dropped = COUNTING[under ?? ''] ?? [];
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => !VOLATILE_KEYS.has(key) && !dropped.includes(key))
+      .filter(([key]) => !dropped.includes(key))
       .map(([key, v]) => [key, withoutCounting(v, key)]),
   );
 }
@@ -74,10 +79,8 @@ function fillsItself(set: JsonObject): boolean {
 }
 
 function normaliseItem(kind: string, item: JsonObject): JsonObject {
-  const isSet = kind === 'set' || kind === 'map';
-  const { elem, ...rest } = item;
-  const kept = isSet && fillsItself(item) ? rest : item;
-  void elem;
+  const leftOut = (kind === 'set' || kind === 'map') && fillsItself(item) ? [NUMBER, 'elem'] : [NUMBER];
+  const kept = Object.fromEntries(Object.entries(item).filter(([key]) => !leftOut.includes(key)));
   return withoutCounting(kept, kind) as JsonObject;
 }
 
