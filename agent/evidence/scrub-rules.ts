@@ -3,14 +3,16 @@
 import type { EntryKind } from '../wire/schemas/entry.ts';
 
 /**
- * A value type by name; a list of fields; all members of a list; all values of a record; a signed document of one kind
- * (kept byte for byte, and only where its own schema accepts it); the facts of a finding.
+ * A value type by name; a list of fields; all members of a list; all values of a record; fixed words, the last of which
+ * stands in for any other; a signed document of one kind (kept byte for byte, and only where its own schema accepts it);
+ * the facts of a finding.
  */
 export type Rule =
   | ValueType
   | { readonly fields: Readonly<Record<string, Rule>> }
   | { readonly list: Rule }
   | { readonly values: Rule }
+  | { readonly one_of: readonly string[] }
   | { readonly signed: 'binding' | 'succession' }
   | { readonly facts_of_check: true };
 
@@ -27,27 +29,20 @@ export type ValueType =
   | 'revision'
   | 'version'
   | 'sentence'
-  | 'mount'
-  | 'device'
-  | 'address'
-  | 'unit'
+  | 'listener'
   | 'open';
 
 /** Shapes of text values. `open` and `sentence` have rules of their own (scrub-value.ts, scrub-sentence.ts). */
 export const SHAPES = {
   id: '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$',
-  name: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$',
+  name: '^(?:[a-z][a-z0-9_-]{0,63}|RB(?:-[A-Z]{2,12}){1,3}-[0-9]{3})$',
   uuid: '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
   digest: '^[0-9a-f]{64}$',
   origin: '^[a-z0-9-]+(?:\\.[a-z0-9-]+)*/[a-z0-9-]+/[1-9][0-9]{0,8}$',
   cite: '^[0-9]{3}\\.[0-9]{1,4}(?:\\([A-Za-z0-9]{1,4}\\))*$',
   revision: '^(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z.+-]{0,79}$',
   version: '^(?:[a-z]{1,12}-)?v?[0-9]{1,10}(?:[.:~+-][0-9a-z]{1,16}){1,8}$',
-  device:
-    '^(?:/dev/)?(?:mapper/)?(?:sd[a-z]|vd[a-z]|hd[a-z]|xvd[a-z]|nvme[0-9]|mmcblk[0-9]|loop[0-9]|dm-[0-9]|md[0-9]|overlay|tmpfs|ext[234]|xfs|btrfs|zfs|vfat|crypt|luks)[0-9a-z]{0,12}$',
-  address:
-    '^(?:(?:tcp|udp)6?[/ ])?(?:\\*|(?:[0-9]{1,3}\\.){3}[0-9]{1,3}|\\[?[0-9a-f:]*:[0-9a-f:]*\\]?)?(?:[:/](?:[0-9]{1,5}|\\*))?$',
-  unit: '^[a-z][a-z0-9@-]{0,48}\\.(?:service|timer|socket|mount|target|path)$',
+  listener: '^(?:(?:tcp|udp)-(?:any|loopback|address)-[0-9]{1,5}|and-[0-9]{1,5}-more)$',
 } as const satisfies Partial<Record<ValueType, string>>;
 
 /** Texts that are never kept, whatever the rule of their place is. Name → pattern (case-insensitive). */
@@ -59,22 +54,6 @@ export const FORBIDDEN = {
   private_key: '-----BEGIN[ A-Z]*PRIVATE KEY',
   windows_path: '(?:[a-z]:|\\\\)\\\\[^\\s]*',
 } as const;
-
-/** Trees that a system lays out itself: their folders say nothing about people. Others are cut after the first folder. */
-export const SYSTEM_TREES = [
-  'boot',
-  'efi',
-  'nix',
-  'var',
-  'usr',
-  'etc',
-  'run',
-  'dev',
-  'proc',
-  'sys',
-  'tmp',
-  'opt',
-] as const;
 
 const target: Rule = { fields: { id: 'id', role: 'name', os_build: 'revision' } };
 const check: Rule = { fields: { id: 'name', version: 'integer' } };

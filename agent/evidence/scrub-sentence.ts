@@ -1,6 +1,7 @@
 // Sentences are written by us, but numbers and names from a system are put into them. Each word must have a shape that
 // our own sentences use; what has none is replaced, neighbours together, by REMOVED. Pure.
-import { FORBIDDEN, SHAPES, SYSTEM_TREES } from './scrub-rules.ts';
+import { FORBIDDEN, SHAPES } from './scrub-rules.ts';
+import { CODES } from '../errors/codes.ts';
 import { PROPER_WORDS } from './sentence-words.ts';
 
 export const REMOVED = '[removed]';
@@ -11,6 +12,7 @@ export const WORD_SHAPES = {
   plain: "^[a-z]{1,24}(?:[’'][a-z]{1,3})?$",
   joined: '^[a-z][a-z0-9]{0,24}(?:[_-][a-z0-9]{1,24}){1,6}$',
   number: '^[+-]?[0-9]{1,20}(?:[.,:][0-9]{1,20})*(?:e-?[0-9]{1,2})?(?:%|[a-zµ]{1,3}|[KMGT]i?B)?$',
+  edition: '^v[0-9]{1,5}$',
   range: '^[0-9]{1,5}[-–][0-9]{1,5}$',
   ratio: '^[0-9]{1,15}/[0-9]{1,15}$',
   moment: '^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:[0-9]{2}))?$',
@@ -19,25 +21,28 @@ export const WORD_SHAPES = {
   runbook: '^RB(?:-[A-Z]{2,12}){2}-[0-9]{3}$',
   capability: '^CAP_[A-Z]{2,12}(?:_[A-Z]{2,12})*$',
   advisory: '^(?:CVE-[0-9]{4}-[0-9]{4,7}|KB[0-9]{6,8}|DSA-[0-9]{4,5}(?:-[0-9])?)$',
-  system_path: `^/(?:(?:${SYSTEM_TREES.join('|')})(?:/[a-z][a-z0-9-]{0,24}){0,2})?/?$`,
+  system_path: '^/(?:(?:boot|dev|efi|etc|nix|opt|proc|run|sys|tmp|usr|var)(?:/[a-z][a-z0-9-]{0,24}){0,2})?/?$',
   uuid: SHAPES.uuid,
   version: SHAPES.version,
-  unit: SHAPES.unit,
-  device: SHAPES.device,
-  address: SHAPES.address,
+  unit: '^[a-z][a-z0-9@-]{0,48}\\.(?:service|timer|socket|mount|target|path)$',
+  port: '^(?:tcp|udp)6?[/:][0-9]{1,5}$',
 } as const;
 
 const shapes = Object.values(WORD_SHAPES).map((pattern) => new RegExp(pattern, 'u'));
 const forbidden = Object.entries(FORBIDDEN).map(([rule, pattern]) => [rule, new RegExp(pattern, 'giu')] as const);
 const proper = new Set(PROPER_WORDS);
+/** Fixed texts of the code table; nothing is put into them. */
+const own = new Set<string>(Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]));
 const LEADING = /^["'“‘(\[{<`≥≤≈=+]+(?=.)/u;
-const TRAILING = /(?<=.)["'”’)\]}>`.,;:!?%]+$/u;
+const TRAILING = /(?<=.)["'”’`.,;:!?%…]+$/u;
+const TRAILING_WITH_BRACKETS = /(?<=.)["'”’)\]}>`.,;:!?%…]+$/u;
 const NO_LETTERS = /^[^\p{L}\p{N}@\\/]*$/u;
 const CAPITALISED = /^[A-Z][a-z]{0,24}(?:-[a-z]{1,24})*$/u;
 const ENDS_SENTENCE = /[.:!?]["'”’)]*$/u;
 
 /** The sentence with everything that could name a person, a file or a secret taken out. Never empty. */
 export function scrubSentence(sentence: string, count: Count): string {
+  if (own.has(sentence)) return sentence;
   const words = removeForbidden(sentence, count).split(' ');
   const kept: string[] = [];
   words.forEach((word, i) => {
@@ -74,13 +79,19 @@ export function forbiddenIn(text: string): string | null {
 
 function allowed(word: string, opensSentence: boolean, next: string | undefined): boolean {
   if (NO_LETTERS.test(word)) return true;
-  const core = word.replace(LEADING, '').replace(TRAILING, '');
-  if (core === '' || proper.has(core) || shapes.some((shape) => shape.test(core))) return true;
-  // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
-  return opensSentence && CAPITALISED.test(core) && !(next !== undefined && looksLikeName(next));
+  return coresOf(word).some((core) => {
+    if (proper.has(core) || shapes.some((shape) => shape.test(core))) return true;
+    // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
+    return opensSentence && CAPITALISED.test(core) && !(next !== undefined && looksLikeName(next));
+  });
+}
+
+/** The word without the punctuation around it; a closing bracket may belong to it or not. */
+function coresOf(word: string): string[] {
+  const start = word.replace(LEADING, '');
+  return [start.replace(TRAILING, ''), start.replace(TRAILING_WITH_BRACKETS, '')];
 }
 
 function looksLikeName(word: string): boolean {
-  const core = word.replace(LEADING, '').replace(TRAILING, '');
-  return /^\p{Lu}/u.test(core) && !proper.has(core);
+  return coresOf(word).every((core) => /^\p{Lu}/u.test(core) && !proper.has(core));
 }

@@ -7,7 +7,7 @@ import type { PlainJson } from '../wire/schemas/primitives.ts';
 import { FACT_RULES } from './fact-rules.ts';
 import { forbiddenIn, scrubSentence } from './scrub-sentence.ts';
 import type { Count } from './scrub-sentence.ts';
-import { SHAPES, SYSTEM_TREES } from './scrub-rules.ts';
+import { SHAPES } from './scrub-rules.ts';
 import type { Rule, ValueType } from './scrub-rules.ts';
 
 export const ABSENT: unique symbol = Symbol('absent');
@@ -68,6 +68,7 @@ export function scrubValue(value: unknown, rule: Rule, count: Count): Kept {
   if ('fields' in rule) return isObject(value) ? scrubFields(value, rule.fields, count) : gone('wrong_type', count);
   if ('list' in rule) return Array.isArray(value) ? scrubList(value, rule.list, count) : gone('wrong_type', count);
   if ('values' in rule) return isObject(value) ? scrubRecord(value, rule.values, count) : gone('wrong_type', count);
+  if ('one_of' in rule) return scrubWord(value, rule.one_of, count);
   if ('signed' in rule) return scrubSigned(value, rule.signed, count);
   return scrubOpen(value, count);
 }
@@ -111,23 +112,17 @@ function scrubPlain(value: unknown, type: ValueType, count: Count): Kept {
   if (typeof value !== 'string') return gone('wrong_type', count);
   if (type === 'sentence') return scrubSentence(value, count);
   if (type === 'word') return closed.has(value) ? value : gone('unlisted_word', count);
-  if (type === 'mount') return scrubMount(value, count);
   const bad = forbiddenIn(value) ?? (shape[type]?.test(value) === true ? null : `not_a_${type}`);
   if (bad === null) return value;
   count(bad);
   return type === 'id' || type === 'name' ? STAND_IN : ABSENT;
 }
 
-/** `/srv/anything/below` becomes `/srv/[removed]`: below a system's own trees folder names are layout, elsewhere content. */
-function scrubMount(path: string, count: Count): Kept {
-  if (path === '/' || path === 'swap') return path;
-  const [first = '', ...rest] = path.startsWith('/') ? path.slice(1).split('/') : [];
-  if (forbiddenIn(path) !== null || !/^[a-z][a-z0-9]{0,11}$/.test(first)) return gone('mount_name', count);
-  if (rest.length === 0) return path;
-  const layout = (SYSTEM_TREES as readonly string[]).includes(first) && rest.length <= 4;
-  if (layout && rest.every((part) => /^[a-z][a-z0-9-]{0,24}$/.test(part))) return path;
-  count('mount_name');
-  return `/${first}/[removed]`;
+/** One of the words, or the last of them in place of any other. */
+function scrubWord(value: unknown, words: readonly string[], count: Count): Kept {
+  if (typeof value === 'string' && words.includes(value)) return value;
+  count('unlisted_word');
+  return words.at(-1) ?? ABSENT;
 }
 
 function scrubList(value: readonly unknown[], rule: Rule, count: Count): PlainJson[] {

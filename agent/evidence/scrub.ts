@@ -2,7 +2,7 @@
 import { jcsDigest } from '../wire/jcs.ts';
 import type { EntryBody, EntryKind } from '../wire/schemas/entry.ts';
 import { FACT_RULES } from './fact-rules.ts';
-import { FORBIDDEN, KIND_RULES, SHAPES, SYSTEM_TREES } from './scrub-rules.ts';
+import { FORBIDDEN, KIND_RULES, SHAPES } from './scrub-rules.ts';
 import { WORD_SHAPES } from './scrub-sentence.ts';
 import { ABSENT, CLOSED_WORDS, scrubFacts, scrubValue } from './scrub-value.ts';
 import { PROPER_WORDS } from './sentence-words.ts';
@@ -16,8 +16,8 @@ const POLICY = {
   words: WORD_SHAPES,
   closed_words: CLOSED_WORDS,
   proper_words: PROPER_WORDS,
+  own_sentences: 'docs/errors.md',
   forbidden: FORBIDDEN,
-  system_trees: SYSTEM_TREES,
 };
 
 /** SHA-256 of the JCS of all rules; stands in each entry as redaction.policy_digest. */
