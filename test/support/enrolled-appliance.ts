@@ -56,7 +56,11 @@ export const checkinInput = (queue: { entries: number; bytes: number; oldest_at:
 });
 
 /** One claim as a device sends it. */
-export async function claimOnce(provision: Provision, keys: DeviceKeys, clock: Clock = systemClock): Promise<EnrolResult> {
+export async function claimOnce(
+  provision: Provision,
+  keys: DeviceKeys,
+  clock: Clock = systemClock,
+): Promise<EnrolResult> {
   const https = createHttpsClient({ baseUrl: provision.centralUrl, caPem: provision.caPem, caPins: provision.caPins });
   try {
     const deps = { https, clock, ids: createIds(clock), keys, agentVersion: AGENT_VERSION };
