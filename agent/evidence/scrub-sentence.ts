@@ -80,7 +80,7 @@ export function forbiddenIn(text: string): string | null {
 function allowed(word: string, opensSentence: boolean, next: string | undefined): boolean {
   if (NO_LETTERS.test(word)) return true;
   return coresOf(word).some((core) => {
-    if (proper.has(core) || shapes.some((shape) => shape.test(core))) return true;
+    if (proper.has(core.replace(/[’']s$/u, '')) || shapes.some((shape) => shape.test(core))) return true;
     // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
     return opensSentence && CAPITALISED.test(core) && !(next !== undefined && looksLikeName(next));
   });

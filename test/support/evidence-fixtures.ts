@@ -105,7 +105,7 @@ export function verdictOn(store: Store, epoch = 1): LogVerdict {
 
 /** A finding of the check `disk`; `facts` decide its digest. */
 export function finding(partial: Partial<Finding> = {}): Finding {
-  const facts = partial.facts ?? { free_percent: 61 };
+  const facts = partial.facts ?? { state_used_percent: 61 };
   return {
     target: { id: 'appliance', role: 'appliance', os_build: null },
     check: { id: 'disk', version: 1 },

@@ -33,8 +33,8 @@ const alert = (code = 'store_full') =>
     details: {},
   }) as const;
 
-const findingBody = (facts: Record<string, number> = { free_percent: 61 }) => {
-  const { observed_from: _from, observed_to: _to, ...body } = finding({ facts });
+const findingBody = (facts: Record<string, number> = { state_used_percent: 61 }, id = 'disk') => {
+  const { observed_from: _from, observed_to: _to, ...body } = finding({ facts, check: { id, version: 1 } });
   return { ...body, previous_result: null };
 };
 
@@ -152,10 +152,10 @@ describe('evidence log', () => {
       expect(log.size()).toBe(1);
     }));
 
-  it('cuts facts over 32 KiB to whole members, says so in them, and signs the digest of what is kept by the check', () =>
+  it('cuts facts over 32 KiB to whole members and says so in them and in the counts', () =>
     withLog(({ store, log }) => {
       const facts = Object.fromEntries(Array.from({ length: 4_000 }, (_, i) => [`reading_${i}`, i]));
-      const { body } = log.append('finding', findingBody(facts));
+      const { body } = log.append('finding', findingBody(facts, 'undeclared_check'));
       expect(JSON.stringify(body.facts).length).toBeLessThanOrEqual(32 * 1024);
       expect(body.facts['truncated']).toEqual({ members: expect.any(Number), bytes: JSON.stringify(facts).length });
       const [, entry] = statementsOf(store);

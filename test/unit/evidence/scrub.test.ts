@@ -190,7 +190,14 @@ describe('scrub', () => {
     const junk = fc.jsonValue({ maxDepth: 4 });
     fc.assert(
       fc.property(fc.constantFrom(...ENTRY_KINDS), fc.dictionary(fc.string(), junk), junk, (kind, extra, facts) => {
-        const given = { ...extra, ...BODIES[kind][0], facts, details: facts, result: facts, sentence: String(facts) };
+        const given = {
+          ...extra,
+          ...BODIES[kind][0],
+          facts,
+          details: facts,
+          result: facts,
+          sentence: JSON.stringify(facts),
+        };
         const once = scrub(kind, given as unknown as EntryBody<typeof kind>);
         expect(Object.keys(KIND_RULES[kind])).toEqual(expect.arrayContaining(Object.keys(once.body)));
         expect(scrub(kind, once.body).body).toEqual(once.body);

@@ -67,7 +67,7 @@ describe('unit of work', () => {
         store.settings.set('a', '1');
         await Promise.resolve();
       };
-      expectCode(() => store.unit(() => void 0 ?? awaits()), 'internal');
+      expectCode(() => store.unit(awaits), 'internal');
       expect(store.settings.get('a')).toBe(null);
       store.close();
     }));
