@@ -10,6 +10,8 @@ const SEGMENT = /^([0-9]{12})-([0-9]{12})\.jsonl$/;
 /** Files and folders are made with these modes: nobody writes to what is stored. */
 const STORED_MODE = 0o444;
 const DIR_MODE = 0o700;
+/** Contradicting lines kept per log: enough to see what happened, too few to fill the disk. */
+const MAX_CONFLICTS = 1_000;
 const LF = 0x0a;
 /** Prefix of a file that is not complete yet. */
 const UNFINISHED = '.new-';
@@ -61,10 +63,12 @@ export async function writeSegment(folder: string, first: number, lines: readonl
   return name;
 }
 
-/** Keeps lines that contradict stored ones beside the log, out of its numbering. */
+/** Keeps lines that contradict stored ones beside the log, out of its numbering; the same name once. */
 export async function writeConflict(folder: string, name: string, lines: readonly Buffer[]): Promise<void> {
   const dir = join(folder, 'conflicts');
   if ((await mkdir(dir, { recursive: true, mode: DIR_MODE })) !== undefined) await syncDir(folder);
+  const kept = await readdir(dir);
+  if (kept.includes(name) || kept.length >= MAX_CONFLICTS) return;
   await writeDurably(dir, name, lines);
 }
 

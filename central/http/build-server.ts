@@ -89,6 +89,11 @@ export function buildServer(central: Central, o: ServerOptions): CentralServer {
     requestIdHeader: false,
     exposeHeadRoutes: false,
     clientErrorHandler: answerBrokenHttp,
+    // An address that cannot be decoded never reaches the hooks.
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-correlation-id', request.id);
+      sendProblem(error, request, reply);
+    },
   }) as unknown as CentralServer;
 
   server.removeAllContentTypeParsers();

@@ -34,7 +34,7 @@ export function checkResponse(response: Response): void {
   const described = findResponse(response);
   if (described === null) {
     // Addresses and methods outside of the contract still answer with a problem document.
-    if (![404, 405, 421].includes(response.status)) throw new Error(`${where}: not in the contract`);
+    if (![400, 404, 405, 421].includes(response.status)) throw new Error(`${where}: not in the contract`);
     if (type !== 'application/problem+json') throw new Error(`${where}: no problem document`);
     check('#/components/schemas/problem', JSON.parse(response.body), where);
     return;
