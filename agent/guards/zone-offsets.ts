@@ -61,7 +61,7 @@ function offsetReader(timeZone: string): (t: number) => number {
   return (t) => {
     const field: Partial<Record<Intl.DateTimeFormatPartTypes, number>> = {};
     for (const { type, value } of format.formatToParts(t * 1_000)) field[type] = Number(value);
-    const wall = Date.UTC(field.year!, field.month! - 1, field.day!, field.hour!, field.minute!, field.second!);
+    const wall = Date.UTC(field.year!, field.month! - 1, field.day, field.hour, field.minute, field.second);
     return wall / 1_000 - t;
   };
 }
