@@ -18,6 +18,10 @@ const dir = mkdtempSync(join(tmpdir(), 'compliance-demo-'));
 const site = createSite({ dir, repo });
 const report = createReport(process.stdout);
 
+// Children end in an `exit` handler that was set before this one, so nothing writes to the folder any more.
+process.on('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 try {
   await demo();
   report.end();
@@ -28,7 +32,6 @@ try {
   process.exitCode = 1;
 } finally {
   await site.end();
-  rmSync(dir, { recursive: true, force: true });
 }
 
 async function demo(): Promise<void> {
@@ -178,10 +181,7 @@ async function keep(): Promise<void> {
       '',
     ].join('\n'),
   );
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
+  await new Promise(() => undefined);
 }
 
 function tail(path: string): string {

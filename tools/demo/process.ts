@@ -22,6 +22,12 @@ export interface StartOptions {
   readonly logFile?: string;
 }
 
+/** Nothing that was started here outlives this process, however it ends short of SIGKILL. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 /** Of one process; the newest part stays. */
 const MAX_OUTPUT_CHARS = 4_000_000;
 
@@ -31,6 +37,7 @@ export function start(argv: readonly [string, ...string[]], options: StartOption
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  children.add(child);
   const file = options.logFile === undefined ? null : createWriteStream(options.logFile, { flags: 'a' });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -39,7 +46,10 @@ export function start(argv: readonly [string, ...string[]], options: StartOption
       file?.write(text);
     });
   }
-  const ended = endOf(child).finally(() => file?.end());
+  const ended = endOf(child).finally(() => {
+    children.delete(child);
+    file?.end();
+  });
   ended.catch(() => undefined);
   return {
     get pid() {

@@ -16,6 +16,8 @@ export function createReport(out: WriteStream): Report {
   const paint = (code: number, text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
   const started = performance.now();
   const counts = { seen: 0, refused: 0 };
+  // Whoever stopped reading (`| head`) has seen enough; the demo still ends in good order.
+  out.on('error', () => undefined);
   const line = (text: string): void => void out.write(`${text}\n`);
   return {
     section: (title) => line(`\n${paint(1, title)}`),

@@ -117,8 +117,8 @@ export function createSite({ dir, repo, config = [] }: SiteOptions) {
       return agent;
     },
 
-    async endAgent(signal: NodeJS.Signals): Promise<number | string> {
-      const ended = (await agent?.end(signal)) ?? 0;
+    async endAgent(signal: NodeJS.Signals, withinMs?: number): Promise<number | string> {
+      const ended = (await agent?.end(signal, withinMs)) ?? 0;
       agent = null;
       return ended;
     },
