@@ -12,6 +12,8 @@ export const CONFIG_VARIABLE = 'COMPLIANCE_AGENT_CONFIG';
 const MAX_SEQ = 999_999_999_999;
 const MAX_LIST = 100_000;
 const MAX_EPOCH = 999_999_999;
+/** The same everywhere, so that docs/cli.md quotes what people see. */
+const HELP_WIDTH = 100;
 
 interface GlobalOptions {
   readonly json?: boolean;
@@ -123,7 +125,7 @@ function build(deps: CliDeps, done: (exit: number) => void, note: (json: boolean
       .exitOverride()
       .helpCommand(false)
       .allowExcessArguments(false)
-      .configureHelp({ showGlobalOptions: true })
+      .configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH })
       .configureOutput({ writeOut: (text) => deps.stdout.write(text), writeErr: () => undefined });
   const verb: Verb = (parent, words, summary, run) => {
     const command = common(parent.command(words).description(summary));

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, it, expect } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { livenessOf } from '../../../agent/cli/status.ts';
+import { STATUS_FILE, STATUS_STALE_S, writeStatus, type AgentStatus } from '../../../agent/system/status-file.ts';
+import { agentStatus } from '../../support/cli-state.ts';
+import { cli } from '../../support/run-cli.ts';
+import { NOW } from '../../support/trust-fixtures.ts';
+
+let dir = '';
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'status-'));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function status(partial: Partial<AgentStatus>, ...argv: string[]) {
+  writeStatus(dir, agentStatus(partial));
+  return cli(['status', '--state', dir, ...argv]);
+}
+const BLOCKED = {
+  blocking_reason: {
+    code: 'dns_failed',
+    sentence: 'central.example does not resolve.',
+    remedy: 'check the DNS server',
+  },
+};
+const DRIFT = {
+  findings: [{ check: 'disk', target: 'appliance', result: 'fail', sentence: 'Full.', read_at: NOW }],
+};
+
+describe('status', () => {
+  it('says in plain words that nothing keeps the appliance from its work', async () => {
+    const { code, out } = await status({});
+    expect(code).toBe(0);
+    expect(out).toContain('Nothing keeps this appliance from its work.');
+    expect(out).toContain('12 entries, 9 stored at Central Command, 3 waiting (4.0 KiB)');
+    expect(out).toMatch(/disk +appliance +pass +Enough room\./);
+  });
+
+  it('says the one blocking reason with its code and remedy before everything else', async () => {
+    const { code, out } = await status(BLOCKED);
+    expect(code).toBe(0);
+    expect(out.split('\n')[1]).toBe('Blocked: central.example does not resolve. (dns_failed) — check the DNS server');
+  });
+
+  it('gives the whole status as JSON, with whether the daemon runs', async () => {
+    const { code, ...rest } = await status({}, '--json');
+    expect(code).toBe(0);
+    expect(rest.json()).toEqual({ schema: 'compliance-agent/cli-status/v1', daemon: 'running', status: agentStatus() });
+  });
+
+  it.each([
+    ['a stopped daemon', { state: 'stopped' as const }, 'stopped'],
+    ['a daemon whose process is gone', { pid: 2 ** 22 + 1 }, 'gone'],
+    ['a daemon that has not written for too long', { written_at: NOW - STATUS_STALE_S - 1 }, 'silent'],
+  ])('says so of %s and exits 3', async (_what, partial, daemon) => {
+    const text = await status(partial);
+    expect(text.code).toBe(3);
+    expect(text.out).not.toContain('Nothing keeps');
+    expect(text.out).toContain('What follows is what it said last.');
+    const asJson = await status(partial, '--json');
+    expect([asJson.code, asJson.json()['daemon']]).toEqual([3, daemon]);
+  });
+
+  it('says that no daemon ever ran, exit 3', async () => {
+    const { code, err } = await cli(['status', '--state', join(dir, 'empty')]);
+    expect([code, err.split(':')[0]]).toEqual([3, 'daemon_not_running']);
+  });
+
+  it('refuses a status file that is not one, exit by its code', async () => {
+    writeFileSync(join(dir, STATUS_FILE), 'x');
+    const { err } = await cli(['status', '--state', dir]);
+    expect(err.split(':')[0]).toBe('status_unreadable');
+  });
+
+  it.each([
+    ['nothing to say', {}, 0],
+    ['drift', DRIFT, 6],
+    ['a blocking reason', BLOCKED, 3],
+    ['both', { ...BLOCKED, ...DRIFT }, 3],
+  ])('with --exit-code and %s exits %3$s', async (_what, partial, expected) => {
+    expect((await status(partial, '--exit-code')).code).toBe(expected);
+    expect((await status(partial)).code).toBe(0);
+  });
+
+  it('names stages that fail, a held-back upload, a pause and warnings', async () => {
+    const { out } = await status({
+      state: 'pending',
+      upload_parked: { code: 'evidence_gap', sentence: 'It lacks entry 4.', until: NOW + 300 },
+      healing_paused_until: NOW + 3_600,
+      warnings: ['one person may authorise alone'],
+      stages: [
+        {
+          name: 'checks',
+          running: false,
+          last_started_at: null,
+          last_finished_at: null,
+          last_error: { code: 'stage_overrun', sentence: 'It took too long.' },
+          failures_in_a_row: 3,
+          next_in_s: 12,
+        },
+      ],
+    });
+    expect(out).toContain('waiting for somebody to confirm this appliance');
+    expect(out).toContain('held back by evidence_gap: It lacks entry 4. Next try in 5 min.');
+    expect(out).toContain('checks failed 3 times in a row: stage_overrun: It took too long. Next try in 12 s.');
+    expect(out).toContain('warning: one person may authorise alone');
+  });
+
+  it('does not let text of the status act on the terminal', async () => {
+    const { out } = await status({ warnings: ['x\u001b[2Jy'], central_url: 'https://a\u001b]0;b' });
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('uses colours on a terminal only, and not where NO_COLOR is set', async () => {
+    writeStatus(dir, agentStatus());
+    const argv = ['status', '--state', dir];
+    expect((await cli(argv, { tty: true })).out).toContain('\u001b[32m');
+    expect((await cli(argv, { tty: true, env: { NO_COLOR: '1' } })).out).not.toContain('\u001b');
+    expect((await cli(argv)).out).not.toContain('\u001b');
+  });
+});
+
+describe('livenessOf', () => {
+  it('believes a status for as long as it is fresh and its process exists', () => {
+    expect(livenessOf(agentStatus({ written_at: NOW - STATUS_STALE_S }), NOW, true)).toBe('running');
+    expect(livenessOf(agentStatus({ written_at: NOW - STATUS_STALE_S - 1 }), NOW, true)).toBe('silent');
+    expect(livenessOf(agentStatus(), NOW, false)).toBe('gone');
+  });
+});
