@@ -59,7 +59,7 @@ const firewall = v.strictObject({
     v.maxLength(64),
   ),
   undeclared_tables: v.picklist(['fail', 'allow']),
-  listeners: v.union([listeners, v.literal('any')], 'must be a list of {protocol, scope, port}, or any'),
+  listeners: v.lazy((given) => (given === 'any' ? v.literal('any') : listeners)),
 });
 export type FirewallBaseline = v.InferOutput<typeof firewall>;
 

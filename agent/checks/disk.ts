@@ -14,9 +14,16 @@ function fillOf(volume: VolumeFacts, limits: VolumeBaseline): Fill {
   return used >= limits.used_percent || volume.freeMib < limits.free_mib ? 'high' : 'ok';
 }
 
-/** Names of file systems come from the kernel; anything unusual is not repeated in evidence. */
+/** What evidence may name (evidence/fact-rules.ts holds the same words); a rare one is `other`. */
+const FILE_SYSTEMS = new Set(
+  (
+    'bcachefs btrfs cifs erofs exfat ext2 ext3 ext4 f2fs fuse fuseblk jfs nfs nfs4 ntfs3 overlay ramfs reiserfs ' +
+    'squashfs tmpfs vfat virtiofs xfs zfs 9p'
+  ).split(' '),
+);
+
 function fileSystem(volume: VolumeFacts): string {
-  return /^[a-z][a-z0-9._-]{0,31}$/.test(volume.fsType) ? volume.fsType : 'other';
+  return FILE_SYSTEMS.has(volume.fsType) ? volume.fsType : 'other';
 }
 
 function factsOf(name: VolumeName, volume: VolumeFacts, limits: VolumeBaseline): JudgedFacts {

@@ -39,7 +39,7 @@ function judgeTables(read: FirewallFacts, declared: FirewallBaseline): Part {
   const undeclared = read.tables.filter((t) => !isDeclared(t));
   if (undeclared.length > 0 && declared.undeclared_tables === 'fail') {
     problems.push({
-      sentence: `${undeclared.length} of ${read.tables.length} tables are not declared`,
+      sentence: `tables that nobody declared: ${undeclared.length} of ${read.tables.length}`,
       remedy: 'remove the tables, or declare them in the baseline (compliance-agent facts firewall names them)',
       severity: 'medium',
     });
@@ -112,7 +112,7 @@ export const firewallCheck: Check = {
             ? []
             : [
                 {
-                  sentence: `${extra.length} listening sockets are not declared (${names.slice(0, 8).join(', ')})`,
+                  sentence: `listening sockets that nobody declared: ${names.slice(0, 8).join(', ')}`,
                   remedy: 'stop the service that listens, or declare its port in the baseline',
                   severity: 'high',
                 },

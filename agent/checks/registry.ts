@@ -7,11 +7,6 @@ import { selfCheck } from './self.ts';
 
 export const CHECKS: readonly Check[] = [clockCheck, diskCheck, firewallCheck, selfCheck];
 
-/** Undefined for a name that no check has. */
-export function checkById(id: string): Check | undefined {
-  return CHECKS.find((check) => check.id === id);
-}
-
 /** Keys that the common code adds to any check. */
 function commonKeys(check: Check): Record<string, FactKey> {
   const unreadable = check.probes.map((probe) => [`unreadable_${probe}`, judged('name')] as const);
