@@ -65,7 +65,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   const known = knownSizes(o.receipts ?? []);
   const counts: Partial<Record<EntryKind, number>> = {};
   const results: Partial<Record<CheckResult, number>> = {};
-  const refusals: Record<string, number> = {};
+  const refusals = new Map<string, number>();
   const odd = { backwards: 0, future: 0 };
   let identity: LogIdentity | null = null;
   let prev = '0'.repeat(64);
@@ -100,7 +100,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
     if (predicate.kind === 'finding') results[predicate.result] = (results[predicate.result] ?? 0) + 1;
     if (predicate.kind === 'order' && predicate.state === 'refused') {
       const why = predicate.code ?? 'none';
-      refusals[why] = (refusals[why] ?? 0) + 1;
+      refusals.set(why, (refusals.get(why) ?? 0) + 1);
     }
     firstAt = Math.min(firstAt ?? predicate.observed_from, predicate.observed_from);
     lastAt = Math.max(lastAt ?? predicate.observed_to, predicate.observed_to);
@@ -143,7 +143,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
         root: range.root().toString('hex'),
         counts,
         results,
-        refusals,
+        refusals: Object.fromEntries(refusals),
         firstAt,
         lastAt,
         odd,

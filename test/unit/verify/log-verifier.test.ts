@@ -64,20 +64,31 @@ describe('a log that nobody touched', () => {
       facts_digest: 'fa'.repeat(32),
       facts_read_at: NOW,
     });
+    log.add('order', {
+      order_digest: '0d'.repeat(32),
+      order_id: null,
+      order_seq: null,
+      order_kind: null,
+      state: 'refused',
+      outcome: 'rejected',
+      code: 'constructor',
+      sentence: 'an order was refused',
+    });
     const verdict = verify(log.lines, { now: NOW + 60 });
     expect(verdict).toEqual({
       ok: true,
       code: null,
       seq: null,
-      sentence: 'all 5 entries verify',
+      sentence: 'all 6 entries verify',
       origin: log.binding.origin,
       status: 'confirmed',
-      size: 5,
-      root: log.rootAt(5),
-      counts: { epoch: 1, alert: 3, finding: 1 },
+      size: 6,
+      root: log.rootAt(6),
+      counts: { epoch: 1, alert: 3, finding: 1, order: 1 },
       results: { fail: 1 },
+      refusals: { constructor: 1 },
       firstAt: NOW,
-      lastAt: NOW + 4,
+      lastAt: NOW + 5,
       odd: { backwards: 0, future: 0 },
       receipts: 0,
     });

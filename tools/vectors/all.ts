@@ -1,0 +1,27 @@
+// Every vector file by its path under test/vectors/.
+import { documentVectors } from './documents.ts';
+import { edgeCases } from './ed25519.ts';
+import { envelopeVectors, jcsVectors, strictJsonVectors } from './encodings.ts';
+import { checkpointVectors, logVectors, merkleVectors } from './log.ts';
+import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
+import { ENTRY_SAMPLE } from './samples-entries.ts';
+import { ORDER_SAMPLES } from './samples-orders.ts';
+import { TRUST_SAMPLES } from './samples-trust.ts';
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Path → exact text of the file. The same on every run: seeds are fixed and Ed25519 signatures have no randomness. */
+export function allVectors(): ReadonlyMap<string, string> {
+  const samples = [...TRUST_SAMPLES, ...ENROLMENT_SAMPLES, ...ORDER_SAMPLES, ENTRY_SAMPLE];
+  const files: Record<string, object> = {
+    'strict-json.json': strictJsonVectors(),
+    'jcs.json': jcsVectors(),
+    'envelope.json': envelopeVectors(),
+    'merkle.json': merkleVectors(),
+    'checkpoint.json': checkpointVectors(),
+    'log.json': logVectors(),
+    'ed25519/edge-cases.json': { cases: edgeCases() },
+    ...Object.fromEntries(samples.map((sample) => [`${kebab(sample.document)}.json`, documentVectors(sample)])),
+  };
+  return new Map(Object.entries(files).map(([path, value]) => [path, `${JSON.stringify(value, null, 1)}\n`]));
+}
