@@ -73,42 +73,42 @@ describe('what a check-in sends', () => {
 });
 
 describe('answers that are refused, each with its own code, and leave nothing behind', () => {
-  const cases: [string, ErrorCode, (respond: { honest: Script }) => Script][] = [
+  const cases: [string, ErrorCode, Script][] = [
     [
       'an answer to another request',
       'answer_other_request',
-      () => (request) => sign(request, { request_sha256: '0'.repeat(64) }),
+      (request) => sign(request, { request_sha256: '0'.repeat(64) }),
     ],
     [
       'an answer for another appliance',
       'answer_other_appliance',
-      () => (request) => sign(request, { appliance_id: 'other-1' }),
+      (request) => sign(request, { appliance_id: 'other-1' }),
     ],
-    ['an answer that is valid for no time', 'answer_lifetime', () => (request) => sign(request, { expires_at: NOW })],
+    ['an answer that is valid for no time', 'answer_lifetime', (request) => sign(request, { expires_at: NOW })],
     [
       'an answer that is valid for longer than 5 minutes',
       'answer_lifetime',
-      () => (request) => sign(request, { expires_at: NOW + 301 }),
+      (request) => sign(request, { expires_at: NOW + 301 }),
     ],
     [
       'an answer signed with the order key',
       'signature_invalid',
-      () => (request) => central.trust.sign('checkinAnswer', central.answer(request), central.trust.keys['order']!),
+      (request) => central.trust.sign('checkinAnswer', central.answer(request), central.trust.keys['order']!),
     ],
     [
       'an answer signed with the key of this very device',
       'signature_invalid',
-      () => (request) => central.trust.sign('checkinAnswer', central.answer(request), central.trust.keys['device']!),
+      (request) => central.trust.sign('checkinAnswer', central.answer(request), central.trust.keys['device']!),
     ],
     [
       'an answer signed by a stranger',
       'signature_invalid',
-      () => (request) => central.trust.sign('checkinAnswer', central.answer(request), signerFrom('stranger')),
+      (request) => central.trust.sign('checkinAnswer', central.answer(request), signerFrom('stranger')),
     ],
     [
       'an answer whose payload was changed after signing',
       'signature_invalid',
-      () => (request) => {
+      (request) => {
         const envelope = JSON.parse(sign(request, {})) as { payload: string };
         const text = Buffer.from(envelope.payload, 'base64').toString().replace('"info"', '"warn"');
         return JSON.stringify({ ...envelope, payload: Buffer.from(text).toString('base64') });
@@ -117,27 +117,27 @@ describe('answers that are refused, each with its own code, and leave nothing be
     [
       'an answer with an unsigned field beside the envelope',
       'envelope_invalid',
-      () => (request) => JSON.stringify({ ...(JSON.parse(sign(request, {})) as object), orders: [] }),
+      (request) => JSON.stringify({ ...(JSON.parse(sign(request, {})) as object), orders: [] }),
     ],
     [
       'an answer without any signature',
       'envelope_invalid',
-      () => (request) => JSON.stringify({ ...(JSON.parse(sign(request, {})) as object), signatures: [] }),
+      (request) => JSON.stringify({ ...(JSON.parse(sign(request, {})) as object), signatures: [] }),
     ],
     [
       'another kind of document, signed with the right key',
       'payload_type_mismatch',
-      () => () => central.trust.sign('receipt', central.receipt(), central.trust.keys['timestamp']!),
+      () => central.trust.sign('receipt', central.receipt(), central.trust.keys['timestamp']!),
     ],
     [
       'an answer with a field that the format does not know',
       'schema_invalid',
-      () => (request) => central.trust.signUnchecked('checkinAnswer', { ...central.answer(request), run: 'this' }),
+      (request) => central.trust.signUnchecked('checkinAnswer', { ...central.answer(request), run: 'this' }),
     ],
     [
       'an answer with a duplicate key',
       'json_not_strict',
-      () => (request) => {
+      (request) => {
         const text = JSON.stringify(central.answer(request)).replace(
           '"next_checkin_s":60',
           '"next_checkin_s":60,"next_checkin_s":1',
@@ -146,29 +146,29 @@ describe('answers that are refused, each with its own code, and leave nothing be
         return central.trust.signRaw(type, text, central.trust.keys['timestamp']!);
       },
     ],
-    ['a web page', 'response_not_expected', () => (_r, response) => raw(response, 'text/html', '<html>Sign in</html>')],
+    ['a web page', 'response_not_expected', (_request, response) => raw(response, 'text/html', '<html>Sign in</html>')],
     [
       'a web page dressed as an answer',
       'response_not_expected',
-      () => (_r, response) => raw(response, DSSE, '<!doctype html><html>'),
+      (_request, response) => raw(response, DSSE, '<!doctype html><html>'),
     ],
     [
       'garbage of the right type',
       'json_not_strict',
-      () => (_r, response) => raw(response, DSSE, Buffer.from([0, 255, 1, 254])),
+      (_request, response) => raw(response, DSSE, Buffer.from([0, 255, 1, 254])),
     ],
-    ['an empty body', 'json_not_strict', () => (_r, response) => raw(response, DSSE, '')],
-    ['10 MB', 'response_too_large', () => (_r, response) => raw(response, DSSE, Buffer.alloc(10_000_000, 0x20))],
+    ['an empty body', 'json_not_strict', (_request, response) => raw(response, DSSE, '')],
+    ['10 MB', 'response_too_large', (_request, response) => raw(response, DSSE, Buffer.alloc(10_000_000, 0x20))],
     [
       'half of an answer',
       'response_truncated',
-      () => (request, response) => {
+      (request, response) => {
         const line = sign(request, {});
         response.writeHead(200, { 'content-type': DSSE, 'content-length': String(line.length) });
         response.write(line.slice(0, line.length / 2), () => response.socket?.end());
       },
     ],
-    ['a refusal', 'http_refused', () => (_r, response) => problem(response, 403, 'identity_mismatch')],
+    ['a refusal', 'http_refused', (_request, response) => problem(response, 403, 'identity_mismatch')],
   ];
   const sign = (request: Parameters<Script>[0], change: Parameters<ScriptedCentral['answer']>[1]) =>
     central.trust.sign('checkinAnswer', central.answer(request, change));
@@ -177,7 +177,7 @@ describe('answers that are refused, each with its own code, and leave nothing be
     appliance.append(2);
     await checkIn();
     const before = appliance.kept();
-    central.checkin = script({ honest });
+    central.checkin = script;
     await expectCodeAsync(checkIn(), code);
     expect(appliance.kept()).toEqual(before);
   });
