@@ -1,0 +1,103 @@
+// What one round of checks costs: probes on this machine, judging, and a large ruleset at two sizes.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseBaseline } from '../agent/checks/baseline.ts';
+import { parseControlMap } from '../agent/checks/controls.ts';
+import { judgeAll } from '../agent/checks/judge-all.ts';
+import { CHECKS } from '../agent/checks/registry.ts';
+import { readRuleset } from '../agent/facts/normalise-ruleset.ts';
+import { PROBE_DEADLINE_MS, type ProbeContext } from '../agent/facts/probe.ts';
+import { PROBE_NAMES } from '../agent/facts/probes.ts';
+import { readFacts } from '../agent/facts/read-facts.ts';
+import { systemClock } from '../agent/system/clock.ts';
+import { createExec } from '../agent/system/exec.ts';
+import { rowOf, type BenchRow } from './bench-row.ts';
+
+const RUNBOOKS = join(import.meta.dirname, '../runbooks');
+const RULES = 1_000;
+const FACTOR = 10;
+
+async function timed(runs: number, work: () => unknown): Promise<number[]> {
+  // The first run also loads and compiles.
+  await work();
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  }
+  return times;
+}
+
+/** What `nft -j list ruleset` prints for one chain with `rules` rules. */
+function rulesetJson(rules: number): string {
+  const table = { family: 'inet', table: 't' };
+  const items: unknown[] = [
+    { metainfo: { version: '1.0.6', json_schema_version: 1 } },
+    { table: { family: 'inet', name: 't', handle: 1 } },
+    { chain: { ...table, name: 'input', handle: 2, type: 'filter', hook: 'input', prio: 0, policy: 'drop' } },
+  ];
+  for (let n = 0; n < rules; n++) {
+    const right = `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
+    const match = { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right };
+    const expr = [{ match }, { counter: { packets: n, bytes: n * 60 } }, { accept: null }];
+    items.push({ rule: { ...table, chain: 'input', handle: n + 3, expr } });
+  }
+  return JSON.stringify({ nftables: items });
+}
+
+function context(): ProbeContext {
+  return {
+    exec: createExec(),
+    clock: systemClock,
+    stateDir: '/',
+    keyFiles: [],
+    pid: process.pid,
+    deadlineMs: PROBE_DEADLINE_MS,
+    skewMs: 0,
+    databaseCheck: 'ok',
+  };
+}
+
+export async function benchChecks(o: { readonly smoke?: boolean } = {}): Promise<BenchRow[]> {
+  const runs = o.smoke === true ? 1 : 15;
+  const path = join(RUNBOOKS, 'baselines/appliance.yaml');
+  const maps = ['hipaa-2013', 'hipaa-nprm-2025'].map((id) => join(RUNBOOKS, `controls/${id}.yaml`));
+  const baseline = parseBaseline(readFileSync(path), path);
+  const controls = maps.map((map) => parseControlMap(readFileSync(map), map));
+  const facts = await readFacts(PROBE_NAMES, context());
+  const target = { id: 'appliance', role: 'appliance', os_build: null };
+  const judge = (): unknown =>
+    judgeAll({
+      checks: CHECKS,
+      facts,
+      baseline,
+      controls,
+      waivers: [],
+      now: facts.disk?.readAt ?? 0,
+      target,
+      baselineSigned: true,
+    });
+  const small = rulesetJson(o.smoke === true ? 10 : RULES);
+  const large = rulesetJson(o.smoke === true ? 100 : RULES * FACTOR);
+  const normaliseSmall = rowOf('normalise a ruleset of 1,000 rules', 'ms', await timed(runs, () => readRuleset(small)));
+  const normaliseLarge = rowOf(
+    'normalise a ruleset of 10,000 rules',
+    'ms',
+    await timed(runs, () => readRuleset(large)),
+  );
+  return [
+    rowOf(
+      'all checks of the appliance: read and judge',
+      'ms',
+      await timed(runs, async () => (await readFacts(PROBE_NAMES, context()), judge())),
+    ),
+    rowOf('all checks of the appliance: judge only', 'ms', await timed(runs, judge)),
+    normaliseSmall,
+    {
+      ...normaliseLarge,
+      against: `${FACTOR} × ${normaliseSmall.name}`,
+      ratio: normaliseLarge.value / (normaliseSmall.value * FACTOR),
+    },
+  ];
+}
