@@ -5,7 +5,7 @@ import { readStatus, STATUS_STALE_S, type AgentStatus } from '../system/status-f
 import { nowSeconds, type CliContext } from './deps.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
-import { ago, bytes, columns, harmless, painter, resultColour, utc } from './style.ts';
+import { ago, bytes, columns, duration, harmless, painter, resultColour, utc } from './style.ts';
 
 /** Whether the daemon that wrote the status still runs, judged by the status alone and the process table. */
 export type Liveness = 'running' | 'stopped' | 'gone' | 'silent';
@@ -74,7 +74,7 @@ function identityLines(status: AgentStatus, now: number): string[][] {
 function linesOf(status: AgentStatus, liveness: Liveness, context: CliContext): string[] {
   const now = nowSeconds(context);
   const paint = painter(context.stdout, context.env);
-  const lines = [`compliance-agent ${harmless(status.agent_version)}, up ${ago(now, status.started_at)}`];
+  const lines = [`compliance-agent ${harmless(status.agent_version)}, up ${duration(now - status.started_at)}`];
   if (liveness !== 'running') {
     lines[0] = `compliance-agent ${harmless(status.agent_version)}`;
     lines.push(paint('red', `${LIVENESS_SENTENCE[liveness]} (last status ${ago(now, status.written_at)}).`));
