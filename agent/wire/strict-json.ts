@@ -10,6 +10,7 @@ export const MAX_DEPTH = 16;
 
 /** Names with a meaning of their own in JavaScript: an object must not carry them as data. */
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const SHORTEST_FORBIDDEN = 9;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -57,9 +58,12 @@ export function parseStrict(bytes: Uint8Array, o: { maxBytes: number; place?: st
  * @throws json_too_deep | json_not_strict for values that strict JSON cannot hold
  */
 export function encodeStrict(value: unknown): Buffer {
-  const fault = walk(value, 0, true);
+  let fault = walk(value, 0, false);
+  const text = fault === null ? JSON.stringify(value) : '';
+  // JSON.stringify writes half a surrogate pair as an escape: only then is it worth to look at each string.
+  if (text.includes('\\ud')) fault = walk(value, 0, true);
   if (fault !== null) throw faultError(fault, undefined);
-  return Buffer.from(JSON.stringify(value));
+  return Buffer.from(text);
 }
 
 /** `checkText` is false where the source was ASCII without \u escapes: then no string can be ill-formed. */
@@ -107,7 +111,7 @@ function fieldFault(field: unknown, depth: number, checkText: boolean): Fault | 
 function keyFault(key: string, checkText: boolean): Fault | null {
   const first = key.charCodeAt(0);
   if (first >= 0x30 && first <= 0x39 && /^[0-9]+$/.test(key)) return fault('has a name made of digits');
-  if (FORBIDDEN_KEYS.has(key)) return fault('has a name that may not be used');
+  if (key.length >= SHORTEST_FORBIDDEN && FORBIDDEN_KEYS.has(key)) return fault('has a name that may not be used');
   return checkText && !key.isWellFormed() ? fault('has a name that holds half a surrogate pair') : null;
 }
 

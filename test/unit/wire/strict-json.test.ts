@@ -139,6 +139,11 @@ describe('strict JSON', () => {
     expectCode(() => encodeStrict(value), code);
   });
 
+  it('encodes text that only looks like half of a surrogate pair', () => {
+    expect(encodeStrict('\\ud800').toString()).toBe('"\\\\ud800"');
+    expect(parse('"\\\\ud800"')).toBe('\\ud800');
+  });
+
   it('leaves out fields that are undefined', () => {
     expect(encodeStrict({ a: undefined, b: 1 }).toString()).toBe('{"b":1}');
   });
