@@ -50,10 +50,13 @@ export function parseClinicYaml(text: string): ClinicFile {
     prettyErrors: false,
     uniqueKeys: true,
   });
-  for (const error of document.errors) {
-    if (error.code === 'DUPLICATE_KEY') report('key_duplicate', error.pos[0], 'this key stands twice');
-    else report('yaml_syntax', error.pos[0], 'this line is not valid YAML; write one "key: value" per line');
+  const broken = document.errors.filter((error) => error.code !== 'DUPLICATE_KEY');
+  if (broken.length > 0) {
+    // What stands behind a broken line is guesswork: only the first one is named.
+    report('yaml_syntax', broken[0]!.pos[0], 'this line is not valid YAML; write one "key: value" per line');
+    return { values: { centralUrl: null, token: null, rootSha256: null, caPins: null }, mistakes, tokenRange: null };
   }
+  for (const error of document.errors) report('key_duplicate', error.pos[0], 'this key stands twice');
   const nodes = new Map<Key, Node | null>();
   if (isMap(document.contents)) {
     for (const pair of document.contents.items as Pair<Node, Node | null>[]) {
@@ -69,12 +72,10 @@ export function parseClinicYaml(text: string): ClinicFile {
         `${quoted(key)} is not a known key${close === null ? '' : `; did you mean ${close}?`}`,
       );
     }
-  } else if (document.errors.length === 0) {
+  } else {
     report('yaml_syntax', 1, 'the file holds no "key: value" lines');
   }
-  if (document.errors.length === 0) {
-    for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
-  }
+  for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
 
   const textOf = (key: Key): { node: Node; value: string } | null => {
     const node = nodes.get(key);
