@@ -33,13 +33,14 @@ export async function serve(o: Options): Promise<void> {
     { level: o.logLevel, base: null, redact: ['*.token', 'token', '*.authorization', 'authorization', 'headers'] },
     pino.destination({ dest: 2, sync: false }),
   );
+  const stopped = stopSignal();
   const central = await openCentral(dataDir, {
     intervals: { checkinS: o.checkinInterval, claimS: o.claimInterval },
     onFinding: (kind, origin, sentence) => logger.error({ kind, origin, sentence }, 'stored evidence does not fit'),
   });
   const running = await listen(central, { dataDir, host, port, publicUrl, logger });
   print(o, { listening: running.url }, `listening on ${running.url}`);
-  await stopSignal();
+  await stopped;
   await running.close();
   central.close();
 }

@@ -51,6 +51,8 @@ const KEEP_ALIVE_MS = 330_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Far above one connection per appliance; below what the process may open. */
+const MAX_CONNECTIONS = 4_096;
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 const ROUTES: ReadonlyMap<string, string> = new Map([
@@ -96,6 +98,7 @@ export function buildServer(central: Central, o: ServerOptions): CentralServer {
     },
   }) as unknown as CentralServer;
 
+  server.server.maxConnections = MAX_CONNECTIONS;
   server.removeAllContentTypeParsers();
   for (const type of [DSSE, NDJSON]) {
     server.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -134,7 +134,8 @@ function register(central: Central, claim: Claim, token: string): EnrolmentRow {
     return null;
   });
   if (used !== null) {
-    central.store.alarms.raise('enrolment_token_used', used, `device ${claim.device_spki}`, now);
+    // One alarm per token, however many devices try it.
+    central.store.alarms.raise('enrolment_token_used', used, `token with SHA-256 ${sha256}`, now);
     throw new AgentError('enrolment_token_used', 'another device has used the token');
   }
   return central.store.enrolments.byDevice(claim.device_spki) as EnrolmentRow;
