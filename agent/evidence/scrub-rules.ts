@@ -47,7 +47,7 @@ export const SHAPES = {
 
 /** Texts that are never kept, whatever the rule of their place is. Name → pattern (case-insensitive). */
 export const FORBIDDEN = {
-  email: '[^\\s@<>"]+@[^\\s@<>"]+\\.[a-z]{2,}',
+  email: '(?<![^\\s@<>"])[^\\s@<>"]+@[^\\s@<>"]+\\.[a-z]{2,}',
   ssn: '(?<![0-9a-z.])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![0-9-])',
   mrn: '\\bmrn[^0-9a-z]{0,3}[0-9]{4,}',
   aws_key: '\\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{12,}',

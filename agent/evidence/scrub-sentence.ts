@@ -30,6 +30,8 @@ export const WORD_SHAPES = {
 
 const shapes = Object.values(WORD_SHAPES).map((pattern) => new RegExp(pattern, 'u'));
 const forbidden = Object.entries(FORBIDDEN).map(([rule, pattern]) => [rule, new RegExp(pattern, 'giu')] as const);
+/** One pass that says no for nearly every text. */
+const anyForbidden = new RegExp(Object.values(FORBIDDEN).join('|'), 'iu');
 const proper = new Set(PROPER_WORDS);
 /** Fixed texts of the code table; nothing is put into them. */
 const own = new Set<string>(Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]));
@@ -58,6 +60,7 @@ export function scrubSentence(sentence: string, count: Count): string {
 
 /** Replaces what matches one of the FORBIDDEN patterns. */
 export function removeForbidden(text: string, count: Count): string {
+  if (!anyForbidden.test(text)) return text;
   let rest = text;
   for (const [rule, pattern] of forbidden) {
     rest = rest.replace(pattern, () => {
@@ -70,6 +73,7 @@ export function removeForbidden(text: string, count: Count): string {
 
 /** Name of the first FORBIDDEN pattern that the text matches, or null. */
 export function forbiddenIn(text: string): string | null {
+  if (!anyForbidden.test(text)) return null;
   for (const [rule, pattern] of forbidden) {
     pattern.lastIndex = 0;
     if (pattern.test(text)) return rule;
@@ -78,12 +82,25 @@ export function forbiddenIn(text: string): string | null {
 }
 
 function allowed(word: string, opensSentence: boolean, next: string | undefined): boolean {
-  if (NO_LETTERS.test(word)) return true;
-  return coresOf(word).some((core) => {
-    if (proper.has(core.replace(/[’']s$/u, '')) || shapes.some((shape) => shape.test(core))) return true;
-    // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
-    return opensSentence && CAPITALISED.test(core) && !(next !== undefined && looksLikeName(next));
-  });
+  if (fitsShape(word)) return true;
+  // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
+  const opens = opensSentence && coresOf(word).some((core) => CAPITALISED.test(core));
+  return opens && !(next !== undefined && looksLikeName(next));
+}
+
+/** Answers for words that were asked before: our sentences use few of them, again and again. */
+const remembered = new Map<string, boolean>();
+const MAX_REMEMBERED = 2_000;
+
+function fitsShape(word: string): boolean {
+  const known = remembered.get(word);
+  if (known !== undefined) return known;
+  const fits =
+    NO_LETTERS.test(word) ||
+    coresOf(word).some((core) => proper.has(core.replace(/[’']s$/u, '')) || shapes.some((shape) => shape.test(core)));
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(word, fits);
+  return fits;
 }
 
 /** The word without the punctuation around it; a closing bracket may belong to it or not. */

@@ -72,7 +72,20 @@ interface StateRow {
   range: Buffer;
 }
 
-const COLUMNS = 'seq, kind, target_id AS targetId, check_id AS checkId, observed_to AS observedTo, line';
+/** Rows are numbered epoch * 2^32 + seq, so that one key orders the whole table. */
+const SEQS_PER_EPOCH = 2 ** 32;
+/** The largest epoch whose rows still have numbers below 2^53. */
+const MAX_EPOCH = 2 ** 21 - 1;
+const SEQ = `id % ${SEQS_PER_EPOCH} AS seq`;
+const COLUMNS = `${SEQ}, kind, target_id AS targetId, check_id AS checkId, observed_to AS observedTo, line`;
+const RARE = "kind NOT IN ('finding', 'heartbeat')";
+
+/** Row number of an entry. A seq beyond the epoch's range means "after its last". */
+function rowOf(epoch: number, seq: number): number {
+  if (epoch > MAX_EPOCH)
+    throw new AgentError('internal', 'the store has no room for this epoch', { details: { epoch } });
+  return epoch * SEQS_PER_EPOCH + Math.min(Math.max(seq, 0), SEQS_PER_EPOCH - 1);
+}
 const EMPTY: LogState = { size: 0, bytes: 0, lastLeaf: null, range: [] };
 
 const splitRange = (blob: Buffer): Buffer[] =>
@@ -80,8 +93,8 @@ const splitRange = (blob: Buffer): Buffer[] =>
 
 export function entriesTable(db: Db): EntriesTable {
   const insert = db.query(
-    `INSERT INTO entries (epoch, seq, kind, target_id, check_id, observed_to, leaf, sum, line)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO entries (id, kind, target_id, check_id, observed_to, leaf, sum, line)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const saveState = db.query(
     `INSERT INTO log_state (epoch, size, bytes, last_leaf, range, sum) VALUES (?, ?, ?, ?, ?, ?)
@@ -89,29 +102,30 @@ export function entriesTable(db: Db): EntriesTable {
        range = excluded.range, sum = excluded.sum`,
   );
   const loadState = db.query<StateRow>('SELECT size, bytes, last_leaf, range FROM log_state WHERE epoch = ?');
-  const one = db.query<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE epoch = ? AND seq = ?`);
-  const lengths = db.query<{ seq: number; length: number }>(
-    'SELECT seq, length(line) AS length FROM entries WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?',
+  const one = db.query<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE id = ?`);
+  const lengths = db.query<{ id: number; length: number }>(
+    `SELECT id, length(line) AS length FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
   );
   const between = db.query<{ seq: number; line: string }>(
-    'SELECT seq, line FROM entries WHERE epoch = ? AND seq >= ? AND seq <= ? ORDER BY seq',
+    `SELECT ${SEQ}, line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id`,
   );
   const tail = db.query<{ seq: number; line: string; leaf: Buffer }>(
-    'SELECT seq, line, leaf FROM entries WHERE epoch = ? ORDER BY seq DESC LIMIT ?',
+    `SELECT ${SEQ}, line, leaf FROM entries WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?`,
   );
   const kinds = db.query<{ kind: string; n: number }>(
-    'SELECT kind, count(*) AS n FROM entries WHERE epoch = ? AND seq >= ? AND seq < ? GROUP BY kind ORDER BY kind',
+    'SELECT kind, count(*) AS n FROM entries WHERE id >= ? AND id < ? GROUP BY kind ORDER BY kind',
   );
   const epochs = db.query<{ epoch: number }>('SELECT epoch FROM log_state ORDER BY epoch');
-  const lists = new Map(
-    ['ASC', 'DESC'].map((order) => [
-      order,
-      db.query<EntryRow>(
-        `SELECT ${COLUMNS} FROM entries WHERE epoch = @epoch AND seq >= @from AND seq < @to
-           AND (@kind IS NULL OR kind = @kind) ORDER BY seq ${order} LIMIT @limit`,
-      ),
-    ]),
-  );
+  const listWhere = (condition: string, order: 'ASC' | 'DESC') =>
+    db.query<EntryRow>(
+      `SELECT ${COLUMNS} FROM entries WHERE id >= @from AND id < @to AND ${condition} ORDER BY id ${order} LIMIT @limit`,
+    );
+  const bothWays = (condition: string) => ({ asc: listWhere(condition, 'ASC'), desc: listWhere(condition, 'DESC') });
+  const lists = {
+    any: bothWays('@kind IS NULL'),
+    common: bothWays('kind = @kind'),
+    rare: bothWays(`kind = @kind AND ${RARE}`),
+  };
 
   const state = (epoch: number): LogState => {
     const row = loadState.get(epoch);
@@ -131,28 +145,33 @@ export function entriesTable(db: Db): EntriesTable {
             details: { seq, size: before?.size ?? 0 },
           });
         }
-        const sum = rowSum(epoch, seq, kind, targetId, checkId, observedTo, leaf);
-        insert.run(epoch, seq, kind, targetId, checkId, observedTo, leaf, sum, line);
+        const id = rowOf(epoch, seq);
+        const sum = rowSum(id, kind, targetId, checkId, observedTo, leaf);
+        insert.run(id, kind, targetId, checkId, observedTo, leaf, sum, line);
         const bytes = (before?.bytes ?? 0) + line.length;
         const range = Buffer.concat(row.range);
         saveState.run(epoch, seq + 1, bytes, leaf, range, rowSum(epoch, seq + 1, bytes, leaf, range));
       }),
-    get: (epoch, seq) => one.get(epoch, seq) ?? null,
+    get: (epoch, seq) => one.get(rowOf(epoch, seq)) ?? null,
     range: (epoch, fromSeq, { maxEntries, maxBytes }) => {
       let bytes = 0;
       let last: number | null = null;
-      for (const { seq, length } of lengths.all(epoch, fromSeq, maxEntries)) {
+      const end = rowOf(epoch, Infinity);
+      for (const { id, length } of lengths.all(rowOf(epoch, fromSeq), end, maxEntries)) {
         bytes += length + 1;
         if (last !== null && bytes > maxBytes) break;
-        last = seq;
+        last = id;
       }
-      return last === null ? [] : between.all(epoch, fromSeq, last);
+      return last === null ? [] : between.all(rowOf(epoch, fromSeq), last);
     },
-    list: (epoch, { fromSeq = 0, toSeq = Number.MAX_SAFE_INTEGER, kind = null, limit, newestFirst = false }) =>
-      lists.get(newestFirst ? 'DESC' : 'ASC')?.all({ epoch, from: fromSeq, to: toSeq, kind, limit }) ?? [],
-    tail: (epoch, count) => tail.all(epoch, count).toReversed(),
+    list: (epoch, { fromSeq = 0, toSeq = Infinity, kind = null, limit, newestFirst = false }) => {
+      const found = kind === null ? lists.any : kind === 'finding' || kind === 'heartbeat' ? lists.common : lists.rare;
+      const bounds = { from: rowOf(epoch, fromSeq), to: rowOf(epoch, toSeq) };
+      return found[newestFirst ? 'desc' : 'asc'].all({ ...bounds, kind, limit });
+    },
+    tail: (epoch, count) => tail.all(rowOf(epoch, 0), rowOf(epoch, Infinity), count).toReversed(),
     countKinds: (epoch, fromSeq, toSeq) =>
-      Object.fromEntries(kinds.all(epoch, fromSeq, toSeq).map(({ kind, n }) => [kind, n])),
+      Object.fromEntries(kinds.all(rowOf(epoch, fromSeq), rowOf(epoch, toSeq)).map(({ kind, n }) => [kind, n])),
     epochs: () => epochs.all().map(({ epoch }) => epoch),
   };
 }

@@ -86,8 +86,10 @@ export function assertSound(db: Db): void {
     if (table !== null) throw corrupt(db.path, `a row of the table ${table} was changed outside the agent`);
     const hole = db.raw
       .prepare(
-        `SELECT 1 FROM log_state WHERE size <> (SELECT coalesce(max(seq) + 1, 0) FROM entries WHERE entries.epoch = log_state.epoch)
-         UNION ALL SELECT 1 FROM (SELECT DISTINCT epoch FROM entries) WHERE epoch NOT IN (SELECT epoch FROM log_state)`,
+        `SELECT 1 FROM log_state WHERE epoch << 32 | (size - 1)
+           IS NOT (SELECT max(id) FROM entries WHERE id BETWEEN epoch << 32 AND (epoch << 32) + 4294967295)
+         UNION ALL SELECT 1 FROM (SELECT max(id) AS id FROM entries)
+           WHERE id IS NOT NULL AND id >> 32 NOT IN (SELECT epoch FROM log_state)`,
       )
       .get();
     if (hole !== undefined) throw corrupt(db.path, 'the evidence log is shorter or longer than its recorded size');

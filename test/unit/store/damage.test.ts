@@ -102,7 +102,7 @@ describe('a damaged store', () => {
         raw.exec('DROP TRIGGER entries_are_final');
         raw.exec(
           table === 'entries'
-            ? "UPDATE entries SET kind = 'alert' WHERE seq = 4"
+            ? "UPDATE entries SET kind = 'alert' WHERE id % 4294967296 = 4"
             : 'UPDATE log_state SET bytes = bytes + 1',
         );
       });
@@ -115,7 +115,7 @@ describe('a damaged store', () => {
       const store = open(dir);
       fill(store);
       store.close();
-      withRaw(dir, (raw) => raw.exec('DROP TRIGGER entries_are_kept; DELETE FROM entries WHERE seq = 11'));
+      withRaw(dir, (raw) => raw.exec('DROP TRIGGER entries_are_kept; DELETE FROM entries WHERE id % 4294967296 = 11'));
       expectCode(() => open(dir), 'store_corrupt');
     }));
 });
