@@ -106,7 +106,7 @@ export function readOr<N extends ProbeName>(
   probe: N,
   what: string,
 ): { readonly value: FactValues[N] } | { readonly judgement: Judgement } {
-  const fact = facts[probe] as Fact<FactValues[N]> | undefined;
+  const fact: Fact<FactValues[N]> | undefined = facts[probe];
   if (fact?.status === 'read') return { value: fact.value };
   const reason = fact?.reason ?? 'failed';
   return {

@@ -51,7 +51,7 @@ function withoutStale(check: Check, facts: FactSet, now: number): FactSet {
     };
     return [name, stale] as const;
   });
-  return Object.fromEntries(fresh) as FactSet;
+  return Object.fromEntries(fresh);
 }
 
 function judge(check: Check, facts: FactSet, o: JudgeAllInput): Judgement {

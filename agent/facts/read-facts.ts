@@ -51,5 +51,5 @@ async function readOne<N extends ProbeName>(name: N, context: ProbeContext): Pro
 /** Reads the named facts in parallel, each once, each with its own deadline. Never rejects. */
 export async function readFacts(names: readonly ProbeName[], context: ProbeContext): Promise<FactSet> {
   const read = await Promise.all([...new Set(names)].map((name) => readOne(name, context)));
-  return Object.fromEntries(read) as FactSet;
+  return Object.fromEntries(read);
 }

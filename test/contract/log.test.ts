@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createExec } from '../../agent/system/exec.ts';
 import { createLog } from '../../agent/system/log.ts';
 import type { Log } from '../../agent/system/ports.ts';
 import { memoryLog } from '../support/fakes/memory-log.ts';
@@ -63,5 +67,36 @@ describe.each(suites)('log port: %s', (name, setup) => {
     const { log, seen } = setup();
     log.info('asked', { nothing: undefined, token: 'canary', token_id: 't-1' });
     expect(seen()[0]?.fields).toEqual({ token: '[redacted]', token_id: 't-1' });
+  });
+});
+
+describe('the real log on a real stdout', () => {
+  const logFile = join(import.meta.dirname, '../../agent/system/log.ts');
+  const node = (script: string): [string, ...string[]] => [
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    `import { createLog } from ${JSON.stringify(logFile)}; ${script}`,
+  ];
+
+  it('a line that was written before a crash is there', async () => {
+    const argv = node(`createLog().error('last words', { why: 'a b' }); process.kill(process.pid, 'SIGKILL');`);
+    const r = await createExec().run(argv, { deadlineMs: 30_000, env: { JOURNAL_STREAM: '8:1' } });
+    expect([r.status, r.stdout.toString()]).toEqual(['signalled', '<3>last words why="a b"\n']);
+  });
+
+  it('a reader of stdout that goes away does not end the process', async () => {
+    const [command, ...args] = node(`
+      const log = createLog();
+      process.stdin.once('data', () => {
+        for (let i = 0; i < 1_000; i++) log.info('nobody reads this', { i });
+        process.exit(7);
+      });
+      log.info('ready');`);
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    child.stdin.end('go');
+    expect(await once(child, 'exit')).toEqual([7, null]);
   });
 });

@@ -60,7 +60,7 @@ export function factSet(change: Partial<FactValues> = {}): FactSet {
   const values = { ...HEALTHY, ...change };
   return Object.fromEntries(
     Object.entries(values).map(([probe, value]) => [probe, read(probe as ProbeName, value as never)]),
-  ) as FactSet;
+  );
 }
 
 const yaml = readFileSync(join(RUNBOOKS, 'baselines/appliance.yaml'), 'utf8');
