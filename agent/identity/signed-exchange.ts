@@ -56,7 +56,7 @@ export async function exchangeSigned<Q extends QuestionName>(
   const answer = openDocument(d.root.root, 'timestamp', answerName, line.toString('utf8'), { place });
   judgeAnswer(answer.value, { requestSha256: payloadDigest(envelope), sentBootMs, receivedBootMs, place });
   return {
-    answer: answer as Opened<AnswerOf[Q]>,
+    answer,
     signedTime: { serverTime: answer.value.server_time, bootMs: sentBootMs, bootId },
     bytes: { sent: response.bytesSent, received: response.bytesReceived },
   };

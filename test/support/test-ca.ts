@@ -67,7 +67,7 @@ async function caFrom(name: string, cert: x509.X509Certificate, keys: webcrypto.
       extensions: [
         ...extensions,
         await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey as never),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey as never),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     });
   const leaf = (usage: string): x509.Extension[] => [
@@ -116,7 +116,7 @@ async function caExtensions(keys: webcrypto.CryptoKeyPair): Promise<x509.Extensi
   return [
     new x509.BasicConstraintsExtension(true, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-    await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+    await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
   ];
 }
 
