@@ -32,8 +32,7 @@ export const segmentFile = ({ first, last }: SegmentName): string =>
 
 /** Makes the folder of a log and syncs its parent. */
 export async function makeOriginFolder(evidenceDir: string, origin: string): Promise<void> {
-  const made = await mkdir(originFolder(evidenceDir, origin), { recursive: true, mode: DIR_MODE });
-  if (made !== undefined) await syncDir(evidenceDir);
+  await makeFolder(originFolder(evidenceDir, origin), evidenceDir);
 }
 
 /** Segments by rising first entry. Safe while another process writes. */
@@ -66,7 +65,7 @@ export async function writeSegment(folder: string, first: number, lines: readonl
 /** Keeps lines that contradict stored ones beside the log, out of its numbering; the same name once. */
 export async function writeConflict(folder: string, name: string, lines: readonly Buffer[]): Promise<void> {
   const dir = join(folder, 'conflicts');
-  if ((await mkdir(dir, { recursive: true, mode: DIR_MODE })) !== undefined) await syncDir(folder);
+  await makeFolder(dir, folder);
   const kept = await readdir(dir);
   if (kept.includes(name) || kept.length >= MAX_CONFLICTS) return;
   await writeDurably(dir, name, lines);
@@ -75,7 +74,10 @@ export async function writeConflict(folder: string, name: string, lines: readonl
 /** All lines of a segment, without their LF. @throws evidence_damaged */
 export async function readSegment(folder: string, segment: SegmentName): Promise<Buffer[]> {
   const place = join(folder, segmentFile(segment));
-  const lines = splitLines(await readFile(place));
+  const bytes = await readFile(place).catch((cause: unknown) => {
+    throw damaged('a file cannot be read', place, cause);
+  });
+  const lines = splitLines(bytes);
   if (lines?.length !== segment.last - segment.first + 1)
     throw damaged('a file does not hold what its name says', place);
   return lines;
@@ -85,14 +87,18 @@ export async function readSegment(folder: string, segment: SegmentName): Promise
 export async function* streamSegment(folder: string, segment: SegmentName): AsyncGenerator<Buffer> {
   const place = join(folder, segmentFile(segment));
   let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of createReadStream(place) as AsyncIterable<Buffer>) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let from = 0;
-    for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
-      yield bytes.subarray(from, end);
-      from = end + 1;
+  try {
+    for await (const chunk of createReadStream(place) as AsyncIterable<Buffer>) {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      let from = 0;
+      for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
+        yield bytes.subarray(from, end);
+        from = end + 1;
+      }
+      rest = bytes.subarray(from);
     }
-    rest = bytes.subarray(from);
+  } catch (cause) {
+    throw damaged('a file cannot be read', place, cause);
   }
   if (rest.length > 0) throw damaged('a file does not end with a line feed', place);
 }
@@ -145,4 +151,13 @@ async function syncDir(dir: string): Promise<void> {
   }
 }
 
-const damaged = (sentence: string, place: string) => new AgentError('evidence_damaged', sentence, { place });
+async function makeFolder(dir: string, parent: string): Promise<void> {
+  try {
+    if ((await mkdir(dir, { recursive: true, mode: DIR_MODE })) !== undefined) await syncDir(parent);
+  } catch (cause) {
+    throw new AgentError('evidence_unwritable', 'a folder of evidence cannot be made', { place: dir, cause });
+  }
+}
+
+const damaged = (sentence: string, place: string, cause?: unknown) =>
+  new AgentError('evidence_damaged', sentence, { place, cause });

@@ -66,7 +66,7 @@ function statusOf(code: ErrorCode): number {
 /** What the framework found wrong with a request before a route saw it. */
 function translate(error: unknown): AgentError {
   if (isAgentError(error)) return error;
-  const native = error as { code?: unknown; statusCode?: unknown; message?: unknown };
+  const native = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: unknown };
   switch (native.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new AgentError('body_too_large', 'the body is over the limit of this address');
