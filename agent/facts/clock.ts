@@ -26,7 +26,7 @@ function readTimesyncd(context: ProbeContext): NtpState {
     lstatSync(join(context.runDir ?? '/run', 'systemd/timesync/synchronized'));
     return { synchronized: true, offsetMs: null, stratum: null };
   } catch (cause) {
-    throw new Unreadable('failed', 'systemd-timesyncd has not synchronised in this boot', cause);
+    throw new Unreadable('missing_tool', 'systemd-timesyncd has not synchronised in this boot', cause);
   }
 }
 
@@ -60,9 +60,7 @@ export const clockProbe: Probe<ClockFacts> = {
     if (skewMs !== null) return { source: 'none', synchronized: null, offsetMs: null, stratum: null, skewMs };
     const reasons = answers.flatMap((a) => (a.status === 'rejected' ? [a.reason as Error] : []));
     // What is there but broken says more than what is missing.
-    const telling = reasons.find(
-      (r) => r instanceof Unreadable && r.reason !== 'missing_tool' && r.reason !== 'failed',
-    );
+    const telling = reasons.find((r) => r instanceof Unreadable && r.reason !== 'missing_tool');
     const reason = telling instanceof Unreadable ? telling.reason : 'missing_tool';
     throw new Unreadable(reason, reasons.map((r) => r.message).join('; '));
   },

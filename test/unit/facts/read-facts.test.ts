@@ -103,6 +103,8 @@ describe('the clock probe', () => {
     expect(await read({})).toMatchObject({ status: 'unreadable', reason: 'missing_tool' });
     expect(await read({ chronyc: { hangs: 'until_deadline' } }, null)).toMatchObject({ reason: 'timeout' });
     expect(await read({ timedatectl: { stdout: 'garbage' } })).toMatchObject({ reason: 'unparsable' });
+    const noSystemd = { code: 1, stderr: 'System has not been booted with systemd as init system (PID 1).' };
+    expect(await read({ timedatectl: noSystemd })).toMatchObject({ reason: 'failed' });
   });
 });
 
