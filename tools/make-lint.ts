@@ -1,6 +1,7 @@
 // Writes .oxlintrc.json from the table of rooms. `--check` writes nothing and fails when the file is stale.
-import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { writeOrCheck } from './generated-doc.ts';
 import {
   allowedRooms,
   CENTRAL_BECAUSE,
@@ -78,8 +79,8 @@ const RULES = {
   'prefer-const': 'error',
 } as const;
 
-/** The whole configuration as text, with the final line feed. */
-export function lintConfig(): string {
+/** The whole configuration as text, in the form that the formatter gives it. */
+export async function lintConfig(): Promise<string> {
   const config = {
     $schema: './node_modules/oxlint/configuration_schema.json',
     plugins: ['typescript', 'unicorn', 'oxc', 'import'],
@@ -102,14 +103,7 @@ export function lintConfig(): string {
       { files: ['test/**/*.ts'], rules: { 'typescript/no-explicit-any': 'off' } },
     ],
   };
-  return `${JSON.stringify(config, null, 2)}\n`;
+  return format(JSON.stringify(config, null, 2), { ...(await resolveConfig(FILE)), parser: 'json' });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const text = lintConfig();
-  if (!process.argv.includes('--check')) writeFileSync(FILE, text);
-  else if (readFileSync(FILE, 'utf8') !== text) {
-    console.error('.oxlintrc.json is stale: run node tools/make-lint.ts');
-    process.exitCode = 1;
-  }
-}
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeOrCheck(FILE, await lintConfig(), process.argv);

@@ -111,9 +111,11 @@ describe('the command line', () => {
 
   it('starts no daemon with a configuration that has a mistake', async () => {
     let started = false;
-    const { code } = await cli(['run', '--config', 'package.json'], {
-      deps: { startDaemon: () => Promise.resolve((started = true) ? 0 : 1) },
-    });
+    const startDaemon = () => {
+      started = true;
+      return Promise.resolve(0);
+    };
+    const { code } = await cli(['run', '--config', 'package.json'], { deps: { startDaemon } });
     expect([code, started]).toEqual([2, false]);
   });
 
