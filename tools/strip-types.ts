@@ -1,0 +1,38 @@
+// Makes the JavaScript that an appliance runs: types stripped once at build, since stripping them at each start costs memory
+// for as long as the process lives. `node tools/strip-types.ts OUT` writes OUT/agent, OUT/runbooks and OUT/package.json.
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const repo = join(import.meta.dirname, '..');
+/** Relative imports end in `.ts` in the source and in `.js` in what is built. */
+const RELATIVE_IMPORT = /((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])/g;
+/** File names in code: a child process is started by its path. */
+const SIBLING_FILE = /(['"][a-z-]+-child)\.ts(['"])/g;
+
+/** Types replaced by spaces, so that lines and columns in stack traces stay those of the source. */
+export function stripModule(source: string): string {
+  const [hashbang = ''] = /^#!.*\n/.exec(source) ?? [];
+  const stripped = stripTypeScriptTypes(source.slice(hashbang.length), { mode: 'strip' });
+  return hashbang + stripped.replace(RELATIVE_IMPORT, '$1.js$2').replace(SIBLING_FILE, '$1.js$2');
+}
+
+export function stripTree(out: string): void {
+  for (const entry of readdirSync(join(repo, 'agent'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    const from = join(entry.parentPath, entry.name);
+    const to = join(out, from.slice(repo.length + 1).replace(/\.ts$/, '.js'));
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, stripModule(readFileSync(from, 'utf8')));
+  }
+  cpSync(join(repo, 'runbooks'), join(out, 'runbooks'), { recursive: true });
+  cpSync(join(repo, 'package.json'), join(out, 'package.json'));
+}
+
+if (import.meta.main) {
+  const [out] = process.argv.slice(2);
+  if (out === undefined) {
+    process.stderr.write('usage: node tools/strip-types.ts OUT\n');
+    process.exitCode = 2;
+  } else stripTree(out);
+}
