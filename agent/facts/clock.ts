@@ -51,7 +51,8 @@ export const clockProbe: Probe<ClockFacts> = {
   name: 'clock',
   async read(context) {
     const answers = await Promise.allSettled(SOURCES.map((source) => source.read(context)));
-    const skewMs = context.skewMs ?? null;
+    // Whole milliseconds; adding 0 turns −0, which signed JSON refuses, into 0.
+    const skewMs = typeof context.skewMs === 'number' ? Math.round(context.skewMs) + 0 : null;
     for (const [i, answer] of answers.entries()) {
       const source = SOURCES[i];
       if (answer.status === 'fulfilled' && source !== undefined)

@@ -99,6 +99,17 @@ describe('the clock probe', () => {
     });
   });
 
+  it('a skew is a whole number of milliseconds and never minus zero', async () => {
+    for (const [given, expected] of [
+      [-0, 0],
+      [-0.4, 0],
+      [1.6, 2],
+    ] as const) {
+      const fact = await read({}, given);
+      expect(fact?.status === 'read' && Object.is(fact.value.skewMs, expected)).toBe(true);
+    }
+  });
+
   it('with no tool and no signed time the clock is unreadable, and the reason is the telling one', async () => {
     expect(await read({})).toMatchObject({ status: 'unreadable', reason: 'missing_tool' });
     expect(await read({ chronyc: { hangs: 'until_deadline' } }, null)).toMatchObject({ reason: 'timeout' });
