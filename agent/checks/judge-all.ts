@@ -63,7 +63,17 @@ function judge(check: Check, facts: FactSet, o: JudgeAllInput): Judgement {
       facts: { baseline_signed: false },
     };
   }
-  return check.judge({ facts, baseline: o.baseline, now: o.now });
+  try {
+    return check.judge({ facts, baseline: o.baseline, now: o.now });
+  } catch {
+    // A defect of one check must not silence the others.
+    return {
+      result: 'unknown',
+      severity: 'high',
+      sentence: 'the check ended with a defect of this program; please report it with the facts of this machine',
+      facts: {},
+    };
+  }
 }
 
 function toFinding(check: Check, o: JudgeAllInput): Finding {

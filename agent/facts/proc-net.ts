@@ -39,8 +39,9 @@ export function parseListening(table: SocketTable, text: string): ListeningSocke
   for (const line of lines) {
     if (line.trim() === '') continue;
     const fields = line.trim().split(/\s+/);
-    const [address, port] = (fields[1] ?? '').split(':');
+    const local = /^((?:[0-9A-F]{8}){1,4}):([0-9A-F]{4})$/.exec(fields[1] ?? '');
     const [state, inode] = [fields[3], fields[9]];
+    const [address, port] = [local?.[1], local?.[2]];
     if (address === undefined || port === undefined || state === undefined || inode === undefined) return null;
     if (state !== wanted) continue;
     sockets.push({ protocol, scope: scopeOf(address), port: Number.parseInt(port, 16), inode });

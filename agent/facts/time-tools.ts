@@ -11,15 +11,16 @@ const LEAP_STATUSES = new Set(['Normal', 'Insert second', 'Delete second', 'Not 
 /** `chronyc -c tracking`: reference id, name, stratum, reference time, system time offset, …, update interval, leap status. */
 const TRACKING_FIELDS = 14;
 const [STRATUM, SYSTEM_TIME, LEAP] = [2, 4, 13];
+/** Plain decimals of at most ten digits before the point: 300 years. */
+const SECONDS = /^-?\d{1,10}\.\d{1,12}$/;
 
 /** Null where the text is not what chronyc(1) prints. Its offset is positive when the clock is slow; ours is the other way. */
 export function parseChronyTracking(text: string): NtpState | null {
   const fields = text.trim().split(',');
-  const stratum = Number(fields[STRATUM]);
-  const offset = Number(fields[SYSTEM_TIME]);
-  const leap = fields[LEAP] ?? '';
+  const [stratumText = '', offsetText = '', leap = ''] = [fields[STRATUM], fields[SYSTEM_TIME], fields[LEAP]];
   if (fields.length !== TRACKING_FIELDS || !LEAP_STATUSES.has(leap)) return null;
-  if (!Number.isInteger(stratum) || stratum < 0 || !Number.isFinite(offset)) return null;
+  if (!/^\d{1,2}$/.test(stratumText) || !SECONDS.test(offsetText)) return null;
+  const [stratum, offset] = [Number(stratumText), Number(offsetText)];
   const synchronized = leap !== 'Not synchronised' && stratum > 0;
   return {
     synchronized,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import type { Check } from '../../../agent/checks/check.ts';
 import { CHECKS, FACT_KEYS } from '../../../agent/checks/registry.ts';
 import { judgeAll } from '../../../agent/checks/judge-all.ts';
 import { UNREADABLE_REASONS } from '../../../agent/facts/probe.ts';
@@ -65,6 +66,17 @@ describe('what a finding rests on', () => {
     for (const finding of judgeAll(judgeInput({ baselineSigned: false }))) {
       expect([finding.result, finding.facts]).toEqual(['unknown', { baseline_signed: false }]);
     }
+  });
+
+  it('a check with a defect is unknown and does not silence the others', () => {
+    const broken: Check = {
+      ...CHECKS[0]!,
+      judge: () => {
+        throw new TypeError('defect');
+      },
+    };
+    const findings = judgeAll(judgeInput({ checks: [broken, CHECKS[1]!] }));
+    expect(findings.map((finding) => finding.result)).toEqual(['unknown', 'pass']);
   });
 
   it('a fact older than two cadences is stale and judges nothing', () => {

@@ -38,7 +38,10 @@ describe('listening sockets of the kernel', () => {
   });
 
   it('a text that is no such table is refused and not read as empty', () => {
-    for (const text of ['', 'garbage', '<html>', '  sl  local_address\n 0: nonsense\n']) {
+    const odd = ['0100007F:XYZW', '0100007F:', 'nonsense', '0100:0016', `${'0'.repeat(40)}:0016`].map(
+      (local) => `  sl  local_address\n 0: ${local} 00000000:0000 0A 0:0 0:0 0 0 0 77 1\n`,
+    );
+    for (const text of ['', 'garbage', '<html>', '  sl  local_address\n 0: nonsense\n', ...odd]) {
       expect(parseListening('tcp', text)).toBeNull();
     }
   });

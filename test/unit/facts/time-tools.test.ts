@@ -25,6 +25,22 @@ describe('chronyc -c tracking', () => {
     expect(parseChronyTracking(slow.join(','))?.offsetMs).toBe(-6250);
   });
 
+  it.each<[number, string]>([
+    [4, ''],
+    [4, '1e300'],
+    [4, 'Infinity'],
+    [4, '0x10'],
+    [4, '99999999999.0'],
+    [2, ''],
+    [2, '-1'],
+    [2, '3.5'],
+    [13, 'normal'],
+  ])('a field %i that reads %j is refused and not taken for a number', (field, text) => {
+    const fields = fixture('chrony/local-reference.csv').trim().split(',');
+    fields[field] = text;
+    expect(parseChronyTracking(fields.join(','))).toBeNull();
+  });
+
   it.each(['', '506 Cannot talk to daemon', 'a,b,c', 'a,b,x,d,e,f,g,h,i,j,k,l,m,Normal', '<html></html>'])(
     'output that chronyc does not document is refused: %j',
     (text) => {
