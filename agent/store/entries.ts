@@ -96,10 +96,11 @@ export function entriesTable(db: Db): EntriesTable {
     `INSERT INTO entries (id, kind, target_id, check_id, observed_to, leaf, sum, line)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const saveState = db.query(
-    `INSERT INTO log_state (epoch, size, bytes, last_leaf, range, sum) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET size = excluded.size, bytes = excluded.bytes, last_leaf = excluded.last_leaf,
-       range = excluded.range, sum = excluded.sum`,
+  const beginLog = db.query(
+    'INSERT INTO log_state (size, bytes, last_leaf, range, sum, epoch) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const growLog = db.query(
+    `UPDATE log_state SET size = ?, bytes = bytes + ?, last_leaf = ?, range = ?, sum = ? WHERE epoch = ? AND size = ?`,
   );
   const loadState = db.query<StateRow>('SELECT size, bytes, last_leaf, range FROM log_state WHERE epoch = ?');
   const one = db.query<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE id = ?`);
@@ -135,22 +136,27 @@ export function entriesTable(db: Db): EntriesTable {
 
   return {
     state,
-    append: (row) =>
+    append: ({ epoch, seq, kind, targetId, checkId, observedTo, line, leaf, range }) =>
       db.unit(() => {
-        const before = loadState.get(row.epoch);
-        const { epoch, seq, kind, targetId, checkId, observedTo, line, leaf } = row;
-        if (seq !== (before?.size ?? 0)) {
-          throw new AgentError('internal', 'an entry would leave a hole in the log', {
-            place: db.path,
-            details: { seq, size: before?.size ?? 0 },
-          });
-        }
         const id = rowOf(epoch, seq);
-        const sum = rowSum(id, kind, targetId, checkId, observedTo, leaf);
-        insert.run(id, kind, targetId, checkId, observedTo, leaf, sum, line);
-        const bytes = (before?.bytes ?? 0) + line.length;
-        const range = Buffer.concat(row.range);
-        saveState.run(epoch, seq + 1, bytes, leaf, range, rowSum(epoch, seq + 1, bytes, leaf, range));
+        const hashes = Buffer.concat(range);
+        insert.run(
+          id,
+          kind,
+          targetId,
+          checkId,
+          observedTo,
+          leaf,
+          rowSum(id, kind, targetId, checkId, observedTo, leaf),
+          line,
+        );
+        const state = [seq + 1, line.length, leaf, hashes, rowSum(epoch, seq + 1, leaf, hashes), epoch] as const;
+        const { changes } = seq === 0 ? beginLog.run(...state) : growLog.run(...state, seq);
+        if (changes === 1) return;
+        throw new AgentError('internal', 'an entry would leave a hole in the log', {
+          place: db.path,
+          details: { seq },
+        });
       }),
     get: (epoch, seq) => one.get(rowOf(epoch, seq)) ?? null,
     range: (epoch, fromSeq, { maxEntries, maxBytes }) => {

@@ -103,7 +103,7 @@ describe('a damaged store', () => {
         raw.exec(
           table === 'entries'
             ? "UPDATE entries SET kind = 'alert' WHERE id % 4294967296 = 4"
-            : 'UPDATE log_state SET bytes = bytes + 1',
+            : 'UPDATE log_state SET last_leaf = zeroblob(32)',
         );
       });
       expectCode(() => open(dir), 'store_corrupt');
