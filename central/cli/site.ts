@@ -11,7 +11,8 @@ interface AddOptions extends Common, WithData {
 /** Adding the same site again changes nothing. */
 export async function addSite(siteId: string, o: AddOptions): Promise<void> {
   for (const text of [siteId, o.customer]) {
-    if (!v.is(id, text)) throw new AgentError('usage', `${text} is no id (lower-case letters, digits, hyphens)`);
+    if (!v.safeParse(id, text).success)
+      throw new AgentError('usage', `${text} is no id (lower-case letters, digits, hyphens)`);
   }
   await withRecords(o, ({ store, now }) => {
     const known = store.appliances.site(siteId);

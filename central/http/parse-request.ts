@@ -30,10 +30,11 @@ export function seqHeader(headers: IncomingHttpHeaders): number {
 
 /** @throws document_unknown: a name that cannot exist is as unknown as one that does not */
 export function documentRef(params: unknown): { kind: StoredKind; ref: string } {
-  const { kind, ref } = params as { kind: string; ref: string };
-  const fits =
-    (kind === 'root' && /^[1-9][0-9]{0,9}$/.test(ref)) ||
-    ((kind === 'content' || kind === 'policy') && v.is(sha256Hex, ref));
+  const { kind, ref } = params as { kind: StoredKind; ref: string };
+  const fits = kind === 'root' ? /^[1-9][0-9]{0,9}$/.test(ref) : KINDS.has(kind) && v.is(sha256Hex, ref);
   if (!fits) throw new AgentError('document_unknown', 'no document can have this name');
-  return { kind: kind as StoredKind, ref };
+  return { kind, ref };
 }
+
+/** Documents that are named by digest. */
+const KINDS: ReadonlySet<string> = new Set<StoredKind>(['content', 'policy']);

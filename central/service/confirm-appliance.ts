@@ -40,8 +40,8 @@ export function confirmDevice(
 ): string {
   return central.store.unit(() => {
     if (device.state === 'confirmed') return device.appliance_id as string;
-    const applianceId = o.applianceId ?? proposedId(device);
-    if (!v.is(id, applianceId)) throw new AgentError('usage', `${applianceId} is no appliance id`);
+    const applianceId: string = o.applianceId ?? proposedId(device);
+    if (!v.safeParse(id, applianceId).success) throw new AgentError('usage', `${applianceId} is no appliance id`);
     const taken = central.store.enrolments.byApplianceId(applianceId) ?? central.store.appliances.binding(applianceId);
     if (taken !== null) throw new AgentError('appliance_exists', `${applianceId} is another appliance`);
     central.store.enrolments.confirm(device.device_spki, applianceId, o.approver, central.now());
