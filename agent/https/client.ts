@@ -1,9 +1,9 @@
 // Room `https`: one pinned HTTPS client. TLS 1.3, chain + name + pinned CA key, one deadline over everything (DNS, connect,
 // handshake, body), answers capped, bytes counted on the wire, redirects never followed, no proxy. It retries nothing:
 // every request of this product carries a nonce, so only its sender may make another try.
-import { Client, type Dispatcher } from 'undici';
 import type { LookupFunction, Socket } from 'node:net';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { dispatchRequest, UndiciClient } from './dispatch-request.ts';
 import { openPinned, pinnedTls } from './pinned-connection.ts';
 import { PHASE_WORDS, translateFailure, type Phase } from './translate-failure.ts';
 
@@ -76,8 +76,8 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
     return lane;
   };
 
-  const clientOf = (lane: LaneState): Client => {
-    lane.client ??= new Client(url.origin, {
+  const clientOf = (lane: LaneState): UndiciClient => {
+    lane.client ??= new UndiciClient(url.origin, {
       connect: (_options, callback) => {
         const opened = openPinned(at, tls, { lookup: o.lookup, onPhase: (phase) => (lane.phase = phase) });
         adoptSocket(lane, opened.raw);
@@ -108,16 +108,17 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
       try {
         // A kept connection begins here; a new one goes through its phases first.
         lane.phase = lane.client !== null && lane.raw?.readyState === 'open' ? 'request' : 'connect';
-        const response = await clientOf(lane).request({
+        const response = await dispatchRequest(clientOf(lane), {
           method: r.method,
           path: r.path,
           headers: { 'user-agent': o.userAgent ?? 'compliance-agent', ...r.headers },
           body: r.body ?? null,
+          maxResponseBytes: r.maxResponseBytes,
+          host: url.host,
           signal: stop.signal,
+          onPhase: (phase) => (lane.phase = phase),
         });
-        lane.phase = 'body';
-        const body = await readBody(response, r.maxResponseBytes, url.host);
-        return { status: response.statusCode, headers: flatten(response.headers), body, ...takeBytes(lane) };
+        return { ...response, ...takeBytes(lane) };
       } catch (error) {
         const failure = translateFailure(stop.signal.aborted ? stop.signal.reason : error, {
           host: url.host,
@@ -144,7 +145,7 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
 }
 
 interface LaneState {
-  client: Client | null;
+  client: UndiciClient | null;
   raw: Socket | null;
   /** Bytes of former sockets, less what was reported. */
   sent: number;
@@ -206,36 +207,6 @@ function stopReason(reason: unknown, host: string): AgentError {
   const timedOut = reason instanceof Error && reason.name === 'TimeoutError';
   const sentence = `the request to ${host} was given up${timedOut ? ': its caller had no more time' : ''}`;
   return new AgentError(timedOut ? 'request_timeout' : 'request_aborted', sentence, { place: host });
-}
-
-async function readBody(response: Dispatcher.ResponseData, maxBytes: number, host: string): Promise<Buffer> {
-  const tooLarge = (): AgentError =>
-    new AgentError('response_too_large', `the answer of ${host} is larger than ${maxBytes} bytes`, {
-      place: host,
-      details: { host, max_bytes: maxBytes },
-    });
-  const announced = Number(response.headers['content-length'] ?? 0);
-  if (announced > maxBytes) {
-    response.body.destroy();
-    throw tooLarge();
-  }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += (chunk as Buffer).length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (size > maxBytes) throw tooLarge();
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks, size);
-}
-
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return flat;
 }
 
 function parseBaseUrl(text: string): URL {
