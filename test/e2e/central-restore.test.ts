@@ -1,0 +1,69 @@
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCentral, type RunningCentral, type TestCentral } from '../support/central-process.ts';
+import { checkIn, enrolDevice, evidenceLines, upload, type Enrolled } from '../support/device.ts';
+
+let central: TestCentral;
+let server: RunningCentral;
+let me: Enrolled;
+
+beforeAll(async () => {
+  central = await makeCentral();
+  server = await central.serve();
+  me = await enrolDevice(central, server.url, 'north-1');
+}, 60_000);
+afterAll(async () => central.remove());
+
+const issue = () => central.json<{ seq: number }>('order', 'issue', '--appliance', 'north-1', '--kind', 'run_check');
+
+describe('Central Command restored from an older backup', () => {
+  it('says how much it holds, takes the rest again, and repeats no order number that the appliance knows', async () => {
+    const lines = evidenceLines(me, 8);
+    await upload(central, server.url, me, 0, lines.slice(0, 3));
+    expect((await issue()).seq).toBe(1);
+    const backup = join(central.dir, 'backup');
+    const db = new Database(join(central.dataDir, 'central.db'));
+    db.exec(`VACUUM INTO '${join(central.dir, 'backup.db')}'`);
+    db.close();
+    cpSync(join(central.dataDir, 'evidence'), backup, { recursive: true });
+
+    await upload(central, server.url, me, 3, lines.slice(3, 6));
+    await issue();
+    expect((await issue()).seq).toBe(3);
+    expect((await checkIn(central, server.url, me, { order_floor: 3 })).stored.size).toBe(6);
+
+    await server.stop();
+    for (const name of ['central.db', 'central.db-wal', 'central.db-shm', 'evidence']) {
+      rmSync(join(central.dataDir, name), { recursive: true, force: true });
+    }
+    cpSync(join(central.dir, 'backup.db'), join(central.dataDir, 'central.db'));
+    cpSync(backup, join(central.dataDir, 'evidence'), { recursive: true });
+    server = await central.serve();
+
+    const answer = await checkIn(central, server.url, me, { order_floor: 3 });
+    expect(answer.stored.size).toBe(3);
+    expect(answer.orders).toHaveLength(1);
+    expect((await issue()).seq).toBe(4);
+    expect((await upload(central, server.url, me, 3, lines.slice(3))).size).toBe(8);
+    const { logs } = await central.json<{ logs: { ok: boolean }[] }>('evidence', 'verify');
+    expect(logs).toMatchObject([{ ok: true, size: 8 }]);
+  });
+
+  it('keeps evidence that is newer than the database', async () => {
+    const lines = evidenceLines(me, 12);
+    const db = new Database(join(central.dataDir, 'central.db'));
+    db.exec(`VACUUM INTO '${join(central.dir, 'older.db')}'`);
+    db.close();
+    await upload(central, server.url, me, 8, lines.slice(8));
+    await server.stop();
+    for (const name of ['central.db', 'central.db-wal', 'central.db-shm']) {
+      rmSync(join(central.dataDir, name), { force: true });
+    }
+    cpSync(join(central.dir, 'older.db'), join(central.dataDir, 'central.db'));
+    server = await central.serve();
+    expect((await checkIn(central, server.url, me, { order_floor: 4 })).stored.size).toBe(12);
+    expect((await upload(central, server.url, me, 8, lines.slice(8))).size).toBe(12);
+  });
+});
