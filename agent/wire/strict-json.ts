@@ -2,6 +2,7 @@
 //
 // Strict JSON is the one spelling of a value that is accepted in signed bytes, so that two parsers cannot read two
 // things into them (docs/formats/encodings.md).
+import { isAscii } from 'node:buffer';
 import { AgentError, type AgentErrorOptions } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 
@@ -35,16 +36,19 @@ export function parseStrict(bytes: Uint8Array, o: { maxBytes: number; place?: st
       at(o.place),
     );
   }
+  const ascii = isAscii(bytes);
   let text: string;
   let value: unknown;
   try {
-    text = utf8.decode(bytes);
+    text = ascii
+      ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+      : utf8.decode(bytes);
     value = JSON.parse(text);
   } catch (cause) {
     throw new AgentError('json_not_strict', 'the bytes are not JSON in UTF-8', { ...at(o.place), cause });
   }
   // Depth is checked before JSON.stringify, which recurses.
-  const fault = walk(value, 0, !(text.length === bytes.byteLength && !text.includes('\\u')));
+  const fault = walk(value, 0, !ascii || text.includes('\\u'));
   if (fault !== null) throw faultError(fault, o.place);
   if (JSON.stringify(value) !== text) {
     throw new AgentError('json_not_strict', 'the JSON is not in its one allowed spelling', at(o.place));

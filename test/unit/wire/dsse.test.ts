@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isAgentError } from '../../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import {
   encodeEnvelope,
@@ -148,6 +149,26 @@ describe('an envelope', () => {
     ['HTML', '<html></html>', 'json_not_strict'],
   ])('is refused with %s', (_, text, code) => {
     expect(expectCode(() => parse(text), code).place).toBe('here');
+  });
+
+  it('is read from text and from bytes alike, however a byte of it is changed', () => {
+    const text = encodeEnvelope(signEnvelope(TYPE, Buffer.from('{"a":1}'), [signerFrom('one')]));
+    const read = (input: string | Uint8Array): unknown => {
+      try {
+        return parse(input);
+      } catch (error) {
+        if (isAgentError(error)) return error.code;
+        throw error;
+      }
+    };
+    const change = fc.tuple(fc.nat(text.length), fc.integer({ min: 0x20, max: 0x7e }), fc.nat(2));
+    fc.assert(
+      fc.property(change, ([at, byte, cut]) => {
+        const changed = text.slice(0, at) + String.fromCharCode(byte) + text.slice(at + cut);
+        expect(read(changed)).toEqual(read(Buffer.from(changed)));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it('is refused unread beyond its size limit', () => {
