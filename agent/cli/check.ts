@@ -12,6 +12,7 @@ import { activeWaivers, openPolicy } from '../trust/policy.ts';
 import { parseRoot } from '../trust/root.ts';
 import type { Waiver } from '../wire/schemas/site-policy.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
+import { runningStatus } from './liveness.ts';
 import { withStore } from './open-state.ts';
 import { print } from './print.ts';
 import { probeContext } from './probe-context.ts';
@@ -35,6 +36,9 @@ interface InForce {
   /** Whether a baseline of this digest may be judged by. */
   readonly isSigned: (sha256: string) => boolean;
 }
+/** `self` looks at a process; without a daemon there is only this one. */
+const NO_DAEMON = 'the daemon is not running, so `self` judged this process in its place';
+
 const NOTHING_IN_FORCE: InForce = { waivers: [], isSigned: () => true };
 
 /** What signed policy and content say, verified again from the stored lines; nothing before enrolment. */
@@ -85,17 +89,19 @@ export async function check(
     target: { id: 'appliance', role: 'appliance', os_build: context.build.nixosRevision },
     baselineSigned: signed.isSigned(baseline.sha256),
   });
+  const isRunning = runningStatus(stateDir, nowSeconds(context)) !== null;
   const paint = painter(context.stdout, context.env);
   const rows = findings.map((one) => [one.check.id, one.result, one.sentence]);
-  print(
-    context,
-    'check',
-    { baseline: { id: baseline.id, version: baseline.version, sha256: baseline.sha256 }, findings },
-    () => [
-      ...columns(rows, (text, column, row) => (column === 1 ? paint(resultColour(rows[row]?.[1] ?? ''), text) : text)),
-      ...findings.flatMap((one) => (one.remedy === undefined ? [] : [harmless(`${one.check.id}: ${one.remedy}`)])),
-    ],
-  );
+  const value = {
+    baseline: { id: baseline.id, version: baseline.version, sha256: baseline.sha256 },
+    daemon_running: isRunning,
+    findings,
+  };
+  print(context, 'check', value, () => [
+    ...columns(rows, (text, column, row) => (column === 1 ? paint(resultColour(rows[row]?.[1] ?? ''), text) : text)),
+    ...findings.flatMap((one) => (one.remedy === undefined ? [] : [harmless(`${one.check.id}: ${one.remedy}`)])),
+    ...(isRunning || !checks.some((one) => one.probes.includes('self')) ? [] : [NO_DAEMON]),
+  ]);
   const isDrift = findings.some((one) => one.result === 'fail');
   return options.exitCode === true && isDrift ? EXIT.drift : EXIT.ok;
 }

@@ -1,19 +1,19 @@
 // Probes as the command line runs them: about the daemon where it runs, else about nothing that only a daemon has.
 import { join } from 'node:path';
 import { PROBE_DEADLINE_MS, type ProbeContext } from '../facts/probe.ts';
-import { readStatus } from '../system/status-file.ts';
-import type { CliContext } from './deps.ts';
+import { nowSeconds, type CliContext } from './deps.ts';
+import { runningStatus } from './liveness.ts';
 
 export function probeContext(context: Pick<CliContext, 'exec' | 'clock'>, stateDir: string): ProbeContext {
-  const status = readStatus(stateDir);
+  const status = runningStatus(stateDir, nowSeconds(context));
   const keys = join(stateDir, 'keys');
   return {
     exec: context.exec,
     clock: context.clock,
     stateDir,
     keyFiles: [join(keys, 'device.key'), join(keys, 'tls.key')],
-    pid: status === null || status.state === 'stopped' ? process.pid : status.pid,
+    pid: status?.pid ?? process.pid,
     deadlineMs: PROBE_DEADLINE_MS,
-    skewMs: status?.clock_offset_s === null || status === null ? null : -status.clock_offset_s * 1_000,
+    skewMs: status === null || status.clock_offset_s === null ? null : -status.clock_offset_s * 1_000,
   };
 }

@@ -8,7 +8,8 @@ import { CLINIC_FILE } from '../identity/parse-clinic-yaml.ts';
 import { CA_FILE, readProvisionFiles, ROOT_FILE } from '../identity/provision-files.ts';
 import { PRIVATE_MODE, writeFileAtomic } from '../system/files.ts';
 import { dropControl } from '../system/status-file.ts';
-import type { CliContext } from './deps.ts';
+import { nowSeconds, type CliContext } from './deps.ts';
+import { runningStatus } from './liveness.ts';
 import { withStore } from './open-state.ts';
 import { print } from './print.ts';
 import { harmless } from './style.ts';
@@ -17,6 +18,9 @@ const DIRECTORY_MODE = 0o700;
 
 /** clinic.yaml comes last: the daemon starts to enrol when it is there. */
 const FILES = [ROOT_FILE, CA_FILE, CLINIC_FILE] as const;
+
+const IS_RUNNING = 'the daemon enrols with them now; see compliance-agent status';
+const NOT_RUNNING = 'the daemon is not running; start it to enrol: systemctl start compliance-agent';
 
 async function assertNotEnrolled(context: CliContext, stateDir: string): Promise<void> {
   try {
@@ -42,6 +46,7 @@ export async function provision(context: CliContext, dir: string, options: { che
     root_sha256: digest,
   };
   let written: string | null = null;
+  let isRunning = false;
   if (options.check !== true) {
     const { config } = loadConfig(context.configPath);
     const stateDir = context.stateDir ?? config.state_dir;
@@ -54,13 +59,13 @@ export async function provision(context: CliContext, dir: string, options: { che
     }
     dropControl(stateDir, 'provision_now', context.ids.uuidv7());
     written = config.provision_dir;
+    isRunning = runningStatus(stateDir, nowSeconds(context)) !== null;
   }
-  print(context, 'provision', { ...value, written_to: written }, () => [
+  print(context, 'provision', { ...value, written_to: written, daemon_running: isRunning }, () => [
     harmless(`the files are complete: partner ${root.partner_id} at ${found.centralUrl}`),
     `root ${root.version}, SHA-256 ${digest}`,
-    written === null
-      ? 'nothing was written (--check)'
-      : harmless(`written to ${written}; the daemon enrols with them now (see compliance-agent status)`),
+    written === null ? 'nothing was written (--check)' : harmless(`written to ${written}`),
+    ...(written === null ? [] : [isRunning ? IS_RUNNING : NOT_RUNNING]),
   ]);
   return EXIT.ok;
 }

@@ -1,21 +1,12 @@
 // `status`: what the running daemon last said of itself, and the one reason that keeps it from its work.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { readStatus, STATUS_STALE_S, type AgentStatus } from '../system/status-file.ts';
+import { readStatus, type AgentStatus } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
+import { livenessOf, processExists, type Liveness } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
 import { ago, bytes, columns, duration, harmless, painter, resultColour, utc } from './style.ts';
-
-/** Whether the daemon that wrote the status still runs, judged by the status alone and the process table. */
-export type Liveness = 'running' | 'stopped' | 'gone' | 'silent';
-
-/** `silent`: the process exists and has not written for longer than it ever should. Pure. */
-export function livenessOf(status: AgentStatus, now: number, processExists: boolean): Liveness {
-  if (status.state === 'stopped') return 'stopped';
-  if (!processExists) return 'gone';
-  return now - status.written_at > STATUS_STALE_S ? 'silent' : 'running';
-}
 
 const LIVENESS_SENTENCE: Readonly<Record<Exclude<Liveness, 'running'>, string>> = {
   stopped: 'The daemon was stopped',
@@ -31,15 +22,6 @@ const STATE_SENTENCE: Readonly<Record<AgentStatus['state'], string>> = {
   stopping: 'stopping',
   stopped: 'stopped',
 };
-
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 function identityLines(status: AgentStatus, now: number): string[][] {
   const rows: string[][] = [['state', STATE_SENTENCE[status.state]]];

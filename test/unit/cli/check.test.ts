@@ -37,6 +37,11 @@ describe('check', () => {
     for (const one of findings) expect(one.sentence).not.toBe('');
   });
 
+  it('says that `self` judged the command itself where no daemon runs', async () => {
+    expect((await run('check')).out).toContain('`self` judged this process in its place');
+    expect((await run('check', 'disk')).out).not.toContain('in its place');
+  });
+
   it('runs only the checks that are named', async () => {
     const { out } = await run('check', 'disk');
     expect(out).toMatch(/^disk +[a-z_]+ +/);

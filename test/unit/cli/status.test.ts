@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it, expect } from 'vitest';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { livenessOf } from '../../../agent/cli/status.ts';
+import { livenessOf } from '../../../agent/cli/liveness.ts';
 import { STATUS_FILE, STATUS_STALE_S, writeStatus, type AgentStatus } from '../../../agent/system/status-file.ts';
 import { agentStatus } from '../../support/cli-state.ts';
 import { cli } from '../../support/run-cli.ts';
