@@ -44,8 +44,9 @@ export function parseStrict(bytes: Uint8Array, o: { maxBytes: number; place?: st
       ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
       : utf8.decode(bytes);
     value = JSON.parse(text);
-  } catch (cause) {
-    throw new AgentError('json_not_strict', 'the bytes are not JSON in UTF-8', { ...at(o.place), cause });
+  } catch {
+    // Without the native error: it quotes the text, which may be secret.
+    throw new AgentError('json_not_strict', 'the bytes are not JSON in UTF-8', at(o.place));
   }
   // Depth is checked before JSON.stringify, which recurses.
   const fault = walk(value, 0, !ascii || text.includes('\\u'));
