@@ -4,7 +4,7 @@ import type { EvidenceLog } from '../evidence/log.ts';
 import { countingBytes } from '../https/counting-bytes.ts';
 import type { CheckinAnswer, Health } from '../wire/schemas/checkin.ts';
 import { checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
-import { syncTrust, type TrustChanges } from './sync-trust.ts';
+import { catchUpRoots, syncTrust, type TrustChanges } from './sync-trust.ts';
 import type { UplinkDeps } from './uplink-deps.ts';
 import { createUploadMark } from './upload-mark.ts';
 import { createUploader, type UploadResult } from './upload.ts';
@@ -21,6 +21,8 @@ export interface Uplink {
     signal: AbortSignal,
     runId?: string,
   ): Promise<TrustChanges>;
+  /** To be called when a check-in fails with signature_invalid. @returns whether a newer root came into force */
+  catchUpRoots(evidence: Pick<EvidenceLog, 'append'>, signal: AbortSignal, runId?: string): Promise<boolean>;
   /** What waits to be uploaded. */
   queue(): Health['queue'];
   /** Entries that Central Command holds as far as we know. */
@@ -46,6 +48,7 @@ export function createUplink(deps: UplinkDeps): Uplink {
     },
     uploadOnce: (signal, runId) => uploader.uploadOnce(signal, runId),
     syncTrust: (answer, evidence, signal, runId) => syncTrust(d, answer, evidence, signal, runId),
+    catchUpRoots: (evidence, signal, runId) => catchUpRoots(d, evidence, signal, runId),
     queue() {
       const log = store.entries.state(epoch);
       const pointer = store.uplink.pointer(origin);

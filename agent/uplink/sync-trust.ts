@@ -68,6 +68,34 @@ export async function syncTrust(
   };
 }
 
+/**
+ * For an answer that no `timestamp` key of our root signed: the keys may have changed while this box was off. Takes every
+ * root that follows ours, as far as there are any; each is signed by the one before it, so nothing else needs to be trusted.
+ *
+ * @returns whether there was one; then the next check-in is judged by it
+ * @throws what the transport throws, and the errors of acceptSuccessor for a root that does not follow
+ */
+export async function catchUpRoots(
+  d: UplinkDeps,
+  evidence: Pick<EvidenceLog, 'append'>,
+  signal: AbortSignal,
+  runId: string = d.ids.uuidv7(),
+): Promise<boolean> {
+  let root = d.root();
+  for (let step = 0; step < MAX_ROOT_STEPS; step++) {
+    try {
+      root = await takeNextRoot(d, root, evidence, signal, runId);
+    } catch (error) {
+      // What was reached counts, whatever stopped the walk.
+      if (step > 0) return true;
+      const isNewest = isAgentError(error) && error.code === 'http_refused' && error.details['status'] === 404;
+      if (!isNewest) throw error;
+      return false;
+    }
+  }
+  return true;
+}
+
 async function takeNextRoot(
   d: UplinkDeps,
   root: PinnedRoot,

@@ -4,6 +4,7 @@ import type { CheckinAnswer } from '../../../agent/wire/schemas/checkin.ts';
 import type { Root } from '../../../agent/wire/schemas/root.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import { payloadDigest } from '../../../agent/wire/document.ts';
+import { expectCodeAsync } from '../../support/expect-code.ts';
 import {
   openScriptedAppliance,
   problem,
@@ -231,5 +232,28 @@ describe('documents that are not taken over', () => {
     const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
     const { failures } = await sync({ content, server_time: NOW + 400 * 86_400 });
     expect(failures.map((f) => f.code)).toEqual(['root_expired']);
+  });
+});
+
+describe('catching up with roots after the answer key changed', () => {
+  const catchUp = () => appliance.uplink.catchUpRoots(appliance.evidence, signal);
+
+  it('takes the root that follows ours, although no answer could name it', async () => {
+    served.set('root/2', successor());
+    expect(await catchUp()).toBe(true);
+    expect(appliance.store.trust.roots().map((root) => root.version)).toEqual([1, 2]);
+    expect(trustEntries()).toBe(1);
+  });
+
+  it('says that there is none', async () => {
+    expect(await catchUp()).toBe(false);
+  });
+
+  it('takes no root that the holders of ours did not sign', async () => {
+    const root = structuredClone(central.trust.root.root);
+    root.version = 2;
+    served.set('root/2', central.trust.sign('root', root, signerFrom('a'), signerFrom('b')));
+    await expectCodeAsync(catchUp(), 'signature_invalid');
+    expect(appliance.store.trust.roots()).toHaveLength(1);
   });
 });
