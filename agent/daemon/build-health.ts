@@ -31,11 +31,7 @@ export function buildHealth(inputs: HealthInputs): Health {
 }
 
 /** Where times come from and how far the wall clock is off, for entries and check-ins alike. */
-export function clockHealth(
-  synchronised: boolean | null,
-  offsetMs: number | null,
-  timeKnown: boolean,
-): ClockHealth {
+export function clockHealth(synchronised: boolean | null, offsetMs: number | null, timeKnown: boolean): ClockHealth {
   const source: ClockHealth['source'] = timeKnown ? 'central' : synchronised === true ? 'ntp' : 'unsynchronised';
   return { source, synchronized: synchronised === true, skew_ms: timeKnown ? negated(offsetMs) : null };
 }

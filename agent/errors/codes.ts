@@ -140,6 +140,12 @@ export const CODES = {
     'three check-ins in a row got no usable answer',
     'see `compliance-agent status` for the cause; work goes on and evidence waits here',
   ),
+  order_refusals_unrecorded: code(
+    4,
+    true,
+    'more orders were refused within an hour than are recorded one by one',
+    'find out who issues them: Central Command or somebody who holds its keys',
+  ),
   check_unknown: code(
     2,
     false,
@@ -310,6 +316,12 @@ export const CODES = {
     true,
     'another central-command serve uses the data folder',
     'stop the other one, or name another data folder',
+  ),
+  central_unavailable: code(
+    3,
+    true,
+    'the database of Central Command is full, locked or not writable',
+    'look at the disk of Central Command; the appliance tries again by itself',
   ),
   keys_inside_data: code(
     2,

@@ -4,8 +4,6 @@ import { acceptOrder } from '../guards/order-acceptance.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Log } from '../system/ports.ts';
-import { envelopeFromEmbedded } from '../wire/dsse.ts';
-import { parseDocument } from '../wire/document.ts';
 import { orderEntry } from './order-entry.ts';
 
 export interface ReceiveDeps {
@@ -22,13 +20,24 @@ export interface Received {
   readonly accepted: number;
   readonly refused: number;
   readonly waiting: number;
+  /** Refused, and beyond what is recorded one by one within an hour. */
+  readonly unrecorded: number;
 }
+
+/**
+ * Refusals that get an entry of their own within an hour. Whoever holds Central Command could otherwise fill the log and the
+ * disk with forgeries, each of them different; beyond this an alert says that there were more.
+ */
+export const MAX_REFUSALS_PER_HOUR = 120;
+const HOUR_S = 3_600;
 
 /** `lines` are the envelopes of one answer, in any order; they are taken by ascending `seq`. */
 export function receiveOrders(lines: readonly string[], deps: ReceiveDeps): Received {
-  const counts = { accepted: 0, refused: 0, waiting: 0 };
-  for (const line of byVerifiedSeq(lines, deps)) {
-    const verdict = acceptOrder(line, deps.acceptance());
+  const counts = { accepted: 0, refused: 0, waiting: 0, unrecorded: 0 };
+  for (const { line, verdict: first, floor } of byVerifiedSeq(lines, deps)) {
+    // Verifying is dear; only an acceptance before this one can have changed what was found.
+    const now = deps.acceptance();
+    const verdict = first.verdict === 'accepted' && now.floor !== floor ? acceptOrder(line, now) : first;
     if (awaitsItsEnd(verdict, deps.store)) continue;
     switch (verdict.verdict) {
       case 'accepted':
@@ -36,7 +45,7 @@ export function receiveOrders(lines: readonly string[], deps: ReceiveDeps): Rece
         counts.accepted += 1;
         break;
       case 'refused':
-        if (commitRefused(verdict, deps)) counts.refused += 1;
+        counts[commitRefused(verdict, deps)] += 1;
         break;
       case 'deferred':
         commitDeferred(verdict, deps);
@@ -59,16 +68,20 @@ function awaitsItsEnd(verdict: AcceptanceVerdict, store: Store): boolean {
   return known !== null && known.endReported === 0;
 }
 
+interface Judged {
+  readonly line: string;
+  readonly verdict: AcceptanceVerdict;
+  /** The floor that it was judged with. */
+  readonly floor: number;
+}
+
 /** Only verified orders have a `seq` to sort by; what is refused anyway comes last, as it stands. */
-function byVerifiedSeq(lines: readonly string[], deps: ReceiveDeps): string[] {
+function byVerifiedSeq(lines: readonly string[], deps: ReceiveDeps): Judged[] {
   const context = deps.acceptance();
+  const seqOf = ({ verdict }: Judged): number => verdict.order?.seq ?? Number.MAX_SAFE_INTEGER;
   return lines
-    .map((line, index) => {
-      const verdict = acceptOrder(line, context);
-      return { line, index, seq: verdict.order === null ? Number.MAX_SAFE_INTEGER : verdict.order.seq };
-    })
-    .toSorted((a, b) => a.seq - b.seq || a.index - b.index)
-    .map((item) => item.line);
+    .map((line) => ({ line, verdict: acceptOrder(line, context), floor: context.floor }))
+    .toSorted((a, b) => seqOf(a) - seqOf(b));
 }
 
 function commitAccepted(
@@ -76,14 +89,11 @@ function commitAccepted(
   verdict: Extract<AcceptanceVerdict, { verdict: 'accepted' }>,
   deps: ReceiveDeps,
 ): void {
-  const { order, digest, authorisationDigest } = verdict;
+  const { order, digest, authorisationDigest, authorisationId } = verdict;
   const at = deps.now();
   deps.store.unit(() => {
     deps.store.orders.raiseFloor(order.epoch, order.seq);
-    if (order.authorisation !== undefined) {
-      const { payload } = envelopeFromEmbedded(order.authorisation);
-      deps.store.orders.useAuthorisation(parseDocument('authorisation', payload).authorisation_id, digest, at);
-    }
+    if (authorisationId !== null) deps.store.orders.useAuthorisation(authorisationId, digest, at);
     const entry = deps.evidence.append(
       'order',
       orderEntry({
@@ -109,28 +119,26 @@ function commitAccepted(
   deps.log.info('order accepted', { order_id: order.order_id, seq: order.seq, kind: order.kind });
 }
 
-/** False when this payload was refused for this reason before: nothing is written twice. */
-function commitRefused(verdict: Extract<AcceptanceVerdict, { verdict: 'refused' }>, deps: ReceiveDeps): boolean {
+/** Nothing is written twice for one payload and code: the second sight of it counts as refused and is no event. */
+function commitRefused(
+  verdict: Extract<AcceptanceVerdict, { verdict: 'refused' }>,
+  deps: ReceiveDeps,
+): 'refused' | 'unrecorded' {
   const { digest, code, outcome, sentence, order } = verdict;
-  if (deps.store.orders.refusal(digest, code) !== null) return false;
+  const at = deps.now();
+  if (deps.store.orders.refusal(digest, code) !== null) return 'refused';
+  const recent = deps.store.orders.refusals(MAX_REFUSALS_PER_HOUR).filter((row) => Math.abs(at - row.at) < HOUR_S);
+  if (recent.length >= MAX_REFUSALS_PER_HOUR) return 'unrecorded';
   deps.store.unit(() => {
     const entry = deps.evidence.append(
       'order',
       orderEntry({ digest, order, state: 'refused', outcome, code, sentence }),
     );
     const orderId = order?.order_id ?? null;
-    deps.store.orders.recordRefusal({
-      digest,
-      code,
-      outcome,
-      orderId,
-      sentence,
-      evidenceSeq: entry.seq,
-      at: deps.now(),
-    });
+    deps.store.orders.recordRefusal({ digest, code, outcome, orderId, sentence, evidenceSeq: entry.seq, at });
   });
   deps.log.warn('order refused', { order_id: order?.order_id, payload_sha256: digest, code, reason: sentence });
-  return true;
+  return 'refused';
 }
 
 function commitDeferred(verdict: Extract<AcceptanceVerdict, { verdict: 'deferred' }>, deps: ReceiveDeps): void {

@@ -71,15 +71,20 @@ export function logIn(store: Store, clock: FakeClock): EvidenceLog {
   });
 }
 
-/** Opens a log, runs `fn`, closes the store, removes the directory. */
+/** Opens a log, runs `fn` (to its end where it is asynchronous), closes the store, removes the directory. */
 export function withLog<T>(fn: (open: OpenLog, dir: string) => T): T {
   return withDir((dir) => {
     const open = openLog(dir);
+    let result: T;
     try {
-      return fn(open, dir);
-    } finally {
+      result = fn(open, dir);
+    } catch (error) {
       open.store.close();
+      throw error;
     }
+    if (result instanceof Promise) return result.finally(() => open.store.close()) as T;
+    open.store.close();
+    return result;
   });
 }
 

@@ -4,7 +4,7 @@ import { statfsSync } from 'node:fs';
 import type { CheckinAnswer, Health } from '../../wire/schemas/checkin.ts';
 import { LOG_LEVELS } from '../../wire/schemas/checkin.ts';
 import { orderReport } from '../../orders/order-report.ts';
-import { receiveOrders } from '../../orders/receive-orders.ts';
+import { MAX_REFUSALS_PER_HOUR, receiveOrders } from '../../orders/receive-orders.ts';
 import { acceptanceContext } from '../acceptance-context.ts';
 import type { Enrolled } from '../agent-state.ts';
 import { blockingReason } from '../blocking-reason.ts';
@@ -76,6 +76,12 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
     acceptance: () => acceptanceContext(enrolled, context),
     now: () => nowSeconds(clock),
   });
+  if (received.unrecorded > 0) {
+    enrolled.recorder.raise('order_refusals_unrecorded', {
+      severity: 'high',
+      details: { limit: MAX_REFUSALS_PER_HOUR },
+    });
+  } else enrolled.recorder.clear('order_refusals_unrecorded');
   if (received.accepted + received.waiting > 0) context.trigger('orders');
   if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
   log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });

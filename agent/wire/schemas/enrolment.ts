@@ -13,7 +13,7 @@ import {
   nonceHex,
   origin,
   p256Spki,
-  pem,
+  pemCertificates,
   semver,
   sha256Hex,
   text,
@@ -57,7 +57,7 @@ export const claimAnswerSchema = v.strictObject({
     v.strictObject({
       appliance_id: id,
       site_id: id,
-      certificate: pem(8_192),
+      certificate: pemCertificates(8_192),
       binding: embeddedEnvelope,
       policy: v.nullable(embeddedEnvelope),
     }),

@@ -87,12 +87,15 @@ export const epoch = int(1, 999_999_999);
 export const semver = v.pipe(v.string(), v.maxLength(40), v.regex(/^[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.-]+)?$/));
 export const schemaName = v.pipe(v.string(), v.maxLength(80), v.regex(/^compliance-agent\/[a-z-]+\/v[1-9][0-9]*$/));
 
-/** PEM text: printable ASCII with LF only. It is the one kind of text that holds line feeds. */
-export const pem = (max: number) =>
+/** One or more PEM certificates (RFC 7468), lines of at most 76 characters. Each part of the pattern can match in one way only. */
+export const pemCertificates = (max: number) =>
   v.pipe(
     v.string(),
     v.maxLength(max),
-    v.regex(/^-----BEGIN [A-Z ]+-----\n[A-Za-z0-9+/=\n-]+\n?(?:[A-Z -]+\n?)*[A-Za-z0-9+/=\n -]*$/),
+    v.regex(
+      /^(?:-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]{1,76}\n)+-----END CERTIFICATE-----\n?)+$/,
+      'must be PEM certificates',
+    ),
   );
 
 /** A DSSE envelope embedded in another document; its payload bytes are what its signers signed. */
