@@ -1,17 +1,17 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { listSegments, originFolder, originOfFolder } from '../evidence-store/segment-folder.ts';
+import { listSegments, originFolder } from '../evidence-store/segment-folder.ts';
 import { evidenceDir } from '../service/central.ts';
 import { print, table, when, type Common } from './output.ts';
+import { storedOrigins } from './stored-origins.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 /** Reads names only; `evidence verify` reads the entries. */
 export async function listEvidence(o: Common & WithData): Promise<void> {
   const dir = evidenceDir(resolve(o.data));
   await withRecords(o, async ({ store }) => {
-    const folders = existsSync(dir) ? readdirSync(dir).map(originOfFolder) : [];
     const logs = [];
-    for (const origin of [...new Set([...folders, ...store.evidence.origins()])].sort()) {
+    for (const origin of storedOrigins(dir, store)) {
       const folder = originFolder(dir, origin);
       const segments = existsSync(folder) ? await listSegments(folder) : [];
       const receipt = store.evidence.latestReceipt(origin);

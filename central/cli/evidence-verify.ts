@@ -8,6 +8,7 @@ import { streamLog } from '../evidence-store/evidence-store.ts';
 import { originFolder } from '../evidence-store/segment-folder.ts';
 import { evidenceDir, type Records } from '../service/central.ts';
 import { print, type Common } from './output.ts';
+import { storedOrigins } from './stored-origins.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 interface Options extends Common, WithData {
@@ -20,11 +21,14 @@ type Verdict = Pick<LogVerdict, 'ok' | 'code' | 'seq' | 'sentence' | 'size' | 'r
 export async function verifyEvidence(o: Options): Promise<void> {
   const dir = evidenceDir(resolve(o.data));
   await withRecords(o, async (records) => {
-    const origins = o.origin === undefined ? records.store.evidence.origins() : [o.origin];
+    const { store } = records;
+    const origins = o.origin === undefined ? storedOrigins(dir, records.store) : [o.origin];
     const verdicts: Verdict[] = [];
     for (const origin of origins) {
       const folder = originFolder(dir, origin);
-      if (!existsSync(folder)) throw new AgentError('origin_not_bound', 'no such log is stored', { place: origin });
+      if (!existsSync(folder) && store.evidence.latestReceipt(origin) === null) {
+        throw new AgentError('origin_not_bound', 'no such log is stored', { place: origin });
+      }
       verdicts.push(await verifyOne(records, origin, folder));
     }
     const root = records.trust.root();

@@ -34,10 +34,14 @@ export async function serve(o: Options): Promise<void> {
     pino.destination({ dest: 2, sync: false }),
   );
   const stopped = stopSignal();
+  const startedAt = performance.now();
   const central = await openCentral(dataDir, {
     intervals: { checkinS: o.checkinInterval, claimS: o.claimInterval },
     onFinding: (kind, origin, sentence) => logger.error({ kind, origin, sentence }, 'stored evidence does not fit'),
   });
+  const logs = central.evidence.origins();
+  const entries = logs.reduce((sum, origin) => sum + central.evidence.state(origin).size, 0);
+  logger.info({ logs: logs.length, entries, ms: Math.round(performance.now() - startedAt) }, 'stored evidence checked');
   const running = await listen(central, { dataDir, host, port, publicUrl, logger });
   print(o, { listening: running.url }, `listening on ${running.url}`);
   await stopped;

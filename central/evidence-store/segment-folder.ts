@@ -1,5 +1,5 @@
 // The folder of one log: `<first>-<last>.jsonl` files of consecutive entries, each written once, synced, then read-only.
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
@@ -35,10 +35,10 @@ export async function makeOriginFolder(evidenceDir: string, origin: string): Pro
   await makeFolder(originFolder(evidenceDir, origin), evidenceDir);
 }
 
-/** Segments by rising first entry. Safe while another process writes. */
+/** Segments by rising first entry, none where there is no folder. Safe while another process writes. */
 export async function listSegments(folder: string): Promise<SegmentName[]> {
   const segments: SegmentName[] = [];
-  for (const name of await readdir(folder)) {
+  for (const name of existsSync(folder) ? await readdir(folder) : []) {
     const match = SEGMENT.exec(name);
     if (match !== null) segments.push({ first: Number(match[1]), last: Number(match[2]) });
   }

@@ -82,7 +82,7 @@ export function buildServer(central: Central, o: ServerOptions): CentralServer {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlation_id' }),
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     bodyLimit: maxLineBytes('checkinRequest'),
     genReqId: (request) => {
       const given = request.headers['x-correlation-id'];
@@ -129,6 +129,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
   };
   const client = (request: FastifyRequest, limit: (key: string) => void) => {
     const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
+    request.log = request.log.child({ appliance: certificate.applianceId });
     limit(certificate.applianceId);
     return certificate;
   };

@@ -21,6 +21,7 @@ export interface ListenOptions {
 
 const RENEW_EVERY_MS = 86_400_000;
 const SILENCE_EVERY_MS = 60_000;
+const CLOSE_AFTER_MS = 5_000;
 /** A server certificate is made anew in this part of its life, by the daily timer. */
 const RENEW_AFTER_DAYS = SERVER_CERTIFICATE_DAYS / 2;
 
@@ -76,7 +77,10 @@ export async function listen(central: Central, o: ListenOptions): Promise<{ url:
     close: async () => {
       clearInterval(renewal);
       clearInterval(silence);
+      // Requests in flight may end; whoever is slower than this is cut off and tries again.
+      const cut = setTimeout(() => server.server.closeAllConnections(), CLOSE_AFTER_MS);
       await server.close();
+      clearTimeout(cut);
     },
   };
 }

@@ -55,6 +55,7 @@ function statusOf(code: ErrorCode): number {
       return 422;
     case 'rate_limited':
       return 429;
+    case 'central_unavailable':
     case 'evidence_damaged':
     case 'evidence_unwritable':
       return 503;
@@ -72,6 +73,9 @@ function translate(error: unknown): AgentError {
       return new AgentError('body_too_large', 'the body is over the limit of this address');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new AgentError('media_type_unsupported', 'this address takes another content type');
+  }
+  if (typeof native.code === 'string' && native.code.startsWith('SQLITE_')) {
+    return new AgentError('central_unavailable', 'the database does not answer now', { cause: error });
   }
   if (typeof native.statusCode === 'number' && native.statusCode >= 400 && native.statusCode < 500) {
     return new AgentError('request_malformed', 'the request is not proper HTTP', { cause: error });

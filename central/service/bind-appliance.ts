@@ -1,10 +1,10 @@
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { originOf } from '../../agent/trust/binding.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
 import type { EnrolmentRow } from '../store/enrolment-table.ts';
 import type { Central } from './central.ts';
+import { signOwn } from './sign-own.ts';
 
 /** The first life of an appliance's log. */
 const FIRST_EPOCH = 1;
@@ -35,7 +35,7 @@ export function bindingFor(
       tls_spki: device.tls_spki,
       issued_at: now,
     };
-    const binding = signDocument(
+    const binding = signOwn(
       'binding',
       {
         schema: 'compliance-agent/binding/v1',
@@ -54,7 +54,7 @@ export function bindingFor(
         previous: null,
         issued_at: now,
       },
-      [central.keys.registrar],
+      central.keys.registrar,
     );
     const stored = { ...row, line: encodeEnvelope(binding) };
     central.store.appliances.addBinding(stored);

@@ -9,6 +9,8 @@ import type { Central } from './central.ts';
 export const ANSWER_LIFE_S = 300;
 /** Schema limit of an answer; issuing stops there. */
 export const MAX_OUTSTANDING_ORDERS = 64;
+/** Issuing also stops beyond this many bytes of outstanding orders: an answer has to hold them all. */
+export const MAX_OUTSTANDING_BYTES = 1_048_576;
 
 /**
  * What Central Command has to say to an appliance now: versions in force, the complete list of outstanding orders, what is

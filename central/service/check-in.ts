@@ -1,6 +1,6 @@
 // One check-in: who asks, whether it is new, what it reports, and the signed answer.
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { maxLineBytes, parseDocument, payloadDigest, signDocument } from '../../agent/wire/document.ts';
+import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
 import { encodeEnvelope, pae, parseEnvelope } from '../../agent/wire/dsse.ts';
 import { verifyWithNode } from '../../agent/wire/node-signature.ts';
 import type { CheckinRequest } from '../../agent/wire/schemas/checkin.ts';
@@ -9,6 +9,7 @@ import type { BindingRow } from '../store/appliance-table.ts';
 import { buildAnswer } from './build-answer.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
+import { signOwn } from './sign-own.ts';
 
 /**
  * Verifies a request, stores what it reports and returns the signed answer line.
@@ -19,7 +20,7 @@ export function checkIn(central: Central, client: ClientCertificate, body: Uint8
   const binding = identifyClient(central, client);
   const { request, digest } = openRequest(binding, body);
   record(central, binding, request);
-  const answer = signDocument('checkinAnswer', buildAnswer(central, binding, digest), [central.keys.timestamp]);
+  const answer = signOwn('checkinAnswer', buildAnswer(central, binding, digest), central.keys.timestamp);
   return encodeEnvelope(answer);
 }
 

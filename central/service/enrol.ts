@@ -2,7 +2,7 @@
 // and a binding. Nothing here trusts what the device says about itself beyond its keys.
 import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../agent/errors/codes.ts';
-import { maxLineBytes, parseDocument, payloadDigest, signDocument } from '../../agent/wire/document.ts';
+import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
 import { encodeEnvelope, pae, parseEnvelope, toEmbedded } from '../../agent/wire/dsse.ts';
 import { fingerprint } from '../../agent/wire/fingerprint.ts';
 import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
@@ -15,6 +15,7 @@ import type { Central } from './central.ts';
 import { certificateFor } from './device-certificate.ts';
 import { confirmDevice } from './confirm-appliance.ts';
 import { tokenDigest } from './enrolment-token.ts';
+import { signOwn } from './sign-own.ts';
 
 /** An answer to a claim is good for this long. */
 const ANSWER_LIFE_S = 300;
@@ -34,7 +35,7 @@ export async function enrol(central: Central, body: Uint8Array): Promise<string>
     outcome = { status: 'refused', code: error.code };
   }
   const now = central.now();
-  const answer = signDocument(
+  const answer = signOwn(
     'claimAnswer',
     {
       schema: 'compliance-agent/claim-answer/v1',
@@ -46,7 +47,7 @@ export async function enrol(central: Central, body: Uint8Array): Promise<string>
       next_claim_s: central.intervals.claimS,
       ...(outcome.enrolled === undefined ? {} : { enrolled: outcome.enrolled }),
     },
-    [central.keys.timestamp],
+    central.keys.timestamp,
   );
   return encodeEnvelope(answer);
 }

@@ -4,7 +4,7 @@ import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import type { Order } from '../../agent/wire/schemas/order.ts';
 import { requiredClass } from '../../agent/trust/order-class.ts';
 import type { Central } from './central.ts';
-import { MAX_OUTSTANDING_ORDERS } from './build-answer.ts';
+import { MAX_OUTSTANDING_BYTES, MAX_OUTSTANDING_ORDERS } from './build-answer.ts';
 import { uuidv7 } from './uuidv7.ts';
 
 /** Orders live at most this long (schema and appliance refuse more). */
@@ -47,8 +47,10 @@ export function issueOrder(
     const { appliance_id: applianceId, epoch } = binding;
     const now = central.now();
     const { orders, checkins } = central.store;
-    if (orders.outstanding(applianceId, epoch, now, MAX_OUTSTANDING_ORDERS).length === MAX_OUTSTANDING_ORDERS) {
-      throw new AgentError('order_backlog_full', `${MAX_OUTSTANDING_ORDERS} orders are outstanding`);
+    const waiting = orders.outstanding(applianceId, epoch, now, MAX_OUTSTANDING_ORDERS);
+    const bytes = waiting.reduce((sum, row) => sum + row.line.length, 0);
+    if (waiting.length === MAX_OUTSTANDING_ORDERS || bytes > MAX_OUTSTANDING_BYTES) {
+      throw new AgentError('order_backlog_full', `${waiting.length} orders of ${bytes} bytes are outstanding`);
     }
     const what = {
       kind: wish.kind,

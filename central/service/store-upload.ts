@@ -2,7 +2,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { leafHash } from '../../agent/wire/merkle.ts';
 import { MAX_ENTRY_BYTES } from '../../agent/wire/schemas/entry.ts';
@@ -12,6 +11,7 @@ import { splitLines } from '../evidence-store/segment-folder.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
+import { signOwn } from './sign-own.ts';
 
 /** Limits of one upload. */
 export const MAX_UPLOAD_ENTRIES = 500;
@@ -133,7 +133,7 @@ function receipt(
   const { size, root } = stored?.state ?? central.evidence.state(binding.origin);
   const now = central.now();
   const years = central.trust.policy(binding.site_id)?.value.retention_years ?? DEFAULT_RETENTION_YEARS;
-  const envelope = signDocument(
+  const envelope = signOwn(
     'receipt',
     {
       schema: 'compliance-agent/receipt/v1',
@@ -146,7 +146,7 @@ function receipt(
       retain_until: now + years * YEAR_S,
       stored_unverified: central.store.evidence.unverified(binding.origin, firstSeq, firstSeq + count),
     },
-    [central.keys.receipt],
+    central.keys.receipt,
   );
   const line = encodeEnvelope(envelope);
   central.store.evidence.addReceipt({ origin: binding.origin, size, root, line, stored_at: now });

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -193,6 +193,19 @@ describe('evidence after a restart of Central Command', () => {
     const { alarms } = await central.json<{ alarms: { kind: string; subject: string }[] }>('appliance', 'alarms');
     expect(alarms).toContainEqual(expect.objectContaining({ kind: 'evidence_damaged', subject: me.origin }));
     expect((await central.cli('evidence', 'verify', '--origin', me.origin)).code).toBe(4);
+  });
+
+  it('calls a log that is gone altogether unverifiable, not empty', async () => {
+    const me = await newAppliance();
+    await upload(central, server.url, me, 0, evidenceLines(me, 2));
+    rmSync(folderOf(me), { recursive: true });
+    const verdict = await central.cli('evidence', 'verify', '--origin', me.origin, '--json');
+    expect(verdict.code).toBe(4);
+    expect(JSON.parse(verdict.stdout).logs).toMatchObject([{ ok: false, size: 0 }]);
+    await server.stop();
+    server = await central.serve();
+    expect(server.log()).toContain('evidence_tail_missing');
+    expect(await upload(central, server.url, me, 0, evidenceLines(me, 2))).toMatchObject({ size: 2 });
   });
 
   it('takes a lost tail again only as it was', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import Database from 'better-sqlite3';
 import { parse } from 'yaml';
 import { AgentError } from '../../../agent/errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../../../agent/errors/codes.ts';
@@ -23,6 +24,16 @@ describe('problem documents of Central Command', () => {
     for (const error of [new Error('secret path /keys'), new AgentError('internal', 'secret'), 'secret', undefined]) {
       const problem = problemOf(error);
       expect([problem.status, problem.code]).toEqual([500, 'internal']);
+      expect(JSON.stringify(problem)).not.toContain('secret');
+    }
+  });
+});
+
+describe('failures of the database', () => {
+  it('are told as unavailable, not as a defect', () => {
+    for (const code of ['SQLITE_FULL', 'SQLITE_BUSY', 'SQLITE_READONLY', 'SQLITE_IOERR_FSYNC']) {
+      const problem = problemOf(new Database.SqliteError('/secret/path', code));
+      expect([problem.status, problem.code]).toEqual([503, 'central_unavailable']);
       expect(JSON.stringify(problem)).not.toContain('secret');
     }
   });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDocument } from '../../../agent/trust/open-document.ts';
 import { buildAnswer } from '../../../central/service/build-answer.ts';
+import { signOwn } from '../../../central/service/sign-own.ts';
 import { issueOrder } from '../../../central/service/issue-order.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { bindDevice, makeInProcessCentral, type InProcessCentral } from '../../support/central-in-process.ts';
@@ -76,6 +77,20 @@ describe('issuing orders', () => {
     issue('north-2');
     central.advance(900);
     expect(issue().order.seq).toBe(65);
+  });
+
+  it('stops issuing before large orders would not fit into one answer', () => {
+    const params = Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`note_${i}`, 'x'.repeat(8_000)]));
+    let issued = 0;
+    const error = expectCode(() => {
+      for (; issued < 64; issued++) issue('north-1', { params });
+    }, 'order_backlog_full');
+    expect(error.details).toEqual({});
+    expect(issued).toBeGreaterThan(20);
+    const binding = central.store.appliances.binding('north-1')!;
+    expect(() =>
+      signOwn('checkinAnswer', buildAnswer(central, binding, '0'.repeat(64)), central.keys.timestamp),
+    ).not.toThrow();
   });
 
   it('signs nothing for an unknown appliance, a longer life than 15 minutes or a disruptive kind', () => {
