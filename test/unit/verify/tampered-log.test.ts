@@ -372,7 +372,7 @@ describe('a log that somebody changed', () => {
     },
   ];
 
-  it.each(cases)('is refused where $name ($code)', ({ code, seq, lines }) => {
+  it.each(cases.map((c) => [c.name, c] as const))('is refused where %s', (_, { code, seq, lines }) => {
     const log = makeAlertLog(trust, SIZE);
     expect(verify(log.lines).ok).toBe(true);
     const verdict = verify(lines(log));
