@@ -112,6 +112,12 @@ describe('mistakes in a baseline', () => {
     expectCode(() => parseBaseline(Buffer.from(text), 'b.yaml'), 'baseline_invalid');
   });
 
+  it('an alias in an otherwise valid baseline is refused', () => {
+    const anchored = appliance.replace('id: appliance', 'id: &name appliance');
+    expect(parseBaseline(Buffer.from(anchored), 'b.yaml').id).toBe('appliance');
+    refused(() => anchored.replace(/^title: .*$/m, 'title: *name'));
+  });
+
   it('bytes that are not UTF-8, and a file that is too large, are refused', () => {
     expectCode(() => parseBaseline(Buffer.from([0x69, 0xff]), 'b.yaml'), 'baseline_invalid');
     expectCode(() => parseBaseline(Buffer.alloc(300_000, 0x20), 'b.yaml'), 'baseline_invalid');
