@@ -164,22 +164,24 @@ async function checkLog(dir: string, origin: string, promises: readonly SizeAndR
   const log = emptyLog(promises);
   await removeLeftovers(folder);
   let sound: LogState = stateOf(log);
+  let kept = 0;
   try {
     for await (const line of streamLog(folder)) {
       const leaf = leafHash(line);
       log.range.append(leaf);
       log.lastLeaf = leaf;
-      const owed = log.owed[0];
-      if (owed?.size !== log.range.size) continue;
-      refuseBrokenPromise(origin, log.range, log.owed);
-      log.owed.shift();
+      const promise = promises[kept];
+      if (promise?.size !== log.range.size) continue;
+      refuseBrokenPromise(origin, log.range, [promise]);
+      kept += 1;
       sound = stateOf(log);
     }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     return { ...log, damage: error.message, sound };
   }
-  log.firsts.push(...(await listSegments(folder)).map((segment) => segment.first));
+  for (const { first } of await listSegments(folder)) log.firsts.push(first);
+  log.owed = promises.slice(kept);
   return log;
 }
 

@@ -13,6 +13,10 @@ import type { DocumentName } from '../../agent/wire/schemas/payload-types.ts';
 import type { Role } from '../../agent/wire/schemas/root.ts';
 import { openDocument } from '../../agent/trust/open-document.ts';
 import { PREDICATE_TYPE, STATEMENT_TYPE } from '../../agent/wire/schemas/entry.ts';
+import { openRecords } from '../../central/service/central.ts';
+import { confirmDevice, findDevice } from '../../central/service/confirm-appliance.ts';
+import { newToken } from '../../central/service/enrolment-token.ts';
+import { fingerprint } from '../../agent/wire/fingerprint.ts';
 import { checkResponse } from './openapi-check.ts';
 import type { TestCentral } from './central-process.ts';
 
@@ -129,22 +133,21 @@ export interface Enrolled {
   readonly tls: { readonly cert: string; readonly key: string };
 }
 
-/** Enrols a device at site `north`: token, claim, confirmation by an operator, claim. */
+/** Enrols a device at site `north`: token, claim, confirmation, claim. Token and confirmation go past the command line, which takes its time to start. */
 export async function enrolDevice(central: TestCentral, url: string, applianceId: string): Promise<Enrolled> {
   const device = await makeDevice();
-  const { token } = await central.json<{ token: string }>('token', 'new', '--site', 'north');
-  await claim(central, url, device, token);
-  const { appliances } = await central.json<{ appliances: { state: string; fingerprint: string }[] }>(
-    'appliance',
-    'list',
-  );
-  const pending = appliances.find((row) => row.state === 'pending');
-  if (pending === undefined) throw new Error('nothing is pending');
-  const { keysDir } = central;
-  await central.json('appliance', 'confirm', pending.fingerprint, '--appliance-id', applianceId, '--keys', keysDir);
-  const { enrolled } = await claim(central, url, device, token);
-  if (enrolled === undefined) throw new Error('not confirmed');
-  return enrolledFrom(device, enrolled);
+  const records = openRecords(central.dataDir);
+  try {
+    const { token } = newToken(records, 'north', 1);
+    await claim(central, url, device, token);
+    const pending = findDevice(records, fingerprint(device.signer.spki, central.root.digest));
+    confirmDevice(records, pending, { approver: 'jane', applianceId });
+    const { enrolled } = await claim(central, url, device, token);
+    if (enrolled === undefined) throw new Error('not confirmed');
+    return enrolledFrom(device, enrolled);
+  } finally {
+    records.close();
+  }
 }
 
 export function enrolledFrom(device: Device, enrolled: NonNullable<ClaimAnswer['enrolled']>): Enrolled {
