@@ -183,8 +183,6 @@ function takeBytes(lane: LaneState): { bytesSent: number; bytesReceived: number 
 
 function deadline(r: HttpsRequest, lane: LaneState, host: string): { signal: AbortSignal; clear: () => void } {
   const own = new AbortController();
-  // undici heeds a signal only once the request is on a connection: one that still waits for it ends with its client.
-  own.signal.addEventListener('abort', () => dropConnection(lane), { once: true });
   const late = setTimeout(() => {
     const sentence = `${host} gave no complete answer within ${r.deadlineMs} ms (${PHASE_WORDS[lane.phase]})`;
     own.abort(new AgentError('request_timeout', sentence, { place: host, details: { host, phase: lane.phase } }));

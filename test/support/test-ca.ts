@@ -32,6 +32,8 @@ export interface TestCa {
   issueClient(o: Validity & { cn: string }): Promise<IssuedCertificate>;
   /** A client certificate for a key that is known by its SPKI or CSR (both DER in base64). */
   issueClientFor(o: Validity & { cn: string } & ({ spki: string } | { csr: string })): Promise<{ certPem: string }>;
+  /** A CA certificate in PEM for a key that is known by its SPKI: what must never be given to a device. */
+  issueCaFor(o: Validity & { cn: string; spki: string }): Promise<string>;
   /** A subordinate CA, for chains of three. */
   issueCa(name: string): Promise<TestCa>;
 }
@@ -103,6 +105,10 @@ async function caFrom(name: string, cert: x509.X509Certificate, keys: webcrypto.
           : Buffer.from(c.spki, 'base64');
       const key = await webcrypto.subtle.importKey('spki', spki, P256, true, ['verify']);
       return { certPem: pemOf(await issue(`CN=${c.cn}`, key, leaf(x509.ExtendedKeyUsage.clientAuth), c)) };
+    },
+    async issueCaFor(c) {
+      const key = await webcrypto.subtle.importKey('spki', Buffer.from(c.spki, 'base64'), P256, true, ['verify']);
+      return pemOf(await issue(`CN=${c.cn}`, key, [new x509.BasicConstraintsExtension(true, undefined, true)], c));
     },
     async issueCa(subName) {
       const own = await generateKeys();

@@ -78,13 +78,15 @@ interface Bend {
   bindingSigner?: string;
   enrolled?: Partial<NonNullable<ClaimAnswer['enrolled']>>;
 }
+/** In date at the time of the fixtures, so that only the bent part is wrong. */
+const IN_DATE = { notBefore: new Date((NOW - DAY_S) * 1000), notAfter: new Date((NOW + DAY_S) * 1000) };
+
 /** What a confirmed answer holds, bent as a test wants it. */
 async function enrolled(bend: Bend = {}): Promise<NonNullable<ClaimAnswer['enrolled']>> {
   const { certPem } = await central.ca.issueClientFor({
     cn: APPLIANCE,
     spki: keys.tlsSpki,
-    notBefore: new Date((NOW - DAY_S) * 1000),
-    notAfter: new Date((NOW + DAY_S) * 1000),
+    ...IN_DATE,
   });
   const binding = central.trust.binding({ device_spki: keys.signer.spki, tls_spki: keys.tlsSpki, ...bend.binding });
   const signer = central.trust.keys[bend.bindingSigner ?? 'registrar']!;
@@ -182,7 +184,8 @@ describe('a confirmed enrolment', () => {
     [
       'carries a certificate for another key',
       'enrolment_mismatch',
-      async () => enrolled({ enrolled: { certificate: (await central.ca.issueClient({ cn: APPLIANCE })).certPem } }),
+      async () =>
+        enrolled({ enrolled: { certificate: (await central.ca.issueClient({ cn: APPLIANCE, ...IN_DATE })).certPem } }),
     ],
     [
       'carries a certificate of another CA',
@@ -190,9 +193,19 @@ describe('a confirmed enrolment', () => {
       async () => {
         const stranger = await makeTestCa();
         return enrolled({
-          enrolled: { certificate: (await stranger.issueClientFor({ cn: APPLIANCE, spki: keys.tlsSpki })).certPem },
+          enrolled: {
+            certificate: (await stranger.issueClientFor({ cn: APPLIANCE, spki: keys.tlsSpki, ...IN_DATE })).certPem,
+          },
         });
       },
+    ],
+    [
+      'carries a certificate that makes us a CA',
+      'enrolment_mismatch',
+      async () =>
+        enrolled({
+          enrolled: { certificate: await central.ca.issueCaFor({ cn: APPLIANCE, spki: keys.tlsSpki, ...IN_DATE }) },
+        }),
     ],
     [
       'carries a certificate that is not valid at the time of the answer',

@@ -14,11 +14,13 @@ const trust = makeTrust();
 const TOKEN = Buffer.alloc(32, 7).toString('base64');
 const SPARE_PIN = 'f'.repeat(64);
 let ca: TestCa;
+let serverPem: string;
 let good: string;
 let dir: string;
 
 beforeAll(async () => {
   ca = await makeTestCa();
+  serverPem = (await ca.issueServer()).certPem;
   good = mkdtempSync(join(tmpdir(), 'stick-good-'));
   writeFileSync(join(good, 'clinic.yaml'), clinic());
   writeFileSync(join(good, 'root.json'), `${trust.rootLine}\n`);
@@ -170,6 +172,11 @@ describe('reading a provisioning stick', () => {
       'a root.json signed by nobody in it',
       () => write('root.json', trust.sign('root', trust.root.root, trust.keys['device']!)),
       ['root_malformed root.json'],
+    ],
+    [
+      'a ca.pem that holds a server certificate too',
+      () => write('ca.pem', ca.caPem + serverPem),
+      ['ca_malformed ca.pem'],
     ],
     ['a ca.pem without a certificate', () => write('ca.pem', 'hello'), ['ca_malformed ca.pem']],
     [
