@@ -9,6 +9,7 @@ import {
   epoch,
   id,
   int,
+  isObject,
   name,
   nonceHex,
   schemaName,
@@ -68,7 +69,7 @@ export const checkinRequestSchema = v.strictObject({
   witness_request: v.nullable(noteText),
   last_cosigned: v.nullable(noteText),
   /** Fresh X25519 public key, raw 32 bytes in base64. */
-  hpke_public_key: v.pipe(base64(44), v.length(44)),
+  hpke_public_key: v.pipe(base64(44), v.length(44), v.regex(/[^=]=$/, 'must be 32 bytes')),
   health,
 });
 export type CheckinRequest = v.InferOutput<typeof checkinRequestSchema>;
@@ -99,7 +100,7 @@ export const checkinAnswerSchema = v.strictObject({
    * Every outstanding order, oldest first: DSSE envelopes, but not judged here. Order acceptance refuses a malformed one by
    * itself, with evidence, so that it cannot take the rest of the answer with it.
    */
-  orders: v.pipe(v.array(v.record(v.string(), v.unknown())), v.maxLength(64)),
+  orders: v.pipe(v.array(v.custom<Record<string, unknown>>(isObject, 'must be an object')), v.maxLength(64)),
   witness: v.nullable(witnessVerdict),
   /** What Central durably holds of this origin. */
   stored: v.strictObject({ size: count, root: sha256Hex }),

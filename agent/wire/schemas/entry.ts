@@ -10,6 +10,7 @@ import {
   id,
   int,
   name,
+  namedCounts,
   origin,
   plainObject,
   semver,
@@ -90,7 +91,7 @@ const common = {
   redaction: v.strictObject({
     policy_digest: sha256Hex,
     /** How many values each scrub rule removed or replaced. */
-    counts: v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/)), count),
+    counts: namedCounts,
   }),
 };
 
@@ -206,7 +207,11 @@ const kinds = {
     from_seq: count,
     to_seq: count,
     root: sha256Hex,
-    counts: v.record(v.picklist(ENTRY_KINDS), count),
+    counts: v.custom<Partial<Record<EntryKind, number>>>(
+      (value) =>
+        v.is(namedCounts, value) && Object.keys(value).every((key) => ENTRY_KINDS.some((kind) => kind === key)),
+      'must be counts by kind of entry',
+    ),
     results: v.pipe(
       v.array(v.strictObject({ target: id, check: name, result: checkResult, since_seq: count, runs: count })),
       v.maxLength(512),
@@ -217,7 +222,7 @@ const kinds = {
     sentence: text(600),
     gap_from: unixSeconds,
     gap_to: unixSeconds,
-    dropped: v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/)), count),
+    dropped: namedCounts,
   },
   waiver: {
     waiver_id: id,
@@ -240,7 +245,7 @@ const kinds = {
     pattern_sha256: sha256Hex,
     state: v.picklist(['candidate', 'approved', 'rejected', 'canary', 'active', 'demoted']),
     rule: v.optional(v.strictObject({ id: name, sha256: sha256Hex })),
-    statistics: v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/)), count),
+    statistics: namedCounts,
   },
   transmission: {
     output: id,

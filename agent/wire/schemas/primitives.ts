@@ -52,6 +52,7 @@ export const p256Spki = v.pipe(
   v.string(),
   v.length(124),
   v.regex(/^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{86}==$/, 'must be the SPKI of an uncompressed P-256 key'),
+  v.check((s) => Buffer.from(s, 'base64').toString('base64') === s, 'must be canonical padded base64'),
 );
 
 /** Partner, customer, site, appliance, person, target: lower-case letters, digits and inner hyphens, ≤ 63. */
@@ -108,17 +109,37 @@ export type EmbeddedEnvelope = v.InferOutput<typeof embeddedEnvelope>;
 
 /** JSON of integers, booleans, null, text, arrays and objects with named fields; depth and size are bounded by strict JSON. */
 export type PlainJson = null | boolean | number | string | PlainJson[] | { [key: string]: PlainJson };
-export const plainJson: v.GenericSchema<PlainJson> = v.lazy(() =>
-  v.union([
-    v.null(),
-    v.boolean(),
-    v.pipe(v.number(), v.safeInteger()),
-    v.pipe(v.string(), v.maxLength(8_192)),
-    v.array(plainJson),
-    v.record(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$/)), plainJson),
-  ]),
+const FIELD = /^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$/;
+const NAMED_FIELD = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
+const COUNTED = /^[a-z][a-z0-9_]{0,63}$/;
+const MAX_PLAIN_TEXT = 8_192;
+
+/** An object that is no array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Written out rather than as a union of schemas: that costs fifty times as much, for every value of every entry. */
+function isPlainJson(value: unknown): boolean {
+  if (value === null || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value === 'string') return value.length <= MAX_PLAIN_TEXT;
+  if (Array.isArray(value)) return value.every(isPlainJson);
+  return isObject(value) && Object.entries(value).every(([key, field]) => FIELD.test(key) && isPlainJson(field));
+}
+export const plainJson = v.custom<PlainJson>(isPlainJson, 'must be plain JSON of integers and short text');
+
+/** An object, never an array: `v.record` alone takes `[]` for `{}`, and two readers could differ. */
+export const plainObject = v.custom<{ [key: string]: PlainJson }>(
+  (value) =>
+    isObject(value) && Object.entries(value).every(([key, field]) => NAMED_FIELD.test(key) && isPlainJson(field)),
+  'must be an object of plain JSON with named fields',
 );
-export const plainObject = v.record(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/)), plainJson);
+
+/** Counts by name; an object, never an array. */
+export const namedCounts = v.custom<Record<string, number>>(
+  (value) => isObject(value) && Object.entries(value).every(([key, n]) => COUNTED.test(key) && v.is(count, n)),
+  'must be an object of counts',
+);
 
 export const deploymentMode = v.picklist(['direct', 'reseller']);
 export const orderClass = v.picklist(['read', 'routine', 'disruptive']);
