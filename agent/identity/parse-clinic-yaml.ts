@@ -23,6 +23,8 @@ export interface ClinicValues {
   readonly caPins: readonly string[];
 }
 
+const NO_VALUES = { centralUrl: null, token: null, rootSha256: null, caPins: null } as const;
+
 export interface ClinicFile {
   /** Null for a value that is missing or wrong; then `mistakes` says so. */
   readonly values: { readonly [K in keyof ClinicValues]: ClinicValues[K] | null };
@@ -31,97 +33,91 @@ export interface ClinicFile {
   readonly tokenRange: readonly [start: number, end: number] | null;
 }
 
+type Report = (code: MistakeCode, at: Node | number | null, sentence: string) => null;
+
 /** CR LF line ends are fine; the caller has taken off a byte order mark. */
 export function parseClinicYaml(text: string): ClinicFile {
   const lines = new LineCounter();
   const mistakes: Mistake[] = [];
-  const lineAt = (offset: number | undefined): number | null =>
-    offset === undefined ? null : Math.max(1, lines.linePos(offset).line);
-  const report = (code: MistakeCode, node: Node | number | null | undefined, sentence: string): null => {
-    const offset = typeof node === 'number' ? node : node?.range?.[0];
-    mistakes.push({ code, file: CLINIC_FILE, line: lineAt(offset), sentence });
+  const report: Report = (code, at, sentence) => {
+    const offset = typeof at === 'number' ? at : at?.range?.[0];
+    const line = offset === undefined ? null : Math.max(1, lines.linePos(offset).line);
+    mistakes.push({ code, file: CLINIC_FILE, line, sentence });
     return null;
   };
-
   // `failsafe`: every scalar is text. A digest of digits only must not become a number.
-  const document = parseDocument(text, {
-    schema: 'failsafe',
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-  });
-  const broken = document.errors.filter((error) => error.code !== 'DUPLICATE_KEY');
-  if (broken.length > 0) {
+  const options = { schema: 'failsafe', lineCounter: lines, prettyErrors: false, uniqueKeys: true } as const;
+  const document = parseDocument(text, options);
+  const broken = document.errors.find((error) => error.code !== 'DUPLICATE_KEY');
+  if (broken !== undefined) {
     // What stands behind a broken line is guesswork: only the first one is named.
-    report('yaml_syntax', broken[0]!.pos[0], 'this line is not valid YAML; write one "key: value" per line');
-    return { values: { centralUrl: null, token: null, rootSha256: null, caPins: null }, mistakes, tokenRange: null };
+    report('yaml_syntax', broken.pos[0], 'this line is not valid YAML; write one "key: value" per line');
+    return { values: NO_VALUES, mistakes, tokenRange: null };
   }
   for (const error of document.errors) report('key_duplicate', error.pos[0], 'this key stands twice');
-  const nodes = new Map<Key, Node | null>();
-  if (isMap(document.contents)) {
-    for (const pair of document.contents.items as Pair<Node, Node | null>[]) {
-      const key = isScalar(pair.key) ? String(pair.key.value) : '';
-      if (isKey(key)) {
-        if (!nodes.has(key)) nodes.set(key, pair.value);
-        continue;
-      }
-      const close = closestName(key, KEYS);
-      report(
-        'key_unknown',
-        pair.key,
-        `${quoted(key)} is not a known key${close === null ? '' : `; did you mean ${close}?`}`,
-      );
-    }
-  } else {
-    report('yaml_syntax', 1, 'the file holds no "key: value" lines');
-  }
-  for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
-
-  const textOf = (key: Key): { node: Node; value: string } | null => {
-    const node = nodes.get(key);
-    if (node === undefined || node === null) return null;
-    return { node, value: isScalar(node) ? String(node.value).trim() : '' };
-  };
-  const value = <T>(key: Key, judge: (value: string, node: Node) => T | null): T | null => {
-    const found = textOf(key);
-    if (found !== null) return judge(found.value, found.node);
-    const node = nodes.get(key);
-    return node === null ? report('key_missing', null, `${key} has no value`) : null;
-  };
-
+  if (!isMap(document.contents)) report('yaml_syntax', 1, 'the file holds no "key: value" lines');
+  const nodes = isMap(document.contents) ? nodesByKey(document.contents.items, report) : new Map<Key, Node>();
   const values = {
-    centralUrl: value('central_url', (url, node) => {
-      const problem = urlProblem(url);
-      return problem === null ? url : report('url_not_https', node, `central_url ${problem}`);
-    }),
-    token: value('token', (token, node) => {
-      if (token.startsWith(USED_TOKEN)) {
-        return report(
-          'token_used',
-          node,
-          'the token was used already; write a new stick with central-command usb write',
-        );
-      }
-      const bytes = Buffer.from(token, 'base64');
-      if (bytes.length === TOKEN_BYTES && bytes.toString('base64') === token) return token;
-      return report('token_malformed', node, 'token must be 44 characters of base64, as Central Command printed it');
-    }),
-    rootSha256: value('root_sha256', (digest, node) =>
-      isDigest(digest) ? digest : report('digest_malformed', node, 'root_sha256 must be 64 lower-case hex digits'),
-    ),
-    caPins: value('ca_pins', (_text, node) => {
-      const pins = isSeq(node) ? node.items.map((item) => (isScalar(item) ? String(item.value).trim() : '')) : [];
-      const distinct = new Set(pins);
-      if (pins.length >= MIN_PINS && pins.length <= MAX_PINS && distinct.size === pins.length && pins.every(isDigest)) {
-        return pins;
-      }
-      return report('pins_malformed', node, 'ca_pins must list 2 to 4 different digests of 64 lower-case hex digits');
-    }),
+    centralUrl: readUrl(nodes.get('central_url'), report),
+    token: readToken(nodes.get('token'), report),
+    rootSha256: readDigest(nodes.get('root_sha256'), report),
+    caPins: readPins(nodes.get('ca_pins'), report),
   };
-  const tokenNode = nodes.get('token');
-  const range = tokenNode?.range;
+  for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
+  const range = nodes.get('token')?.range;
   return { values, mistakes, tokenRange: range == null ? null : [range[0], range[1]] };
 }
+
+/** Of a key that stands twice the first counts: its mistake is reported already. */
+function nodesByKey(pairs: readonly Pair<Node, Node | null>[], report: Report): Map<Key, Node> {
+  const nodes = new Map<Key, Node>();
+  for (const pair of pairs) {
+    const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    if (isKey(key)) {
+      if (pair.value !== null && !nodes.has(key)) nodes.set(key, pair.value);
+      continue;
+    }
+    const close = closestName(key, KEYS);
+    const hint = close === null ? '' : `; did you mean ${close}?`;
+    report('key_unknown', pair.key, `${quoted(key)} is not a known key${hint}`);
+  }
+  return nodes;
+}
+
+function readUrl(node: Node | undefined, report: Report): string | null {
+  if (node === undefined) return null;
+  const url = textOf(node);
+  const problem = urlProblem(url);
+  return problem === null ? url : report('url_not_https', node, `central_url ${problem}`);
+}
+
+function readToken(node: Node | undefined, report: Report): string | null {
+  if (node === undefined) return null;
+  const token = textOf(node);
+  if (token.startsWith(USED_TOKEN)) {
+    return report('token_used', node, 'the token was used already; write a new stick with central-command usb write');
+  }
+  const bytes = Buffer.from(token, 'base64');
+  if (bytes.length === TOKEN_BYTES && bytes.toString('base64') === token) return token;
+  return report('token_malformed', node, 'token must be 44 characters of base64, as Central Command printed it');
+}
+
+function readDigest(node: Node | undefined, report: Report): string | null {
+  if (node === undefined) return null;
+  const digest = textOf(node);
+  return isDigest(digest) ? digest : report('digest_malformed', node, 'root_sha256 must be 64 lower-case hex digits');
+}
+
+function readPins(node: Node | undefined, report: Report): readonly string[] | null {
+  if (node === undefined) return null;
+  const pins = isSeq(node) ? node.items.map((item) => textOf(item)) : [];
+  const distinct = new Set(pins).size === pins.length;
+  if (pins.length >= MIN_PINS && pins.length <= MAX_PINS && distinct && pins.every(isDigest)) return pins;
+  return report('pins_malformed', node, 'ca_pins must list 2 to 4 different digests of 64 lower-case hex digits');
+}
+
+/** Empty for anything that is no plain value. */
+const textOf = (node: unknown): string => (isScalar(node) ? String(node.value).trim() : '');
 
 /** Null for `https://host[:port]` and nothing else. */
 function urlProblem(text: string): string | null {
