@@ -77,7 +77,7 @@ const REASON_OF_STATUS: Readonly<Record<Exclude<ExecResult['status'], 'exited'>,
 };
 
 /** First line of what a tool complained about, short enough for a detail. */
-export function firstLine(output: Buffer): string {
+function firstLine(output: Buffer): string {
   return output.subarray(0, 400).toString('utf8').trim().split('\n')[0] ?? '';
 }
 

@@ -174,8 +174,3 @@ export function readSecretFile(path: string, maxBytes: number, environment: Node
     throw fileError(error, 'read', path);
   }
 }
-
-/** As {@link readSecretFile}, for a file whose content is not wanted now. */
-export function checkSecretFile(path: string, environment: NodeJS.ProcessEnv = process.env): void {
-  readSecretFile(path, Number.MAX_SAFE_INTEGER - 1, environment);
-}

@@ -7,7 +7,7 @@ const COUNTER_LIMIT = 0x1000;
 const COUNTER_START_LIMIT = 0x800;
 
 /** Writes a UUIDv7 from its three parts: 48-bit Unix ms, 12-bit counter, 8 random bytes (62 bits are used). */
-export function formatUuidv7(unixMs: number, counter: number, random: Buffer): string {
+function formatUuidv7(unixMs: number, counter: number, random: Buffer): string {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(unixMs, 0, 6);
   bytes.writeUInt16BE(0x7000 | counter, 6);

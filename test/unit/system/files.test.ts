@@ -13,13 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  checkSecretFile,
-  readFileLimited,
-  readSecretFile,
-  secretFileProblem,
-  writeFileAtomic,
-} from '../../../agent/system/files.ts';
+import { readFileLimited, readSecretFile, secretFileProblem, writeFileAtomic } from '../../../agent/system/files.ts';
 import { expectCode } from '../../support/expect-code.ts';
 
 let dir: string;
@@ -91,7 +85,7 @@ describe('secret files', () => {
     writeFileSync(path, 'k');
     for (const mode of [0o644, 0o640, 0o604, 0o602, 0o660]) {
       chmodSync(path, mode);
-      expectCode(() => checkSecretFile(path), 'file_permissions');
+      expectCode(() => readSecretFile(path, 10), 'file_permissions');
     }
     for (const mode of [0o600, 0o400]) {
       chmodSync(path, mode);
