@@ -14,6 +14,8 @@ const BY_SQLITE_CODE: readonly (readonly [prefix: string, translation: Translati
   ['SQLITE_CORRUPT', ['store_corrupt', 'the database file is damaged']],
   ['SQLITE_NOTADB', ['store_corrupt', 'the file is not a database or its first page is damaged']],
   ['SQLITE_FULL', FULL],
+  // The shared-memory file could not be made larger: there is no room for it.
+  ['SQLITE_IOERR_SHMSIZE', FULL],
   ['SQLITE_READONLY', READ_ONLY],
   ['SQLITE_CANTOPEN', READ_ONLY],
   ['SQLITE_PERM', READ_ONLY],

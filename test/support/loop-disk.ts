@@ -1,0 +1,60 @@
+// An ext4 file system in a file, whose power can be cut: everything that was not flushed to the disk is gone then.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const TOOLS = ['mkfs.ext4', 'mount', 'umount', 'losetup', 'xfs_io'];
+
+const run = (...[command, ...args]: [string, ...string[]]): void =>
+  void execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+
+/** Why no file system can be mounted here, or null. */
+export function whyNoLoopDisk(): string | null {
+  if (process.getuid?.() !== 0) return 'needs root to mount a file system';
+  const missing = TOOLS.filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
+  if (missing.length > 0) return `needs ${missing.join(', ')}`;
+  try {
+    createLoopDisk(16).destroy();
+    return null;
+  } catch (error) {
+    return `no loop device can be mounted here: ${error instanceof Error ? error.message.split('\n')[0] : 'unknown'}`;
+  }
+}
+
+export interface LoopDisk {
+  /** Where the file system is mounted. */
+  readonly path: string;
+  /** Drops everything that no fsync has flushed; each access fails until `remount`. */
+  cutPower(): void;
+  /** Mounts again, which replays the journal as a start after a power cut does. */
+  remount(): void;
+  setReadOnly(): void;
+  destroy(): void;
+}
+
+export function createLoopDisk(mebibytes: number): LoopDisk {
+  const parent = mkdtempSync(join(tmpdir(), 'loop-disk-'));
+  const image = join(parent, 'image');
+  const path = join(parent, 'mounted');
+  writeFileSync(image, '');
+  truncateSync(image, mebibytes * 1024 * 1024);
+  mkdirSync(path);
+  run('mkfs.ext4', '-q', '-F', image);
+  const mount = (): void => run('mount', '-o', 'loop', image, path);
+  mount();
+  return {
+    path,
+    cutPower: () => run('xfs_io', '-x', '-c', 'shutdown', path),
+    remount: () => {
+      run('umount', path);
+      mount();
+    },
+    setReadOnly: () => run('mount', '-o', 'remount,ro', path),
+    destroy: () => {
+      // Lazily: a program that still has the file system open must not keep the test from cleaning up.
+      spawnSync('umount', ['-l', path]);
+      rmSync(parent, { recursive: true, force: true });
+    },
+  };
+}
