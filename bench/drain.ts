@@ -56,7 +56,7 @@ export async function benchDrain(o: { smoke?: boolean } = {}): Promise<BenchRow[
     const [small, , , , large] = rows;
     return rows.map((row) => (row === large ? { ...row, against: small!.name, ratio: row.value / small!.value } : row));
   } finally {
-    await central.close();
+    await central.remove();
   }
 }
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   central = await startRealCentral();
 });
 afterAll(async () => {
-  await central.close();
+  await central.remove();
   rmSync(scratch, { recursive: true, force: true });
 });
 
@@ -26,7 +26,7 @@ afterAll(async () => {
 async function linesAtCentral(appliance: EnrolledAppliance): Promise<string[]> {
   const out = join(scratch, `${appliance.identity.applianceId}.jsonl`);
   rmSync(out, { force: true });
-  await central.cli('evidence', 'export-lines', '--origin', appliance.identity.origin, '--out', out);
+  await central.json('evidence', 'export-lines', '--origin', appliance.identity.origin, '--out', out);
   return readFileSync(out, 'utf8').trimEnd().split('\n');
 }
 
@@ -38,17 +38,17 @@ function ownLines(appliance: EnrolledAppliance): string[] {
 describe('an appliance at a real Central Command', () => {
   it('waits as pending until an operator confirms its fingerprint, then enrols with the same token', async () => {
     const keys = loadOrCreateKeys(join(scratch, 'keys'));
-    const provision = readProvisionFiles(await central.stick('main-street'));
+    const provision = readProvisionFiles(await central.stick());
     for (let i = 0; i < 2; i++) expect((await claimOnce(provision, keys)).status).toBe('pending');
-    await central.confirm(fingerprint(keys.signer.spki, provision.root.digest), 'main-street-9');
+    await central.confirm(fingerprint(keys.signer.spki, provision.root.digest), 'north-9');
     for (let i = 0; i < 2; i++) {
       const answer = await claimOnce(provision, keys);
-      expect(answer).toMatchObject({ status: 'confirmed', identity: { applianceId: 'main-street-9', epoch: 1 } });
+      expect(answer).toMatchObject({ status: 'confirmed', identity: { applianceId: 'north-9', epoch: 1 } });
     }
   });
 
   it('is refused with the token of another device, and told so in a signed answer', async () => {
-    const provision = readProvisionFiles(await central.stick('main-street'));
+    const provision = readProvisionFiles(await central.stick());
     await claimOnce(provision, loadOrCreateKeys(join(scratch, 'first')));
     const error = await expectCodeAsync(
       claimOnce(provision, loadOrCreateKeys(join(scratch, 'second'))),
@@ -58,7 +58,7 @@ describe('an appliance at a real Central Command', () => {
   });
 
   it('checks in on one connection with at most 5 KB a time', async () => {
-    const appliance = await enrolAppliance(central, { applianceId: 'main-street-1' });
+    const appliance = await enrolAppliance(central, { applianceId: 'north-1' });
     try {
       await appliance.checkIn();
       await appliance.drain();
@@ -74,7 +74,7 @@ describe('an appliance at a real Central Command', () => {
   });
 
   it('uploads 1,300 entries in batches, and every byte of them arrives', async () => {
-    const appliance = await enrolAppliance(central, { applianceId: 'main-street-2' });
+    const appliance = await enrolAppliance(central, { applianceId: 'north-2' });
     try {
       appliance.append(1_299);
       expect(await appliance.drain()).toBe(3);
@@ -90,7 +90,7 @@ describe('an appliance at a real Central Command', () => {
   it('uploads again what was stored but whose receipt was lost, and nothing is doubled', async () => {
     const proxy = await startCuttingProxy(Number(new URL(central.url).port));
     const appliance = await enrolAppliance(central, {
-      applianceId: 'main-street-3',
+      applianceId: 'north-3',
       baseUrl: `https://127.0.0.1:${proxy.port}`,
     });
     try {
@@ -113,7 +113,7 @@ describe('an appliance at a real Central Command', () => {
   });
 
   it('uploads again what a Central Command restored from an older backup has lost', async () => {
-    const appliance = await enrolAppliance(central, { applianceId: 'main-street-4' });
+    const appliance = await enrolAppliance(central, { applianceId: 'north-4' });
     try {
       appliance.append(599);
       await appliance.drain();
@@ -138,7 +138,7 @@ describe('an appliance at a real Central Command', () => {
   });
 
   it('keeps everything while Central Command is away, and uploads it when it is back', async () => {
-    const appliance = await enrolAppliance(central, { applianceId: 'main-street-5' });
+    const appliance = await enrolAppliance(central, { applianceId: 'north-5' });
     try {
       await central.stop();
       appliance.append(200);

@@ -75,7 +75,6 @@ export async function enrolAppliance(
   central: RealCentral,
   o: {
     applianceId?: string;
-    site?: string;
     clock?: Clock;
     /** In front of Central Command: a proxy that loses things. */
     wrap?: (https: HttpsClient) => HttpsClient;
@@ -86,9 +85,9 @@ export async function enrolAppliance(
   const ids = createIds(clock);
   const dir = mkdtempSync(join(tmpdir(), 'appliance-'));
   const keys = loadOrCreateKeys(join(dir, 'keys'));
-  const provision = readProvisionFiles(await central.stick(o.site ?? 'main-street'));
+  const provision = readProvisionFiles(await central.stick());
   await claimOnce(provision, keys, clock);
-  await central.confirm(fingerprint(keys.signer.spki, provision.root.digest), o.applianceId ?? 'main-street-1');
+  await central.confirm(fingerprint(keys.signer.spki, provision.root.digest), o.applianceId ?? 'north-1');
   const answer = await claimOnce(provision, keys, clock);
   if (answer.status !== 'confirmed') throw new Error('not confirmed');
   const { identity } = answer;

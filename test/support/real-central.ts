@@ -1,104 +1,51 @@
-// The real `central-command` in processes of its own, in a temporary folder. For tests and benchmarks only.
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
+// A served Central Command (central-process.ts) as an appliance's surroundings: sticks, confirmations, outages, backups. For
+// tests and benchmarks only.
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeCentral, type RunningCentral, type TestCentral } from './central-process.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../central/main.ts');
-const run = promisify(execFile);
+export const SITE = 'north';
 
-export interface RealCentral {
-  /** Root of everything; `data`, `keys` and sticks lie below. */
-  readonly dir: string;
-  readonly dataDir: string;
+export interface RealCentral extends TestCentral {
+  /** The same after each start. */
   readonly url: string;
-  /** Runs a verb with `--json` and gives what it printed. */
-  cli(...argv: string[]): Promise<unknown>;
   /** Writes a stick with a new token. @returns its folder */
-  stick(site: string): Promise<string>;
+  stick(): Promise<string>;
   confirm(fingerprint: string, applianceId: string): Promise<void>;
-  /** Stops the server (SIGTERM) and waits for its end. */
   stop(): Promise<void>;
-  /** Starts the server again, on the same port. */
   start(): Promise<void>;
   /** Copies the server's folder as a backup does (server stopped), or puts such a copy back. */
   backup(): void;
   restore(): void;
-  close(): Promise<void>;
 }
 
-/** Starts a new Central Command with one site `main-street` of partner `northern-it`. */
-export async function startRealCentral(o: { site?: string } = {}): Promise<RealCentral> {
-  const dir = mkdtempSync(join(tmpdir(), 'central-'));
-  const dataDir = join(dir, 'data');
-  const keysDir = join(dir, 'keys');
-  const backupDir = join(dir, 'backup');
-  let server: ChildProcess | null = null;
-  let url = '';
+/** Made and served; `remove` ends it. */
+export async function startRealCentral(): Promise<RealCentral> {
+  const central = await makeCentral();
+  const options = ['--claim-interval', '1', '--log-level', 'error'];
+  let server: RunningCentral = await central.serve(...options);
+  const { url } = server;
+  const backupDir = join(central.dir, 'backup');
   let sticks = 0;
-
-  const cli = async (...argv: string[]): Promise<unknown> => {
-    const { stdout } = await run(process.execPath, [MAIN, ...argv, '--data', dataDir, '--json'], {
-      env: { ...process.env, NODE_NO_WARNINGS: '1' },
-    });
-    return JSON.parse(stdout);
-  };
-
-  const start = async (): Promise<void> => {
-    const listen = url === '' ? '127.0.0.1:0' : url.replace('https://', '');
-    const child = spawn(
-      process.execPath,
-      [MAIN, 'serve', '--data', dataDir, '--listen', listen, '--claim-interval', '1', '--log-level', 'warn', '--json'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    server = child;
-    url = await new Promise<string>((done, fail) => {
-      child.once('exit', (code) => fail(new Error(`central-command ended with ${code}`)));
-      createInterface({ input: child.stdout }).once('line', (line) => {
-        done((JSON.parse(line) as { listening: string }).listening);
-      });
-    });
-  };
-
-  const stop = async (): Promise<void> => {
-    const child = server;
-    server = null;
-    if (child === null || child.exitCode !== null) return;
-    const ended = new Promise((done) => child.once('exit', done));
-    child.kill('SIGTERM');
-    await ended;
-  };
-
-  await cli('init', '--keys', keysDir, '--partner', 'northern-it', '--person', 'alice', '--person', 'bob');
-  await cli('site', 'add', o.site ?? 'main-street', '--customer', 'family-practice');
-  await start();
   return {
-    dir,
-    dataDir,
-    get url() {
-      return url;
-    },
-    cli,
-    async stick(site) {
-      const to = join(dir, `stick-${++sticks}`);
-      await cli('usb', 'write', to, '--site', site);
-      return to;
+    ...central,
+    url,
+    async stick() {
+      const dir = join(central.dir, `stick-${++sticks}`);
+      await central.json('usb', 'write', dir, '--site', SITE);
+      return dir;
     },
     async confirm(fingerprint, applianceId) {
-      await cli('appliance', 'confirm', fingerprint, '--appliance-id', applianceId, '--keys', keysDir);
+      await central.json('appliance', 'confirm', fingerprint, '--appliance-id', applianceId, '--keys', central.keysDir);
     },
-    stop,
-    start,
-    backup: () => cpSync(dataDir, backupDir, { recursive: true }),
+    stop: () => server.stop(),
+    async start() {
+      server = await central.serve(...options, '--listen', url.replace('https://', ''));
+    },
+    backup: () => cpSync(central.dataDir, backupDir, { recursive: true }),
     restore() {
-      rmSync(dataDir, { recursive: true });
-      cpSync(backupDir, dataDir, { recursive: true });
-    },
-    async close() {
-      await stop();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(central.dataDir, { recursive: true });
+      cpSync(backupDir, central.dataDir, { recursive: true });
     },
   };
 }
