@@ -2,7 +2,7 @@
 import { ANSWER_MAX_AGE_MS, judgeAnswer } from './judge-answer.ts';
 import { expectAnswer } from '../https/expect-answer.ts';
 import type { HttpsClient } from '../https/client.ts';
-import type { Clock, Ids } from '../system/ports.ts';
+import type { Clock } from '../system/ports.ts';
 import { openDocument, type Opened } from '../trust/open-document.ts';
 import type { PinnedRoot } from '../trust/root.ts';
 import type { SignedTime } from '../trust/signed-time.ts';
@@ -32,7 +32,7 @@ export interface SignedExchange<Q extends QuestionName> {
  * @throws what https/client.ts and https/expect-answer.ts name; signature_invalid, schema_invalid …; answer_…
  */
 export async function exchangeSigned<Q extends QuestionName>(
-  d: { https: HttpsClient; clock: Clock; ids: Ids; signer: Signer; root: PinnedRoot },
+  d: { https: HttpsClient; clock: Clock; signer: Signer; root: PinnedRoot },
   o: { path: string; name: Q; question: DocumentOf<Q>; correlationId: string },
   signal: AbortSignal,
 ): Promise<SignedExchange<Q>> {
