@@ -258,7 +258,6 @@ export const CODES = {
     'a private key file does not hold the PEM key that belongs there',
     'restore the file, or remove it to enrol with a new key',
   ),
-  csr_failed: code(1, true, 'the certificate request could not be made', 'report it with the log lines around it'),
   provision_missing: code(2, true, 'there is no clinic.yaml to enrol with', 'plug in the provisioning stick'),
   provision_invalid: code(2, false, 'the provisioning files hold mistakes', 'correct each named line'),
   enrolment_refused: code(7, false, 'Central Command refused the enrolment', 'see the code that it named'),
