@@ -150,6 +150,15 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
 /** Modules of Node that a pure room may import: they compute and touch nothing. */
 export const PURE_NODE_MODULES: readonly string[] = ['node:crypto', 'node:buffer', 'node:util'];
 
+/**
+ * Modules of Node that touch the surroundings, for the linter: its patterns know no "all but". The test of imports goes by
+ * {@link PURE_NODE_MODULES} alone.
+ */
+export const IMPURE_NODE_MODULES: readonly string[] = (
+  'async_hooks child_process cluster console dgram diagnostics_channel dns events fs http http2 https inspector module net ' +
+  'os path perf_hooks process readline repl sqlite stream test timers tls tty url v8 vm wasi worker_threads zlib'
+).split(' ');
+
 /** Rooms of the agent that `room` may import, itself included; `*` and `!x` of the table resolved. */
 export function allowedRooms(room: RoomName): ReadonlySet<RoomName> {
   const entry: Room = ROOMS[room];

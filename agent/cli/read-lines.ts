@@ -30,9 +30,17 @@ export function evidenceFiles(path: string): string[] {
   return files.map((file) => join(path, file.name));
 }
 
+function open(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
+}
+
 /** Every line without its LF, exactly as it stands; a last line without LF counts. A carriage return stays in the line. */
 export function* readLines(path: string): Generator<string> {
-  const fd = openSync(path, 'r');
+  const fd = open(path);
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let rest = Buffer.alloc(0);
   try {
