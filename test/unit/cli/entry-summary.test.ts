@@ -1,0 +1,15 @@
+import { describe, it, expect } from 'vitest';
+import { summaryOf } from '../../../agent/cli/entry-summary.ts';
+import { ENTRY_KINDS, type Predicate } from '../../../agent/wire/schemas/entry.ts';
+import { BODIES } from '../../support/entry-bodies.ts';
+
+describe('summaryOf', () => {
+  it.each(ENTRY_KINDS.map((kind) => [kind]))('says an entry of the kind %s in one line', (kind) => {
+    expect(BODIES[kind].length).toBeGreaterThan(0);
+    for (const body of BODIES[kind]) {
+      const summary = summaryOf({ kind, ...body } as unknown as Predicate);
+      expect(summary).not.toMatch(/undefined|null|NaN|\[object|\n/);
+      expect(summary.length).toBeGreaterThan(5);
+    }
+  });
+});
