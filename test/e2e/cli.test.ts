@@ -2,7 +2,16 @@
 import { afterAll, beforeAll, describe, it, expect } from 'vitest';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSite, type Site } from '../../tools/demo/site.ts';
@@ -199,6 +208,15 @@ describe('the command line beside a running daemon', () => {
     const argv = ['evidence', 'verify', file, '--root', join(stick, 'root.json'), '--root-sha256', site.rootDigest()];
     const { code, err } = await run(argv, { env: { COMPLIANCE_AGENT_CONFIG: '/nonexistent' } });
     expect([code, err]).toEqual([0, '']);
+  });
+
+  it("verifies Central Command's copy as it lies in its folder", async () => {
+    await site.untilStatus('all is stored', (status) => status.stored_size === status.log?.size);
+    const [folder = ''] = readdirSync(join(site.paths.data, 'evidence'));
+    const path = join(site.paths.data, 'evidence', folder);
+    const argv = ['--root', join(stick, 'root.json'), '--root-sha256', site.rootDigest(), '--json'];
+    const { code, out } = await run(['evidence', 'verify', path, ...argv]);
+    expect([code, JSON.parse(out)], out).toMatchObject([0, { verdict: 'verified' }]);
   });
 
   it('says that the daemon is not running once it was killed', async () => {
