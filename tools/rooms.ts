@@ -119,14 +119,14 @@ export const CENTRAL_BECAUSE = 'the server shares the formats and their verifica
 export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 'main')[]>> = {
   '@noble/ed25519': ['wire', 'trust'],
   '@noble/hashes': ['wire', 'trust'],
-  '@peculiar/x509': ['identity', 'central'],
+  '@peculiar/x509': ['central'],
   'better-sqlite3': ['store', 'central'],
   commander: ['cli', 'central'],
   fastify: ['central'],
   koffi: ['system'],
   'node-cron': ['system'],
   pino: ['system', 'central'],
-  'reflect-metadata': ['identity', 'central'],
+  'reflect-metadata': ['central'],
   systeminformation: ['facts'],
   undici: ['https'],
   valibot: [
