@@ -59,7 +59,7 @@ export interface HttpsClientOptions {
   readonly lookup?: LookupFunction;
 }
 
-/** Throws `url_invalid` or `tls_pin_mismatch` before any connection is tried. */
+/** Throws `url_invalid`, and what pinnedTls names, before any connection is tried. */
 export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
   const url = parseBaseUrl(o.baseUrl);
   const tls = pinnedTls({ caPem: o.caPem, caPins: o.caPins, clientCert: o.clientCert });

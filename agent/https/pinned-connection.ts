@@ -18,23 +18,38 @@ export interface PinnedTls {
   readonly pins: ReadonlySet<string>;
 }
 
-/** Parses ca.pem once. A CA file without any pinned key is refused here: no connection could succeed. */
+/**
+ * Parses ca.pem once. A CA file without any pinned key is refused here: no connection could succeed.
+ *
+ * @throws tls_pin_mismatch | tls_untrusted (ca.pem unreadable) | key_malformed (certificate and key do not fit)
+ */
 export function pinnedTls(o: {
   caPem: string;
   caPins: readonly string[];
   clientCert?: { certPem: string; keyPem: string } | undefined;
 }): PinnedTls {
-  const authorities = splitPem(o.caPem).map((pem) => new X509Certificate(pem));
+  const authorities = readAuthorities(o.caPem);
   const pins = new Set(o.caPins);
   if (!authorities.some((ca) => pins.has(spkiPin(ca)))) {
     throw new AgentError('tls_pin_mismatch', 'no certificate in ca.pem has a pinned key');
   }
-  const context = createSecureContext({
-    ca: authorities.map((ca) => ca.toString()),
-    minVersion: 'TLSv1.3',
-    ...(o.clientCert === undefined ? {} : { cert: o.clientCert.certPem, key: o.clientCert.keyPem }),
-  });
-  return { context, authorities, pins };
+  const ca = authorities.map((authority) => authority.toString());
+  try {
+    const own = o.clientCert === undefined ? {} : { cert: o.clientCert.certPem, key: o.clientCert.keyPem };
+    const context = createSecureContext({ ca, minVersion: 'TLSv1.3', ...own });
+    return { context, authorities, pins };
+  } catch {
+    // OpenSSL's own words are left out: they may quote the key.
+    throw new AgentError('key_malformed', 'the client certificate and its private key do not belong together');
+  }
+}
+
+function readAuthorities(caPem: string): X509Certificate[] {
+  try {
+    return splitPem(caPem).map((pem) => new X509Certificate(pem));
+  } catch (cause) {
+    throw new AgentError('tls_untrusted', 'a certificate in ca.pem cannot be read', { cause });
+  }
 }
 
 export interface OpenedConnection {

@@ -11,7 +11,7 @@ const SPARE_PIN = 'f'.repeat(64);
 /** Long enough for anything that is expected to answer. */
 const DEADLINE_MS = 5_000;
 /** For servers that never do. */
-const SHORT_MS = 250;
+const SHORT_MS = 600;
 
 let ca: TestCa;
 let otherCa: TestCa;
@@ -103,6 +103,26 @@ describe('https client: who may answer', () => {
 
   it('refuses a CA file without any pinned key before it connects', () => {
     expectCode(() => clientFor(1, { caPins: [SPARE_PIN, 'e'.repeat(64)] }), 'tls_pin_mismatch');
+  });
+
+  it('refuses a CA file that cannot be read, and a client key that is not that of the certificate', async () => {
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    expectCode(() => clientFor(1, { caPem: broken }), 'tls_untrusted');
+    const [one, other] = [await ca.issueClient({ cn: 'one' }), await ca.issueClient({ cn: 'other' })];
+    const clientCert = { certPem: one.certPem, keyPem: other.keyPem };
+    expectCode(() => clientFor(1, { clientCert }), 'key_malformed');
+  });
+
+  it('uses no proxy, also where the environment names one', async () => {
+    const server = await answering();
+    const before = process.env['HTTPS_PROXY'];
+    process.env['HTTPS_PROXY'] = 'http://127.0.0.1:1';
+    try {
+      expect((await get(clientFor(server.port))).status).toBe(200);
+    } finally {
+      if (before === undefined) delete process.env['HTTPS_PROXY'];
+      else process.env['HTTPS_PROXY'] = before;
+    }
   });
 
   it('refuses a certificate for another name', async () => {
