@@ -133,6 +133,8 @@ export async function benchAppend({ smoke = false } = {}): Promise<BenchRow[]> {
   const [large, appends] = smoke ? [SMOKE_LOG, SMOKE_APPENDS] : [LARGE_LOG, APPENDS_PER_RUN];
   const parent = mkdtempSync(join(import.meta.dirname, '.append-'));
   try {
+    // The compiler takes a few thousand calls to settle.
+    fill(join(parent, 'warm-up'), SMOKE_LOG);
     const empty = compare(join(parent, 'empty'), 'empty log', appends);
     fill(join(parent, 'large'), large);
     const filled = compare(join(parent, 'large'), `${large} entries`, appends);

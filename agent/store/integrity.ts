@@ -3,10 +3,10 @@ import { statSync } from 'node:fs';
 import { AgentError } from '../errors/agent-error.ts';
 import type { Db } from './connection.ts';
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
-import { tableWithWrongSum } from './row-sums.ts';
+import { SUMMED_TABLES, tableWithWrongSum } from './row-sums.ts';
 import { guarded } from './sqlite-errors.ts';
 
-/** Up to this size the whole file is checked at each start (about 0.2 s); beyond it the daily self check does that. */
+/** Up to this size the structure of the whole file is checked (about 0.2 s). */
 const FULL_CHECK_BYTES = 64 * 1024 * 1024;
 /** Newest entries whose row sums are checked at the start whatever the size. */
 const TAIL_ENTRIES = 2_000;
@@ -15,11 +15,6 @@ const corrupt = (path: string, sentence: string): AgentError =>
   new AgentError('store_corrupt', sentence, { place: path });
 
 const pragma = (db: Db, name: string): number => Number(db.raw.pragma(name, { simple: true }));
-
-/** SQLite's own verdict on the whole file: `ok` or its first finding. Reads every page. */
-export function quickCheck(db: Db): string {
-  return guarded(db.path, () => String(db.raw.pragma('quick_check(1)', { simple: true })));
-}
 
 /** Throws `store_too_new` or `store_corrupt`; true when the file has no schema yet. */
 export function assertOurFile(db: Db): boolean {
@@ -75,23 +70,38 @@ function setMeta(db: Db, key: string, value: string): void {
   );
 }
 
-/** Bounded check at the start: structure (whole file while it is small), row sums, and that the log's end is there. */
-export function assertSound(db: Db): void {
-  guarded(db.path, () => {
-    if (statSync(db.path).size <= FULL_CHECK_BYTES) {
-      const verdict = quickCheck(db);
-      if (verdict !== 'ok') throw corrupt(db.path, 'the structure of the database is damaged');
+/**
+ * `ok`, or one sentence on the first damage found: the structure (of the whole file while it is small, else of every
+ * table but `entries`), the row sums, and that the log ends where its recorded size says.
+ */
+export function soundness(db: Db): string {
+  return guarded(db.path, () => {
+    const whole = statSync(db.path).size <= FULL_CHECK_BYTES;
+    const parts = whole ? [''] : [...Object.keys(SUMMED_TABLES), 'log_state'];
+    for (const table of parts) {
+      const check = table === '' ? 'quick_check(1)' : `quick_check('${table}')`;
+      if (db.raw.pragma(check, { simple: true }) !== 'ok') return 'the structure of the database is damaged';
     }
     const table = tableWithWrongSum(db.raw, TAIL_ENTRIES);
-    if (table !== null) throw corrupt(db.path, `a row of the table ${table} was changed outside the agent`);
-    const hole = db.raw
-      .prepare(
-        `SELECT 1 FROM log_state WHERE epoch << 32 | (size - 1)
-           IS NOT (SELECT max(id) FROM entries WHERE id BETWEEN epoch << 32 AND (epoch << 32) + 4294967295)
-         UNION ALL SELECT 1 FROM (SELECT max(id) AS id FROM entries)
-           WHERE id IS NOT NULL AND id >> 32 NOT IN (SELECT epoch FROM log_state)`,
-      )
-      .get();
-    if (hole !== undefined) throw corrupt(db.path, 'the evidence log is shorter or longer than its recorded size');
+    if (table !== null) return `a row of the table ${table} was changed outside the agent`;
+    return logEndsAsRecorded(db) ? 'ok' : 'the evidence log is shorter or longer than its recorded size';
   });
+}
+
+/** Throws `store_corrupt` where the store is not sound. */
+export function assertSound(db: Db): void {
+  const verdict = soundness(db);
+  if (verdict !== 'ok') throw corrupt(db.path, verdict);
+}
+
+function logEndsAsRecorded(db: Db): boolean {
+  const wrong = db.raw
+    .prepare(
+      `SELECT 1 FROM log_state WHERE epoch << 32 | (size - 1)
+         IS NOT (SELECT max(id) FROM entries WHERE id BETWEEN epoch << 32 AND (epoch << 32) + 4294967295)
+       UNION ALL SELECT 1 FROM (SELECT max(id) AS id FROM entries)
+         WHERE id IS NOT NULL AND id >> 32 NOT IN (SELECT epoch FROM log_state)`,
+    )
+    .get();
+  return wrong === undefined;
 }

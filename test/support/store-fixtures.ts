@@ -78,11 +78,11 @@ export const identity = {
 };
 
 /** Puts something into every table. */
-export function fill(store: Store, lines = 12): void {
+export function fill(store: Store, lines = 12, lineLength = 660): void {
   const { origin } = identity;
   appendLines(
     store,
-    Array.from({ length: lines }, (_, i) => `{"entry":${i},"text":"${'abcdefgh'.repeat(80)}"}`),
+    Array.from({ length: lines }, (_, i) => `{"entry":${i},"text":"`.padEnd(lineLength, 'abcdefgh')),
   );
   for (const n of [1, 2, 3]) store.orders.insert(order(n));
   store.orders.setState(order(1).orderId, { state: 'result', outcome: 'success', evidenceSeq: 3, at: AT + 9 });

@@ -118,4 +118,18 @@ describe('a damaged store', () => {
       withRaw(dir, (raw) => raw.exec('DROP TRIGGER entries_are_kept; DELETE FROM entries WHERE id % 4294967296 = 11'));
       expectCode(() => open(dir), 'store_corrupt');
     }));
+
+  it('of more than 64 MiB is checked within bounds, and damage beside its old entries is still found', () =>
+    withDir((dir) => {
+      const store = open(dir);
+      fill(store, 1_200, 60_000);
+      store.close();
+      const path = join(dir, DATABASE_FILE);
+      expect(statSync(path).size).toBeGreaterThan(64 * 1024 * 1024);
+      const again = open(dir);
+      expect(again.pragmaCheck()).toBe('ok');
+      again.close();
+      withRaw(dir, (raw) => raw.exec("DROP TRIGGER settings_sum_update; UPDATE settings SET value = 'x'"));
+      expectCode(() => open(dir), 'store_corrupt');
+    }));
 });
