@@ -3,6 +3,7 @@ import { readFacts } from '../facts/read-facts.ts';
 import type { Check } from '../checks/check.ts';
 import { CHECKS } from '../checks/registry.ts';
 import { judgeAll } from '../checks/judge-all.ts';
+import { watchOf } from '../checks/watch.ts';
 import { activeWaivers } from '../trust/policy.ts';
 import { isListed } from '../trust/content-list.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
@@ -43,6 +44,7 @@ export async function runChecks(
     keyFiles: [...context.keyFiles],
     pid: process.pid,
     deadlineMs: PROBE_DEADLINE_MS,
+    watch: watchOf(context.checks.baseline),
     signal,
     databaseCheck: databaseCheck(context),
     skewMs: state.clockOffsetMs === null ? null : -state.clockOffsetMs,

@@ -115,6 +115,12 @@ export const CODES = {
     'a log is shorter than a receipt confirms',
     'the end was cut off: fetch the rest from Central Command',
   ),
+  checkpoint_mismatch: code(
+    4,
+    false,
+    'a checkpoint is of another log than the one that is verified',
+    'bring the checkpoints of this log',
+  ),
   log_root_mismatch: code(
     4,
     false,
@@ -145,6 +151,18 @@ export const CODES = {
     true,
     'more orders were refused within an hour than are recorded one by one',
     'find out who issues them: Central Command or somebody who holds its keys',
+  ),
+  receipt_not_accepted: code(
+    4,
+    true,
+    'a receipt of Central Command does not hold',
+    'see the log lines of the upload; nothing is deleted',
+  ),
+  document_not_accepted: code(
+    4,
+    true,
+    'a root, content list or site policy that Central Command names cannot be taken over',
+    'see the log lines of the check-in; the documents in force stay',
   ),
   check_unknown: code(
     2,
@@ -283,6 +301,30 @@ export const CODES = {
     'Central Command names another evidence root than ours at the same size',
     'compare both copies with evidence verify; one of them was changed',
   ),
+  log_rewound: code(
+    5,
+    false,
+    'the witness holds a checkpoint, signed by the key of this appliance, of more entries than the log has',
+    'the disk was set back to an older state or copied: find out by whom; only reading orders are accepted until then',
+  ),
+  log_forked: code(
+    5,
+    false,
+    'the witness holds a checkpoint, signed by the key of this appliance, with another root than the log has at that size',
+    'the disk was copied or the log rewritten: find out by whom; only reading orders are accepted until then',
+  ),
+  witness_refused: code(
+    4,
+    true,
+    'the witness did not cosign the checkpoint and showed nothing of ours that contradicts it',
+    'evidence is kept and uploaded without its cosignature; look at the alarms of Central Command',
+  ),
+  cosignature_invalid: code(
+    4,
+    true,
+    'a cosignature is not by the witness that the trust root names',
+    'look at who runs Central Command; the checkpoint counts as not witnessed',
+  ),
   receipt_mismatch: code(
     4,
     true,
@@ -419,6 +461,18 @@ export const CODES = {
     'compare both copies with evidence verify; both are kept',
   ),
   evidence_gap: code(4, true, 'an evidence upload does not continue what is stored', 'upload from expected_seq'),
+  witness_request_invalid: code(
+    4,
+    false,
+    'the witness request in a check-in is malformed or its checkpoint is not of the bound log and key',
+    'see docs/formats/witness.md; the request is kept as proof',
+  ),
+  witness_stale: code(
+    4,
+    true,
+    'a checkpoint builds on an earlier one that this witness never cosigned',
+    'send the last cosigned checkpoint with the check-in, or begin at size 0',
+  ),
   evidence_damaged: code(
     5,
     true,

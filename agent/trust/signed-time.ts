@@ -4,7 +4,7 @@
 export interface SignedTime {
   /** Unix seconds. */
   readonly serverTime: number;
-  /** Milliseconds since boot (CLOCK_BOOTTIME) when the answer had been verified. */
+  /** Milliseconds since boot (CLOCK_BOOTTIME) when the request left, so that T is never behind. */
   readonly bootMs: number;
   readonly bootId: string;
 }

@@ -1,4 +1,5 @@
 // One check-in: what we are, what came of orders; and the signed answer with the time, the documents in force, the orders.
+import type { AgentError } from '../../errors/agent-error.ts';
 import { isAgentError } from '../../errors/agent-error.ts';
 import { statfsSync } from 'node:fs';
 import type { CheckinAnswer, Health } from '../../wire/schemas/checkin.ts';
@@ -7,6 +8,7 @@ import { orderReport } from '../../orders/order-report.ts';
 import { MAX_REFUSALS_PER_HOUR, receiveOrders } from '../../orders/receive-orders.ts';
 import { acceptanceContext } from '../acceptance-context.ts';
 import type { Enrolled } from '../agent-state.ts';
+import { groupCauses, setAlert } from '../alerts.ts';
 import { blockingReason } from '../blocking-reason.ts';
 import { buildHealth } from '../build-health.ts';
 import type { DaemonContext } from '../context.ts';
@@ -38,7 +40,10 @@ export function checkinStage(context: DaemonContext): Stage {
       try {
         await checkIn(enrolled, context, signal, runId);
       } catch (error) {
-        if (isAgentError(error) && !signal.aborted) noteFailure(enrolled, context, error);
+        if (isAgentError(error) && !signal.aborted) {
+          noteFailure(enrolled, context, error);
+          await tryNewerRoots(enrolled, context, error, signal, runId);
+        }
         throw error;
       }
     },
@@ -49,7 +54,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   const { store, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'checkin' });
   const reports = store.orders.unreported(MAX_REPORTS);
-  const { answer, signedTime, wentBack, bytes } = await enrolled.uplink.checkIn(
+  const { answer, signedTime, wentBack, bytes, alerts } = await enrolled.uplink.checkIn(
     {
       runId,
       health: currentHealth(enrolled, context),
@@ -68,6 +73,8 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
     const { rootChanged: root, contentChanged: content, policyChanged: policy } = changed;
     log.info('documents changed', { root, content, policy });
   }
+  const causes = groupCauses(alerts, changed.failures);
+  for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
   const lines = answer.orders.map((envelope) => JSON.stringify(envelope));
   const received = receiveOrders(lines, {
     store,
@@ -76,12 +83,8 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
     acceptance: () => acceptanceContext(enrolled, context),
     now: () => nowSeconds(clock),
   });
-  if (received.unrecorded > 0) {
-    enrolled.recorder.raise('order_refusals_unrecorded', {
-      severity: 'high',
-      details: { limit: MAX_REFUSALS_PER_HOUR },
-    });
-  } else enrolled.recorder.clear('order_refusals_unrecorded');
+  const flood = received.unrecorded > 0 ? { code: `more_than_${MAX_REFUSALS_PER_HOUR}_an_hour` } : null;
+  setAlert(enrolled.recorder, 'order_refusals_unrecorded', flood);
   if (received.accepted + received.waiting > 0) context.trigger('orders');
   if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
   log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });
@@ -117,13 +120,27 @@ function noteSuccess(
   state.checkinIntervalS = answer.config.checkin_interval_s;
   context.log.setLevel(moreVerbose(context.config.log_level, answer.config.log_level));
   enrolled.recorder.clear('central_unreachable');
-  if (wentBack)
-    enrolled.recorder.raise('signed_time_went_back', { severity: 'high', details: { server_time: serverTime } });
-  else enrolled.recorder.clear('signed_time_went_back');
+  setAlert(enrolled.recorder, 'signed_time_went_back', wentBack ? { code: 'earlier_answer' } : null);
 }
 
-function noteFailure(enrolled: Enrolled, context: DaemonContext, error: Parameters<typeof isAgentError>[0]): void {
-  if (!isAgentError(error)) return;
+/**
+ * An appliance that was off while the partner changed the key that signs answers knows only the old one. Newer roots need no
+ * answer to be verified: each is signed by the holders of the one before.
+ */
+async function tryNewerRoots(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  error: AgentError,
+  signal: AbortSignal,
+  runId: string,
+): Promise<void> {
+  if (error.code !== 'signature_invalid' && error.code !== 'threshold_not_met') return;
+  if (!(await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId))) return;
+  enrolled.trust.reload();
+  context.trigger('checkin');
+}
+
+function noteFailure(enrolled: Enrolled, context: DaemonContext, error: AgentError): void {
   const { state } = context;
   state.checkinError = error;
   state.checkinFailures += 1;

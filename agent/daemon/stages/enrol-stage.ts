@@ -1,7 +1,7 @@
 // Until the appliance is enrolled: reads the provisioning files, sends the claim, waits for a person's confirmation.
 // Every dead end here is said as the blocking reason and tried again.
 import { AgentError, isAgentError } from '../../errors/agent-error.ts';
-import { fingerprint } from '../../identity/fingerprint.ts';
+import { fingerprint } from '../../wire/fingerprint.ts';
 import { createHttpsClient } from '../../https/client.ts';
 import { enrolOnce } from '../../identity/enrol.ts';
 import { overwriteToken, readProvisionFiles, writeProvisionResult } from '../../identity/provision-files.ts';

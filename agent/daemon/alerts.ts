@@ -1,0 +1,37 @@
+// Alerts that a check-in decides anew each time: raised while their cause is there, cleared when it is gone.
+import type { ErrorCode } from '../errors/codes.ts';
+import type { Recorder } from '../evidence/recorder.ts';
+import type { Severity } from '../wire/schemas/primitives.ts';
+
+export interface Cause {
+  /** What exactly went wrong; goes into the entry's details. */
+  readonly code: string;
+}
+
+const SEVERITIES = {
+  evidence_diverged: 'critical',
+  receipt_not_accepted: 'high',
+  document_not_accepted: 'medium',
+  signed_time_went_back: 'high',
+  order_refusals_unrecorded: 'high',
+} as const satisfies Partial<Record<ErrorCode, Severity>>;
+
+export type CheckinAlert = keyof typeof SEVERITIES;
+
+/** One entry per change: `cause` null means that all is well again. */
+export function setAlert(recorder: Pick<Recorder, 'raise' | 'clear'>, code: CheckinAlert, cause: Cause | null): void {
+  if (cause === null) recorder.clear(code);
+  else recorder.raise(code, { severity: SEVERITIES[code], details: { cause: cause.code } });
+}
+
+/** The causes of a check-in's alerts by the code under which they are raised; the first of each is named. Pure. */
+export function groupCauses(
+  found: readonly Cause[],
+  failures: readonly Cause[],
+): Record<'evidence_diverged' | 'receipt_not_accepted' | 'document_not_accepted', Cause | null> {
+  return {
+    evidence_diverged: found.find((cause) => cause.code === 'evidence_diverged') ?? null,
+    receipt_not_accepted: found.find((cause) => cause.code !== 'evidence_diverged') ?? null,
+    document_not_accepted: failures[0] ?? null,
+  };
+}
