@@ -13,11 +13,13 @@ import { MAX_ENTRY_BYTES } from '../wire/schemas/entry.ts';
 import type { EntryBody, EntryKind, Statement } from '../wire/schemas/entry.ts';
 import { DOCUMENTS } from '../wire/schemas/payload-types.ts';
 import type { PlainJson } from '../wire/schemas/primitives.ts';
+import { TILE_HASHES } from '../wire/tiles.ts';
 import { assertContinues } from './check-log.ts';
 import { reduceFacts } from './reduce-facts.ts';
 import { POLICY_DIGEST, scrub } from './scrub.ts';
 import { aboutOf, sayableTime, statementOf } from './statement.ts';
 import type { EntryContext, Subject } from './statement.ts';
+import { completeTiles } from './tiles.ts';
 
 export type { EntryContext, Subject } from './statement.ts';
 
@@ -74,6 +76,8 @@ export function createEvidenceLog(options: EvidenceLogOptions): EvidenceLog {
     throw new AgentError('evidence_binding_mismatch', 'the device key is not the one that the binding names');
   }
   assertContinues(store, epoch, origin, signer.keyid);
+  // An earlier version of the agent appends without tiles.
+  completeTiles(store, epoch);
 
   const log: EvidenceLog = {
     origin,
@@ -115,6 +119,7 @@ export function createEvidenceLog(options: EvidenceLogOptions): EvidenceLog {
           leaf,
           range: tree.hashes(),
         });
+        if (tree.size % TILE_HASHES === 0) completeTiles(store, epoch);
         return { seq, digest, body };
       }),
   };

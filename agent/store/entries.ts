@@ -60,6 +60,8 @@ export interface EntriesTable {
   list(epoch: number, filter: EntryFilter): EntryRow[];
   /** The newest `count` rows with their leaf hashes, oldest first: for the check at the start. */
   tail(epoch: number, count: number): { seq: number; line: string; leaf: Buffer }[];
+  /** Leaf hashes of up to `count` entries from `fromSeq` on, one after the other. */
+  leaves(epoch: number, fromSeq: number, count: number): Buffer;
   /** Entries by kind in fromSeq ≤ seq < toSeq. */
   countKinds(epoch: number, fromSeq: number, toSeq: number): Record<string, number>;
   epochs(): number[];
@@ -113,6 +115,7 @@ export function entriesTable(db: Db): EntriesTable {
   const tail = db.query<{ seq: number; line: string; leaf: Buffer }>(
     `SELECT ${SEQ}, line, leaf FROM entries WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?`,
   );
+  const leaves = db.query<{ leaf: Buffer }>('SELECT leaf FROM entries WHERE id >= ? AND id < ? ORDER BY id');
   const kinds = db.query<{ kind: string; n: number }>(
     'SELECT kind, count(*) AS n FROM entries WHERE id >= ? AND id < ? GROUP BY kind ORDER BY kind',
   );
@@ -176,6 +179,8 @@ export function entriesTable(db: Db): EntriesTable {
       return found[newestFirst ? 'desc' : 'asc'].all({ ...bounds, kind, limit });
     },
     tail: (epoch, count) => tail.all(rowOf(epoch, 0), rowOf(epoch, Infinity), count).toReversed(),
+    leaves: (epoch, fromSeq, count) =>
+      Buffer.concat(leaves.all(rowOf(epoch, fromSeq), rowOf(epoch, fromSeq + count)).map(({ leaf }) => leaf)),
     countKinds: (epoch, fromSeq, toSeq) =>
       Object.fromEntries(kinds.all(rowOf(epoch, fromSeq), rowOf(epoch, toSeq)).map(({ kind, n }) => [kind, n])),
     epochs: () => epochs.all().map(({ epoch }) => epoch),

@@ -1,5 +1,5 @@
 // The schema of agent.db and the steps that lead to it. A step is never changed after it was released, only followed.
-import { sumTriggers, SUMMED_TABLES } from './row-sums.ts';
+import { LATER_SUMMED_TABLES, sumTriggers, SUMMED_TABLES } from './row-sums.ts';
 
 export interface Migration {
   /** `user_version` after this step. */
@@ -148,7 +148,35 @@ const FIRST = `
   ${Object.keys(SUMMED_TABLES).map(sumTriggers).join('')}
 `;
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, readableFrom: 1, sql: FIRST }];
+/**
+ * The tree of the log and the checkpoints that a witness cosigned. Version 1 can go on with the file: it does not look at
+ * either table, and what it appends without tiles is completed when this version comes back (agent/evidence/tiles.ts).
+ */
+const SECOND = `
+  -- id = (epoch * 8 + level) * 2^24 + n. Tiles of level 0 are full ones; of higher levels the last one still grows.
+  CREATE TABLE tiles (
+    id INTEGER PRIMARY KEY,
+    hashes BLOB NOT NULL CHECK (length(hashes) % 32 = 0 AND length(hashes) BETWEEN 32 AND 8192),
+    sum INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE checkpoints (
+    id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    root TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX checkpoints_by_size ON checkpoints (origin, size);
+  ${Object.keys(LATER_SUMMED_TABLES).map(sumTriggers).join('')}
+`;
+
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, readableFrom: 1, sql: FIRST },
+  { version: 2, readableFrom: 1, sql: SECOND },
+];
 
 /** What this program writes and reads. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.version ?? 0;

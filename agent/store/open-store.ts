@@ -6,6 +6,8 @@ import type { Clock } from '../system/ports.ts';
 import { AgentError } from '../errors/agent-error.ts';
 import { createPrivateFile, openConnection } from './connection.ts';
 import type { Db } from './connection.ts';
+import { checkpointsTable } from './checkpoints.ts';
+import type { CheckpointsTable } from './checkpoints.ts';
 import { entriesTable } from './entries.ts';
 import type { EntriesTable } from './entries.ts';
 import { findingsTable } from './findings.ts';
@@ -16,12 +18,15 @@ import type { OrdersTable } from './orders.ts';
 import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
 import { guarded } from './sqlite-errors.ts';
+import { tilesTable } from './tiles.ts';
+import type { TilesTable } from './tiles.ts';
 import { trustTable } from './trust-documents.ts';
 import type { TrustTable } from './trust-documents.ts';
 import { uplinkTable } from './uplink-state.ts';
 import type { UplinkTable } from './uplink-state.ts';
 import { takeWriterLock } from './writer-lock.ts';
 
+export type { CheckpointRow } from './checkpoints.ts';
 export type { EntryRow } from './entries.ts';
 export type { FindingState } from './findings.ts';
 export type { OrderChange, OrderRow, OrderState, RefusalRow, ReportRow } from './orders.ts';
@@ -35,6 +40,8 @@ export interface Store {
   /** BEGIN IMMEDIATE … COMMIT around `fn`, which must not await. Nested calls join; a nested one that throws is undone alone. */
   unit<T>(fn: () => T): T;
   readonly entries: EntriesTable;
+  readonly tiles: TilesTable;
+  readonly checkpoints: CheckpointsTable;
   readonly orders: OrdersTable;
   readonly findings: FindingsTable;
   readonly trust: TrustTable;
@@ -100,6 +107,8 @@ function storeOf(db: Db, unlock: () => void): Store {
   return {
     unit: db.unit,
     entries: entriesTable(db),
+    tiles: tilesTable(db),
+    checkpoints: checkpointsTable(db),
     orders: ordersTable(db),
     findings: findingsTable(db),
     trust: trustTable(db),

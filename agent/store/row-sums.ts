@@ -58,11 +58,20 @@ export const SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = {
   settings: ['key', 'value'],
 };
 
+/** The same for tables that came after the first schema; a file from before their migration does not have them yet. */
+export const LATER_SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = {
+  checkpoints: ['origin', 'size', 'root', 'note', 'at'],
+};
+
 /** Sums that the hot path computes itself: one statement less per append. */
 export const INLINE_SUMMED: Readonly<Record<string, readonly string[]>> = {
   entries: ['id', 'kind', 'target_id', 'check_id', 'observed_to', 'leaf'],
   log_state: ['epoch', 'size', 'last_leaf', 'range'],
+  tiles: ['id', 'hashes'],
 };
+
+/** Newest full tiles whose sums are checked at the start. */
+const CHECKED_TILES = 64;
 
 type Cell = string | number | bigint | null | Buffer;
 
@@ -81,7 +90,7 @@ export function registerRowSum(db: Database.Database): void {
 
 /** Triggers that keep `sum` of one table up to date. The second one names its columns, so that it never fires itself. */
 export function sumTriggers(table: string): string {
-  const columns = SUMMED_TABLES[table] ?? [];
+  const columns = SUMMED_TABLES[table] ?? LATER_SUMMED_TABLES[table] ?? [];
   const value = `${ROW_SUM}(${columns.map((c) => `NEW.${c}`).join(', ')})`;
   const update = `UPDATE ${table} SET sum = ${value} WHERE rowid = NEW.rowid;`;
   return `
@@ -89,14 +98,19 @@ export function sumTriggers(table: string): string {
     CREATE TRIGGER ${table}_sum_update AFTER UPDATE OF ${columns.join(', ')} ON ${table} BEGIN ${update} END;`;
 }
 
-/** Name of the first table with a row whose sum does not fit, or null. `entries` is judged on its newest `tail` rows. */
+/**
+ * Name of the first table with a row whose sum does not fit, or null. `entries` and `tiles` are judged on their newest rows,
+ * tables of a later schema where they exist.
+ */
 export function tableWithWrongSum(db: Database.Database, tail: number): string | null {
   const wrong = (table: string, columns: readonly string[], from = table): boolean =>
     db.prepare(`SELECT 1 FROM ${from} WHERE sum IS NOT ${ROW_SUM}(${columns.join(', ')}) LIMIT 1`).get() !== undefined;
   for (const [table, columns] of Object.entries(SUMMED_TABLES)) if (wrong(table, columns)) return table;
-  for (const [table, columns] of Object.entries(INLINE_SUMMED)) {
-    const from = table === 'entries' ? `(SELECT * FROM entries ORDER BY id DESC LIMIT ${tail})` : table;
-    if (wrong(table, columns, from)) return table;
+  const exists = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
+  for (const [table, columns] of Object.entries({ ...LATER_SUMMED_TABLES, ...INLINE_SUMMED })) {
+    const newest = { entries: tail, tiles: CHECKED_TILES }[table];
+    const from = newest === undefined ? table : `(SELECT * FROM ${table} ORDER BY id DESC LIMIT ${newest})`;
+    if (exists.get(table) !== undefined && wrong(table, columns, from)) return table;
   }
   return null;
 }

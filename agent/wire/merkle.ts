@@ -163,8 +163,8 @@ export function verifyConsistency(
   return sn === 0 && Buffer.compare(oldHash, oldRoot) === 0 && Buffer.compare(newHash, newRoot) === 0;
 }
 
-/** The largest power of two below `n` (n ≥ 2). */
-function splitOf(n: number): number {
+/** The largest power of two below `n` (n ≥ 2): where RFC 9162 splits a tree of `n` leaves. */
+export function splitOf(n: number): number {
   let k = 1;
   while (k * 2 < n) k *= 2;
   return k;
