@@ -1,6 +1,7 @@
 // Turns findings, upkeep and alerts into entries. Each decision is in what-to-record.ts; here entry and state are
 // committed in one unit, so that a crash leaves both or neither.
 import { isAgentError } from '../errors/agent-error.ts';
+import type { AgentError } from '../errors/agent-error.ts';
 import { CODES } from '../errors/codes.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import type { Store } from '../store/open-store.ts';
@@ -143,7 +144,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     recordFindings: (given) => {
       const changed: number[] = [];
-      let failure: unknown;
+      const failures: AgentError[] = [];
       store.unit(() => {
         for (const finding of given) {
           try {
@@ -151,10 +152,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
             if (seq !== null) changed.push(seq);
           } catch (error) {
             if (!isAgentError(error) || error.code.startsWith('store_')) throw error;
-            failure ??= error;
+            failures.push(error);
           }
         }
       });
+      const [failure] = failures;
       if (failure !== undefined) throw failure;
       return { changed, unchanged: given.length - changed.length };
     },

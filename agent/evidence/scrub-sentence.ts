@@ -35,7 +35,7 @@ const anyForbidden = new RegExp(Object.values(FORBIDDEN).join('|'), 'iu');
 const proper = new Set(PROPER_WORDS);
 /** Fixed texts of the code table; nothing is put into them. */
 const own = new Set<string>(Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]));
-const LEADING = /^["'“‘(\[{<`≥≤≈=+]+(?=.)/u;
+const LEADING = /^["'“‘([{<`≥≤≈=+]+(?=.)/u;
 const TRAILING = /(?<=.)["'”’`.,;:!?%…]+$/u;
 const TRAILING_WITH_BRACKETS = /(?<=.)["'”’)\]}>`.,;:!?%…]+$/u;
 const NO_LETTERS = /^[^\p{L}\p{N}@\\/]*$/u;

@@ -97,7 +97,7 @@ export function scrubFacts(value: unknown, checkId: string, count: Count): Recor
   if (!isObject(value)) return {};
   const declared = Object.hasOwn(FACT_RULES, checkId) ? FACT_RULES[checkId] : undefined;
   const kept = declared === undefined ? scrubOpen(value, count) : scrubFields(value, declared, count);
-  return isObject(kept) ? (kept as Record<string, PlainJson>) : {};
+  return isObject(kept) ? kept : {};
 }
 
 function gone(rule: string, count: Count): typeof ABSENT {

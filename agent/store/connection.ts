@@ -56,7 +56,7 @@ export function createPrivateFile(path: string): void {
 
 /** The packaged SQLite defaults to NORMAL in WAL mode, which loses commits at a power cut: set FULL and read it back. */
 function useDurableWal(raw: Database.Database, path: string): void {
-  const mode = raw.pragma('journal_mode = WAL', { simple: true });
+  const mode = String(raw.pragma('journal_mode = WAL', { simple: true }));
   raw.pragma('synchronous = FULL');
   raw.pragma(`journal_size_limit = ${WAL_KEPT_BYTES}`);
   if (mode !== 'wal' || raw.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {

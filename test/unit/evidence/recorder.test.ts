@@ -314,7 +314,7 @@ describe('what to record', () => {
               open = openLog(dir, open.clock);
               recorder = recorderOf(open);
             }
-            const given = check(id, { result, facts_digest: digest.repeat(32) } as Partial<Finding>);
+            const given = check(id, { result, facts_digest: digest.repeat(32) });
             if (fails) {
               expect(() =>
                 open.store.unit(() => {
