@@ -1,0 +1,149 @@
+// A container in which systemd is really booted: an overlay over this machine's root, no network, gone after the test.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createExec } from '../../agent/system/exec.ts';
+import type { Exec } from '../../agent/system/ports.ts';
+
+/** Overlays need an upper layer that is no overlay and no tmpfs of a small machine. */
+const LABS = '/var/tmp';
+const BOOT_MS = 60_000;
+const LOOK_MS = 100;
+/** Bound at its own path, so that tests can run the agent inside. */
+export const CHECKOUT = resolve(import.meta.dirname, '../..');
+const MACHINE_ID = 'c0ffee00c0ffee00c0ffee00c0ffee00';
+
+interface Overlay {
+  readonly root: string;
+  remove(): void;
+}
+
+function mountOverlay(): Overlay {
+  const lab = mkdtempSync(join(LABS, 'nspawn-'));
+  const [upper, work, root] = [join(lab, 'upper'), join(lab, 'work'), join(lab, 'root')];
+  for (const dir of [upper, work, root]) mkdirSync(dir);
+  const mounted = spawnSync(
+    'mount',
+    ['-t', 'overlay', 'overlay', '-o', `lowerdir=/,upperdir=${upper},workdir=${work}`, root],
+    { encoding: 'utf8' },
+  );
+  const remove = (): void => {
+    if (mounted.status === 0) spawnSync('umount', ['--lazy', root]);
+    rmSync(lab, { recursive: true, force: true });
+  };
+  if (mounted.status === 0) return { root, remove };
+  remove();
+  throw new Error(mounted.stderr.trim());
+}
+
+/** Why no container can be booted here, or null. */
+export function nspawnProblem(...tools: readonly string[]): string | null {
+  if (process.getuid?.() !== 0) return 'needs root';
+  for (const tool of ['systemd-nspawn', 'nsenter', 'mount', ...tools]) {
+    if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0) return `needs ${tool}`;
+  }
+  if (!existsSync('/lib/systemd/systemd')) return 'needs systemd, to boot it in a container';
+  try {
+    mountOverlay().remove();
+    return null;
+  } catch (error) {
+    return `this machine mounts no overlay of its root: ${(error as Error).message}`;
+  }
+}
+
+export interface Container {
+  /** Its root directory, seen from outside; writable. */
+  readonly root: string;
+  /** A port whose programs run inside, as root unless `as` was asked for. */
+  readonly exec: Exec;
+  /** The same with another user id, no groups but `groups`, and no capabilities. */
+  execAs(uid: number, groups?: readonly number[]): Exec;
+  /** Runs a program inside and returns its stdout; throws where it fails. */
+  run(argv: readonly [string, ...string[]], stdin?: string): string;
+  close(): Promise<void>;
+}
+
+export interface ContainerOptions {
+  /** Files written before it boots: path inside → content. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** What is booted; `basic.target` has journald, D-Bus and timers, and none of this machine's services. */
+  readonly target?: string;
+}
+
+function leaderOf(pid: number): number | null {
+  const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
+  return child === undefined || child === '' ? null : Number(child);
+}
+
+/** Boots in about a second. Throws where it does not come up within a minute. */
+export async function bootContainer(options: ContainerOptions = {}): Promise<Container> {
+  const overlay = mountOverlay();
+  const write = (path: string, content: string): void => {
+    mkdirSync(join(overlay.root, path, '..'), { recursive: true });
+    writeFileSync(join(overlay.root, path), content);
+  };
+  write('/etc/machine-id', `${MACHINE_ID}\n`);
+  rmSync(join(overlay.root, 'var/log/journal'), { recursive: true, force: true });
+  for (const [path, content] of Object.entries(options.files ?? {})) write(path, content);
+  const arguments_ = [
+    ...['--quiet', `--directory=${overlay.root}`, '--private-network', '--register=no', '--keep-unit'],
+    ...['--link-journal=no', '--console=read-only', `--bind-ro=${CHECKOUT}`, '--boot', '--'],
+    `systemd.unit=${options.target ?? 'basic.target'}`,
+  ];
+  const nspawn = spawn('systemd-nspawn', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaint = '';
+  nspawn.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
+  const exited = new Promise<void>((done) => nspawn.once('close', () => done()));
+  const pid = nspawn.pid ?? 0;
+  let leader: number | null = null;
+  const inside = (): [string, ...string[]] => [
+    'nsenter',
+    ...[`--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--'],
+  ];
+  const close = async (): Promise<void> => {
+    // The end of its first process ends everything inside; nspawn then tidies up and ends by itself.
+    if (nspawn.exitCode === null && nspawn.signalCode === null) {
+      if (leader === null) nspawn.kill('SIGKILL');
+      else process.kill(leader, 'SIGKILL');
+    }
+    await exited;
+    overlay.remove();
+  };
+  try {
+    const deadline = performance.now() + BOOT_MS;
+    for (;;) {
+      if (nspawn.exitCode !== null || performance.now() > deadline) throw new Error(`no boot: ${complaint}`);
+      leader ??= leaderOf(pid);
+      if (leader !== null) {
+        const state = spawnSync(inside()[0], [...inside().slice(1), 'systemctl', 'is-system-running']);
+        if (/running|degraded/.test(state.stdout.toString())) break;
+      }
+      await delay(LOOK_MS);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const outer = createExec();
+  const prefixed = (...prefix: string[]): Exec => ({
+    run: (argv, o) => outer.run([...inside(), ...prefix, ...argv] as [string, ...string[]], o),
+  });
+  return {
+    root: overlay.root,
+    exec: prefixed(),
+    execAs: (uid, groups = []) =>
+      prefixed(
+        ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--bounding-set=-all', '--inh-caps=-all'],
+        ...(groups.length === 0 ? ['--clear-groups'] : [`--groups=${groups.join(',')}`]),
+        '--',
+      ),
+    run(argv, stdin) {
+      const [program, ...rest] = [...inside(), ...argv] as [string, ...string[]];
+      const result = spawnSync(program, rest, { input: stdin ?? '', encoding: 'utf8' });
+      if (result.status !== 0) throw new Error(`${argv.join(' ')}: ${result.stderr}`);
+      return result.stdout;
+    },
+    close,
+  };
+}
