@@ -14,13 +14,19 @@ const literals = ROOMS.flatMap((room) =>
   globSync(`agent/${room}/**/*.ts`, { cwd: REPOSITORY }).flatMap((file) =>
     [...readFileSync(join(REPOSITORY, file), 'utf8').matchAll(LITERAL)].map((match) => ({
       file,
-      text: (match[1] ?? match[2] ?? match[3] ?? '')
-        .replaceAll(/(?<=[a-z])\$\{[^}]*\}+/g, '')
-        .replaceAll(/\$\{[^}]*\}+/g, '7')
-        .replaceAll("\\'", "'"),
+      text: filledIn(match[1] ?? match[2] ?? match[3] ?? ''),
     })),
   ),
 );
+
+/** A template with its values in place: a whole sentence before a capital, an ending after a letter, else a number. */
+function filledIn(template: string): string {
+  return template
+    .replaceAll(/\$\{[^}]*\}+(?= [A-Z])/g, 'It is 7.')
+    .replaceAll(/(?<=[a-z])\$\{[^}]*\}+/g, '')
+    .replaceAll(/\$\{[^}]*\}+/g, '7')
+    .replaceAll("\\'", "'");
+}
 
 it('every sentence that our rooms write passes the scrubber unharmed', () => {
   expect(literals.length).toBeGreaterThan(40);
