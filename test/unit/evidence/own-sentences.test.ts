@@ -19,10 +19,10 @@ const literals = ROOMS.flatMap((room) =>
   ),
 );
 
-/** A template with its values in place: a whole sentence before a capital, an ending after a letter, else a number. */
+/** A template with its values in place: a whole sentence at its start before a capital, an ending after a letter, else a number. */
 function filledIn(template: string): string {
   return template
-    .replaceAll(/\$\{[^}]*\}+(?= [A-Z])/g, 'It is 7.')
+    .replace(/^\$\{[^}]*\}+(?= [A-Z])/, 'It is 7.')
     .replaceAll(/(?<=[a-z])\$\{[^}]*\}+/g, '')
     .replaceAll(/\$\{[^}]*\}+/g, '7')
     .replaceAll("\\'", "'");
