@@ -10,7 +10,7 @@ const CHECKED_ENTRIES = 1_024;
 
 /**
  * Throws `store_corrupt` where a line does not hash to its leaf, a leaf is missing, or the compact range leads to another
- * root; `evidence_binding_mismatch` where entry 0 belongs to another origin or another device key.
+ * root; `evidence_binding_mismatch` where the newest entry belongs to another origin or another device key.
  */
 export function assertContinues(store: Store, epoch: number, origin: string, keyid: string): void {
   const { size, lastLeaf, range } = store.entries.state(epoch);
@@ -33,7 +33,7 @@ export function assertContinues(store: Store, epoch: number, origin: string, key
       for (const { leaf } of tail) again.append(leaf);
       if (!again.root().equals(root)) throw damaged(last.seq);
     }
-    assertBound(store.entries.get(epoch, 0)?.line ?? '', origin, keyid, place);
+    assertBound(last.line, origin, keyid, place);
   } catch (error) {
     if (isAgentError(error) && (error.code === 'evidence_binding_mismatch' || error.code === 'store_corrupt'))
       throw error;
@@ -50,7 +50,7 @@ function assertBound(line: string, origin: string, keyid: string, place: string)
     });
   }
   if (envelope.signatures[0]?.keyid !== keyid) {
-    throw new AgentError('evidence_binding_mismatch', 'the log in the store was begun with another device key', {
+    throw new AgentError('evidence_binding_mismatch', 'the log in the store was written with another device key', {
       place,
     });
   }
