@@ -57,7 +57,12 @@ export interface OpenLog {
 /** Opens (or reopens) the store in `dir` and the log in it. */
 export function openLog(dir: string, clock: FakeClock = fakeClock({ wallMs: NOW * 1_000 })): OpenLog {
   const store = openStore({ dir, clock });
-  return { store, log: logIn(store, clock), clock };
+  try {
+    return { store, log: logIn(store, clock), clock };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }
 
 export function logIn(store: Store, clock: FakeClock): EvidenceLog {

@@ -21,6 +21,7 @@ import {
 } from '../../support/evidence-fixtures.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { fakeIds } from '../../support/fakes/fake-ids.ts';
+import { withRaw } from '../../support/store-fixtures.ts';
 import { signerFrom, uuidOf } from '../../support/trust-fixtures.ts';
 
 const alert = (code = 'store_full') =>
@@ -200,6 +201,26 @@ describe('evidence log', () => {
       const other = { store, clock, ids: fakeIds(2), signer, binding, context: () => ENTRY_CONTEXT };
       expectCode(() => createEvidenceLog(other), 'evidence_binding_mismatch');
     }));
+
+  it.each([
+    ['a line', "UPDATE entries SET line = replace(line, 'payload', 'payLoad') WHERE id % 4294967296 = 2"],
+    ['the compact range', 'UPDATE log_state SET range = zeroblob(64)'],
+    ['the last leaf', 'UPDATE log_state SET last_leaf = zeroblob(32)'],
+  ])('refuses to continue a log when %s was changed on the disk, sums made to fit', (_what, sql) =>
+    withDir((dir) => {
+      const { store, log } = openLog(dir);
+      log.append('alert', alert());
+      log.append('alert', alert());
+      store.close();
+      withRaw(dir, (raw) => {
+        raw.exec('DROP TRIGGER entries_are_final');
+        expect(raw.prepare(sql).run().changes).toBe(1);
+        raw.exec('UPDATE log_state SET sum = row_sum(epoch, size, last_leaf, range)');
+      });
+      expectCode(() => openLog(dir), 'store_corrupt');
+      expectCode(() => openLog(dir), 'store_corrupt');
+    }),
+  );
 
   it('keeps a verifying chain through any sequence of appends, failed units and reopenings', () => {
     const step = fc.oneof(
