@@ -23,6 +23,13 @@ const STATE_SENTENCE: Readonly<Record<AgentStatus['state'], string>> = {
   stopped: 'stopped',
 };
 
+function witnessLine(size: number, witnessed: AgentStatus['witnessed'], now: number): string {
+  if (witnessed === null) return 'unanchored: no entry is witnessed yet';
+  const rest = size - witnessed.size;
+  const open = rest <= 0 ? 'nothing unanchored' : `${rest} unanchored`;
+  return `witnessed=1 (operator) up to ${witnessed.size} entries ${ago(now, witnessed.at)}, ${open}`;
+}
+
 function identityLines(status: AgentStatus, now: number): string[][] {
   const rows: string[][] = [['state', STATE_SENTENCE[status.state]]];
   if (status.appliance_id !== null) {
@@ -38,7 +45,7 @@ function identityLines(status: AgentStatus, now: number): string[][] {
       'evidence',
       `${status.log.size} entries, ${status.stored_size ?? 0} stored at Central Command${waiting}`,
     ]);
-    rows.push(['origin', status.log.origin]);
+    rows.push(['origin', status.log.origin], ['witness', witnessLine(status.log.size, status.witnessed ?? null, now)]);
   }
   if (status.upload_parked !== null) {
     const { code, sentence, until } = status.upload_parked;

@@ -1,6 +1,7 @@
 // What `evidence verify` says to people.
 import { CODES } from '../errors/codes.ts';
 import type { CliContext } from './deps.ts';
+import type { AnchoredRange } from '../verify/anchored-ranges.ts';
 import type { LogVerdict } from '../verify/log-verifier.ts';
 import { columns, harmless, painter, utc } from './style.ts';
 
@@ -40,10 +41,18 @@ function logLines(log: VerifiedLog): string[] {
       log.receipts === 0 ? 'none: entries after the last one could be missing' : `${log.receipts} fulfilled`,
     ]);
   }
+  if (log.ok) rows.push(...log.ranges.map((range) => ['range', rangeLine(range, log.witnessed?.at ?? null)]));
   const { backwards, future } = log.odd;
   if (backwards + future > 0)
     rows.push(['odd times', `${backwards} before their predecessor, ${future} in the future`]);
   return columns(rows);
+}
+
+function rangeLine({ from_seq, to_seq, range }: AnchoredRange, witnessedAt: number | null): string {
+  const entries = `entries ${from_seq} to ${to_seq - 1}`;
+  if (range === 'unanchored') return `${entries}: unanchored, only the appliance's own word`;
+  const when = witnessedAt === null ? '' : `, last seen ${utc(witnessedAt)}`;
+  return `${entries}: witnessed=1 (operator)${when}`;
 }
 
 export function verdictLines(

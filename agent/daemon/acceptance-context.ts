@@ -31,7 +31,7 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
     policy: trust.policy()?.value ?? null,
     healingPaused: nowT !== null && (healingPausedUntil(store) ?? 0) > nowT,
     clockSound: state.findings.get('appliance/clock')?.result === 'pass',
-    readOnly: state.timeWentBack,
+    readOnly: state.timeWentBack || enrolled.uplink.conflict() !== null,
     usedAuthorisations: new Set(store.orders.usedAuthorisations()),
     supportedKinds: SUPPORTED_KINDS,
     maxLifetimeS: context.config.order_ttl_s,

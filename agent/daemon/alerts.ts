@@ -10,6 +10,10 @@ export interface Cause {
 
 const SEVERITIES = {
   evidence_diverged: 'critical',
+  log_rewound: 'critical',
+  log_forked: 'critical',
+  witness_refused: 'high',
+  cosignature_invalid: 'high',
   receipt_not_accepted: 'high',
   document_not_accepted: 'medium',
   signed_time_went_back: 'high',
@@ -24,14 +28,23 @@ export function setAlert(recorder: Pick<Recorder, 'raise' | 'clear'>, code: Chec
   else recorder.raise(code, { severity: SEVERITIES[code], details: { cause: cause.code } });
 }
 
+/** Raised under their own code; every other cause is a receipt's. */
+const OWN_CODE = ['evidence_diverged', 'log_rewound', 'log_forked', 'witness_refused', 'cosignature_invalid'] as const;
+type OwnCode = (typeof OWN_CODE)[number];
+
 /** The causes of a check-in's alerts by the code under which they are raised; the first of each is named. Pure. */
 export function groupCauses(
   found: readonly Cause[],
   failures: readonly Cause[],
-): Record<'evidence_diverged' | 'receipt_not_accepted' | 'document_not_accepted', Cause | null> {
+): Record<OwnCode | 'receipt_not_accepted' | 'document_not_accepted', Cause | null> {
+  const of = (code: OwnCode): Cause | null => found.find((cause) => cause.code === code) ?? null;
   return {
-    evidence_diverged: found.find((cause) => cause.code === 'evidence_diverged') ?? null,
-    receipt_not_accepted: found.find((cause) => cause.code !== 'evidence_diverged') ?? null,
+    evidence_diverged: of('evidence_diverged'),
+    log_rewound: of('log_rewound'),
+    log_forked: of('log_forked'),
+    witness_refused: of('witness_refused'),
+    cosignature_invalid: of('cosignature_invalid'),
+    receipt_not_accepted: found.find(({ code }) => !OWN_CODE.some((own) => own === code)) ?? null,
     document_not_accepted: failures[0] ?? null,
   };
 }

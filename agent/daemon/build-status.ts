@@ -11,6 +11,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
   const { enrolled } = state;
   const now = nowSeconds(clock);
   const parked = enrolled === null ? null : store.uplink.parked(enrolled.identity.origin);
+  const cosigned = enrolled?.uplink.cosigned() ?? null;
   return {
     schema: 'compliance-agent/status/v1',
     written_at: now,
@@ -33,6 +34,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
         ? null
         : { origin: enrolled.identity.origin, size: enrolled.evidence.size(), root: enrolled.evidence.root() },
     stored_size: enrolled === null ? null : enrolled.uplink.storedSize(),
+    witnessed: cosigned === null ? null : { size: cosigned.size, at: cosigned.at },
     queue: enrolled === null ? null : queueOf(enrolled.uplink.queue()),
     upload_parked: parked === null ? null : { code: parked.code, sentence: parked.sentence, until: parked.until },
     root_version: enrolled?.trust.root().root.version ?? null,

@@ -14,6 +14,7 @@ import { judgeReceipt } from './judge-receipt.ts';
 import { judgeStored } from './judge-stored.ts';
 import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
 import type { UploadMark } from './upload-mark.ts';
+import type { Witness, WitnessQuestion } from './witness.ts';
 
 const CHECKIN_PATH = '/api/v1/appliances/checkin';
 const NONCE_BYTES = 16;
@@ -29,6 +30,7 @@ export interface CheckinInput {
   readonly orderFloor: number;
   readonly contentVersion: number | null;
   readonly policyVersion: number | null;
+  readonly revocationsVersion: number | null;
 }
 
 /** Something in a verified answer that contradicts our own log. */
@@ -51,10 +53,12 @@ export interface CheckinResult {
 export async function checkIn(
   d: UplinkDeps,
   mark: UploadMark,
+  witness: Witness,
   input: CheckinInput,
   signal: AbortSignal,
 ): Promise<CheckinResult> {
-  const question = makeRequest(d, input);
+  const asked = witness.ask();
+  const question = makeRequest(d, input, asked);
   const exchange = await exchangeSigned(
     { ...d, root: d.root() },
     { path: CHECKIN_PATH, name: 'checkinRequest', question, correlationId: input.runId ?? d.ids.uuidv7() },
@@ -66,10 +70,10 @@ export async function checkIn(
       place: `${d.https.host}${CHECKIN_PATH}`,
     });
   }
-  return keep(d, mark, exchange);
+  return keep(d, mark, exchange, () => takeVerdict(witness, answer, asked));
 }
 
-function makeRequest(d: UplinkDeps, input: CheckinInput): CheckinRequest {
+function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion): CheckinRequest {
   const { identity, clock } = d;
   return {
     schema: 'compliance-agent/checkin-request/v1',
@@ -88,10 +92,11 @@ function makeRequest(d: UplinkDeps, input: CheckinInput): CheckinRequest {
     root_version: d.root().root.version,
     content_version: input.contentVersion,
     policy_version_applied: input.policyVersion,
+    revocations_version: input.revocationsVersion,
     order_floor: input.orderFloor,
     results: [...input.results],
-    witness_request: null,
-    last_cosigned: null,
+    witness_request: asked.request,
+    last_cosigned: asked.lastCosigned,
     hpke_public_key: freshX25519(),
     health: input.health,
   };
@@ -103,7 +108,20 @@ function freshX25519(): string {
   return publicKey.export({ type: 'spki', format: 'der' }).subarray(X25519_PREFIX_BYTES).toString('base64');
 }
 
-function keep(d: UplinkDeps, mark: UploadMark, exchange: SignedExchange<'checkinRequest'>): CheckinResult {
+/** An answer that was lost is no event; whatever else is not a cosignature is. */
+function takeVerdict(witness: Witness, answer: CheckinAnswer, asked: WitnessQuestion): UplinkAlert[] {
+  const outcome = witness.take(answer.witness, asked);
+  const found = witness.conflict() ?? (outcome.kind === 'refused' ? outcome : null);
+  const damage = asked.damage === null ? [] : [{ code: 'witness_refused' as const, sentence: asked.damage }];
+  return found === null ? damage : [...damage, { code: found.code, sentence: found.sentence }];
+}
+
+function keep(
+  d: UplinkDeps,
+  mark: UploadMark,
+  exchange: SignedExchange<'checkinRequest'>,
+  takeVerdict: () => UplinkAlert[],
+): CheckinResult {
   const { store } = d;
   const { origin, epoch } = d.identity;
   const answer = exchange.answer.value;
@@ -126,6 +144,7 @@ function keep(d: UplinkDeps, mark: UploadMark, exchange: SignedExchange<'checkin
         alerts.push({ code: error.code, sentence: `A receipt in the answer does not hold: ${error.message}.` });
       }
     }
+    alerts.push(...takeVerdict());
     return { answer, signedTime: time, wentBack, bytes: exchange.bytes, alerts };
   });
 }

@@ -2,12 +2,14 @@
 // and the documents in force; orders and results are the callers' business.
 import type { EvidenceLog } from '../evidence/log.ts';
 import { countingBytes } from '../https/counting-bytes.ts';
+import type { CheckpointRow } from '../store/open-store.ts';
 import type { CheckinAnswer, Health } from '../wire/schemas/checkin.ts';
 import { checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
 import { catchUpRoots, syncTrust, type TrustChanges } from './sync-trust.ts';
 import type { UplinkDeps } from './uplink-deps.ts';
 import { createUploadMark } from './upload-mark.ts';
 import { createUploader, type UploadResult } from './upload.ts';
+import { createWitness, type WitnessConflict } from './witness.ts';
 
 export interface Uplink {
   /** One try with a new nonce and key; never two at once. See check-in.ts for what it throws. */
@@ -27,6 +29,10 @@ export interface Uplink {
   queue(): Health['queue'];
   /** Entries that Central Command holds as far as we know. */
   storedSize(): number;
+  /** The last checkpoint of our log that the witness cosigned. */
+  cosigned(): CheckpointRow | null;
+  /** Set once the witness showed a checkpoint of ours that the log contradicts. */
+  conflict(): WitnessConflict | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -39,10 +45,11 @@ export function createUplink(deps: UplinkDeps): Uplink {
   });
   const d = { ...deps, https };
   const mark = createUploadMark(store, { origin, epoch });
+  const witness = createWitness(d);
   const uploader = createUploader(d, mark);
   return {
     async checkIn(input, signal) {
-      const result = await checkIn(d, mark, input, signal);
+      const result = await checkIn(d, mark, witness, input, signal);
       uploader.noteGoodAnswer();
       return result;
     },
@@ -61,5 +68,7 @@ export function createUplink(deps: UplinkDeps): Uplink {
       return { entries, bytes, oldest_at: oldest?.observedTo ?? null };
     },
     storedSize: () => store.uplink.pointer(origin),
+    cosigned: () => witness.latest(),
+    conflict: () => witness.conflict(),
   };
 }

@@ -8,7 +8,8 @@ import type { EntryKind } from '../wire/schemas/entry.ts';
 import type { CheckResult } from '../wire/schemas/primitives.ts';
 import type { Root } from '../wire/schemas/root.ts';
 import { openEntry, type LogIdentity } from './open-entry.ts';
-import { knownSizes, type KnownSize } from './known-sizes.ts';
+import { anchoredRanges, type AnchoredRange } from './anchored-ranges.ts';
+import { knownSizes, sizeInCheckpoint, sizeInReceipt, type KnownSize } from './known-sizes.ts';
 
 export interface LogVerifierOptions {
   /** The trust root in force. */
@@ -19,6 +20,11 @@ export interface LogVerifierOptions {
   readonly secondOpinion?: boolean;
   /** Opened receipts of this log: its root at their size must be theirs, and it must be at least that long. */
   readonly receipts?: readonly Opened<'receipt'>[];
+  /**
+   * Checkpoints of this log, each a whole signed note: each must be by the log's key, its root that of the log at its size,
+   * and the log at least that long. Those that the witness of the trust root cosigned anchor the entries below them.
+   */
+  readonly checkpoints?: readonly string[];
   /** Unix seconds; entries from the future are counted (clocks on site may be wrong; that does not make an entry false). */
   readonly now?: number;
 }
@@ -49,6 +55,11 @@ export interface LogVerdict {
   readonly odd: { readonly backwards: number; readonly future: number };
   /** Receipts that this log was found to fulfil. */
   readonly receipts: number;
+  /** Checkpoints likewise. */
+  readonly checkpoints: number;
+  /** The largest one of them that the witness cosigned, and when (Unix seconds). */
+  readonly witnessed: { readonly size: number; readonly at: number } | null;
+  readonly ranges: readonly AnchoredRange[];
 }
 
 export interface LogVerifier {
@@ -62,7 +73,9 @@ const FUTURE_TOLERANCE_S = 300;
 
 export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   const range = CompactRange.from(0, []);
-  const known = knownSizes(o.receipts ?? []);
+  const { receipts = [], checkpoints = [] } = o;
+  const known = knownSizes();
+  for (const receipt of receipts) known.add(sizeInReceipt(receipt));
   const counts: Partial<Record<EntryKind, number>> = {};
   const results: Partial<Record<CheckResult, number>> = {};
   const refusals = new Map<string, number>();
@@ -72,16 +85,34 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   let firstAt: number | null = null;
   let lastAt: number | null = null;
   let previousAt = 0;
+  let witnessed: { size: number; at: number } | null = null;
   let fault: { code: ErrorCode; seq: number | null; sentence: string } | null = null;
 
   const compare = (expected: KnownSize): void => {
-    if (range.root().toString('hex') !== expected.root) {
+    if (range.root().toString('hex') === expected.root) {
+      // Sizes only rise; of several at one size the latest counts.
+      const at = expected.witnessedAt;
+      if (at !== null) witnessed = { size: expected.size, at: Math.max(at, witnessedAt(expected.size)) };
+    } else {
       fault ??= {
         code: 'log_root_mismatch',
         seq: expected.size === 0 ? null : expected.size - 1,
         sentence: `the root over ${expected.size} entries is not the one that ${expected.source} names`,
       };
     }
+  };
+
+  const witnessedAt = (size: number): number => (witnessed?.size === size ? witnessed.at : 0);
+
+  /** The log's key is known once entry 0 verified. False where a checkpoint does not hold. */
+  const openCheckpoints = ({ origin, device_spki: spki }: LogIdentity['binding']['value']): boolean => {
+    try {
+      for (const note of checkpoints) known.add(sizeInCheckpoint(o.root, note, { origin, spki }));
+    } catch (error) {
+      if (!isAgentError(error) || error.code === 'internal') throw error;
+      fault = { code: error.code, seq: null, sentence: error.message };
+    }
+    return fault === null;
   };
 
   const accept = (line: string): void => {
@@ -91,6 +122,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
     if (foreign !== undefined) {
       throw new AgentError('receipt_mismatch', `${foreign.source} is for the log ${foreign.origin}`);
     }
+    if (seq === 0 && !openCheckpoints(entry.identity.binding.value)) return;
     const leaf = leafHash(line);
     range.append(leaf);
     prev = leaf.toString('hex');
@@ -147,7 +179,10 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
         firstAt,
         lastAt,
         odd,
-        receipts: fault === null ? known.total : 0,
+        receipts: fault === null ? receipts.length : 0,
+        checkpoints: fault === null ? checkpoints.length : 0,
+        witnessed,
+        ranges: anchoredRanges(range.size, witnessed?.size ?? 0),
       };
     },
   };

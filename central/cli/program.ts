@@ -130,5 +130,9 @@ function buildProgram(): Command {
     .requiredOption('--origin <origin>', 'which log')
     .option('--out <file>', 'where to (default: standard output)')
     .action(async (o) => (await import('./evidence-export.ts')).exportLines(o));
+  verb(evidence, 'checkpoints', 'write the cosigned checkpoints of a log, the last of each day')
+    .requiredOption('--origin <origin>', 'which log')
+    .option('--refused', 'what the witness refused instead: the requests as they came, and why')
+    .action(async (o) => (await import('./evidence-checkpoints.ts')).listCheckpoints(o));
   return program;
 }

@@ -1,7 +1,7 @@
 import { maxLineBytes } from '../../agent/wire/document.ts';
 import { parseEnvelope, toEmbedded } from '../../agent/wire/dsse.ts';
 import type { EmbeddedEnvelope } from '../../agent/wire/schemas/primitives.ts';
-import type { CheckinAnswer } from '../../agent/wire/schemas/checkin.ts';
+import type { CheckinAnswer, WitnessVerdict } from '../../agent/wire/schemas/checkin.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
 
@@ -17,15 +17,18 @@ export const MAX_OUTSTANDING_BYTES = 1_048_576;
  * durably stored. Unsigned.
  *
  * @param requestDigest SHA-256 of the payload of the request that it answers
+ * @param verdict of the witness, on that request
  */
 export function buildAnswer(
   central: Pick<Central, 'store' | 'trust' | 'evidence' | 'intervals' | 'now'>,
   binding: BindingRow,
   requestDigest: string,
+  verdict: WitnessVerdict | null = null,
 ): CheckinAnswer {
   const now = central.now();
   const content = central.trust.content();
   const policy = central.trust.policy(binding.site_id);
+  const revocations = central.trust.revocations();
   const { size, root } = central.evidence.state(binding.origin);
   const damaged = central.evidence.damage(binding.origin) !== null;
   const receipt = damaged ? null : central.store.evidence.latestReceipt(binding.origin);
@@ -39,9 +42,10 @@ export function buildAnswer(
     root_version: central.trust.root().root.version,
     content: content === null ? null : { version: content.version, sha256: content.digest },
     policy: policy === null ? null : { version: policy.version, sha256: policy.digest },
+    revocations: revocations === null ? null : { version: revocations.version, sha256: revocations.digest },
     config: { checkin_interval_s: central.intervals.checkinS, log_level: 'info' },
     orders: orders.map((order) => embedded(order.line, 'order')),
-    witness: null,
+    witness: verdict,
     stored: { size, root },
     receipts: receipt !== null && receipt.size <= size ? [embedded(receipt.line, 'receipt')] : [],
     next_checkin_s: central.intervals.checkinS,

@@ -10,6 +10,7 @@ import { buildAnswer } from './build-answer.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
 import { signOwn } from './sign-own.ts';
+import { witness } from './witness.ts';
 
 /**
  * Verifies a request, stores what it reports and returns the signed answer line.
@@ -19,8 +20,16 @@ import { signOwn } from './sign-own.ts';
 export function checkIn(central: Central, client: ClientCertificate, body: Uint8Array): string {
   const binding = identifyClient(central, client);
   const { request, digest } = openRequest(binding, body);
-  record(central, binding, request);
-  const answer = signOwn('checkinAnswer', buildAnswer(central, binding, digest), central.keys.timestamp);
+  const { store } = central;
+  // One transaction for both: what the witness cosigns is on the disk, by one flush, before the answer leaves.
+  const done = store.unit(() =>
+    record(central, binding, request) ? { verdict: witness(central, binding, request) } : null,
+  );
+  if (done === null) {
+    store.alarms.raise('counter_reused', binding.appliance_id, `boot ${request.boot_id}`, central.now());
+    throw new AgentError('counter_reused', 'the counter did not rise since the last check-in of this boot');
+  }
+  const answer = signOwn('checkinAnswer', buildAnswer(central, binding, digest, done.verdict), central.keys.timestamp);
   return encodeEnvelope(answer);
 }
 
@@ -45,39 +54,39 @@ function openRequest(binding: BindingRow, body: Uint8Array): { request: CheckinR
   return { request, digest: payloadDigest(envelope) };
 }
 
-function record(central: Central, binding: BindingRow, request: CheckinRequest): void {
+/** False where the counter was used before: nothing is recorded then. */
+function record(central: Central, binding: BindingRow, request: CheckinRequest): boolean {
   const { store } = central;
   const now = central.now();
   const { appliance_id: applianceId } = binding;
-  const fresh = store.unit(() => {
-    const known = store.checkins.counter(applianceId, request.boot_id);
-    if (known !== null && request.counter <= known) return false;
-    const before = store.checkins.status(applianceId);
-    if (known !== null && before !== null && before.boot_id !== request.boot_id) {
-      // A boot that had ended speaks again: a restored snapshot, or two machines with one key. It is answered (a key that
-      // is copied can name any boot), but people must know.
-      store.alarms.raise('boot_ids_interleaved', applianceId, `boot ${request.boot_id} after ${before.boot_id}`, now);
-    }
-    store.checkins.saveCounter(applianceId, request.boot_id, request.counter, now);
-    store.checkins.saveStatus({
-      appliance_id: applianceId,
-      epoch: request.epoch,
-      boot_id: request.boot_id,
-      order_floor: request.order_floor,
-      agent_version: request.agent_version,
-      root_version: request.root_version,
-      content_version: request.content_version,
-      policy_version: request.policy_version_applied,
-      health: JSON.stringify(request.health),
-      last_checkin_at: now,
-    });
-    for (const report of request.results) store.orders.addReport(applianceId, report, now);
-    store.alarms.clear('appliance_silent', applianceId, now);
-    return true;
-  });
-  if (!fresh) {
-    const detail = `boot ${request.boot_id}`;
-    store.alarms.raise('counter_reused', applianceId, detail, now);
-    throw new AgentError('counter_reused', 'the counter did not rise since the last check-in of this boot');
+  const known = store.checkins.counter(applianceId, request.boot_id);
+  if (known !== null && request.counter <= known) return false;
+  const before = store.checkins.status(applianceId);
+  if (known !== null && before !== null && before.boot_id !== request.boot_id) {
+    // A boot that had ended speaks again: a restored snapshot, or two machines with one key. It is answered (a key that
+    // is copied can name any boot), but people must know.
+    store.alarms.raise('boot_ids_interleaved', applianceId, `boot ${request.boot_id} after ${before.boot_id}`, now);
   }
+  store.checkins.saveCounter(applianceId, request.boot_id, request.counter, now);
+  store.checkins.saveStatus({
+    appliance_id: applianceId,
+    epoch: request.epoch,
+    boot_id: request.boot_id,
+    order_floor: request.order_floor,
+    agent_version: request.agent_version,
+    root_version: request.root_version,
+    content_version: request.content_version,
+    policy_version: request.policy_version_applied,
+    health: JSON.stringify(request.health),
+    last_checkin_at: now,
+    revocations_version: request.revocations_version,
+  });
+  for (const report of request.results) store.orders.addReport(applianceId, report, now);
+  store.alarms.clear('appliance_silent', applianceId, now);
+  const said = request.health.blocking_reason?.code;
+  // It found this out by itself, from what the witness showed it.
+  if (said === 'log_rewound' || said === 'log_forked') {
+    store.alarms.raise(said, binding.origin, 'said by the appliance', now);
+  }
+  return true;
 }

@@ -7,7 +7,14 @@ export type AlarmKind =
   | 'evidence_conflict'
   | 'evidence_damaged'
   | 'evidence_tail_missing'
+  | 'log_rewound'
+  | 'log_forked'
+  | 'witness_refused'
+  | 'witness_set_back'
   | 'appliance_silent';
+
+/** What says that two machines have the keys of one appliance. They stay open until a person vouches for it. */
+export const COPY_ALARMS: readonly AlarmKind[] = ['counter_reused', 'boot_ids_interleaved'];
 
 export interface AlarmRow {
   readonly alarm_id: number;
@@ -23,6 +30,8 @@ export interface AlarmTable {
   /** Adds an alarm; one of the same kind, subject and detail that is still open is not repeated. */
   raise(kind: AlarmKind, subject: string, detail: string, at: number): void;
   clear(kind: AlarmKind, subject: string, at: number): void;
+  /** Whether an alarm of one of these kinds about the subject is open. */
+  isOpen(kinds: readonly AlarmKind[], subject: string): boolean;
   /** Newest first. */
   list(limit: number): AlarmRow[];
 }
@@ -33,10 +42,15 @@ export function alarmTable(db: Database.Database): AlarmTable {
        (SELECT 1 FROM alarms WHERE kind = @kind AND subject = @subject AND detail = @detail AND cleared_at IS NULL)`,
   );
   const clear = db.prepare('UPDATE alarms SET cleared_at = ? WHERE kind = ? AND subject = ? AND cleared_at IS NULL');
+  const open = db.prepare<[string, string], { n: number }>(
+    `SELECT count(*) AS n FROM alarms
+     WHERE subject = ? AND cleared_at IS NULL AND kind IN (SELECT value FROM json_each(?))`,
+  );
   const list = db.prepare<[number], AlarmRow>('SELECT * FROM alarms ORDER BY alarm_id DESC LIMIT ?');
   return {
     raise: (kind, subject, detail, at) => void raise.run({ kind, subject, detail, at }),
     clear: (kind, subject, at) => void clear.run(at, kind, subject),
+    isOpen: (kinds, subject) => (open.get(subject, JSON.stringify(kinds))?.n ?? 0) > 0,
     list: (limit) => list.all(limit),
   };
 }

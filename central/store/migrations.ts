@@ -161,4 +161,77 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX alarms_open ON alarms (kind, subject, cleared_at);
   `,
+  `
+  -- The last checkpoint of each log that the witness cosigned, and the last of each day.
+  CREATE TABLE witnessed (
+    origin TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    root TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- A witness that forgot could be led to cosign two histories.
+  CREATE TRIGGER witnessed_only_grows BEFORE INSERT ON witnessed
+    WHEN EXISTS (SELECT 1 FROM witnessed w WHERE w.origin = NEW.origin
+      AND (w.size > NEW.size OR (w.size = NEW.size AND w.root <> NEW.root)))
+    BEGIN SELECT RAISE(ABORT, 'a cosigned checkpoint is never taken back'); END;
+  CREATE TRIGGER witnessed_no_delete BEFORE DELETE ON witnessed
+    BEGIN SELECT RAISE(ABORT, 'a cosigned checkpoint is never taken back'); END;
+  CREATE TRIGGER witnessed_no_update BEFORE UPDATE ON witnessed
+    BEGIN SELECT RAISE(ABORT, 'a cosigned checkpoint is never taken back'); END;
+
+  CREATE TABLE witnessed_days (
+    origin TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    root TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (origin, day)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Requests that the witness refused, byte for byte.
+  CREATE TABLE witness_refusals (
+    refusal_id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    code TEXT NOT NULL,
+    body TEXT NOT NULL,
+    latest TEXT,
+    at INTEGER NOT NULL,
+    UNIQUE (origin, sha256)
+  ) STRICT;
+  ${refuse('witness_refusals')}
+  `,
+  `
+  -- How a certificate came to be: enrolment, renewal or recovery.
+  ALTER TABLE certificates ADD COLUMN issued_for TEXT NOT NULL DEFAULT 'enrolment';
+
+  -- Appliances that are heard no more. What they uploaded stays.
+  CREATE TABLE revoked_appliances (
+    appliance_id TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    revoked_by TEXT NOT NULL,
+    revoked_at INTEGER NOT NULL
+  ) STRICT;
+  ${refuse('revoked_appliances')}
+
+  ALTER TABLE appliance_status ADD COLUMN revocations_version INTEGER;
+
+  -- A CHECK cannot be changed in place.
+  CREATE TABLE documents_with_revocations (
+    kind TEXT NOT NULL CHECK (kind IN ('root', 'content', 'policy', 'revocations')),
+    scope TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    line TEXT NOT NULL,
+    added_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, scope, version)
+  ) STRICT;
+  INSERT INTO documents_with_revocations SELECT * FROM documents;
+  DROP TABLE documents;
+  ALTER TABLE documents_with_revocations RENAME TO documents;
+  CREATE INDEX documents_by_digest ON documents (kind, digest);
+  ${refuse('documents')}
+  `,
 ];

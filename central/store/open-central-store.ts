@@ -11,6 +11,7 @@ import { documentTable, type DocumentTable } from './document-table.ts';
 import { enrolmentTable, type EnrolmentTable } from './enrolment-table.ts';
 import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
+import { witnessTable, type WitnessTable } from './witness-table.ts';
 
 /** How long a statement waits for the other process (server or command line) to commit. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -23,6 +24,7 @@ export interface CentralStore {
   readonly enrolments: EnrolmentTable;
   readonly evidence: EvidenceTable;
   readonly orders: OrderTable;
+  readonly witness: WitnessTable;
   /** Value of a setting of this installation; null when it was never set. */
   setting(key: SettingKey): string | null;
   setSetting(key: SettingKey, value: string): void;
@@ -55,6 +57,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     enrolments: enrolmentTable(db),
     evidence: evidenceTable(db),
     orders: orderTable(db),
+    witness: witnessTable(db),
   };
   const get = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
   const set = db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');

@@ -16,6 +16,7 @@ beforeAll(async () => {
   const report = { order_id: null, payload_sha256: 'ab'.repeat(32), evidence_seq: null, at: START };
   central.store.orders.addReport('north-1', { ...report, state: 'refused' }, START);
   central.store.evidence.addReceipt({ origin: 'a', size: 1, root: 'b', line: 'c', stored_at: START });
+  central.store.witness.keepRefused({ origin: 'a', code: 'log_forked', body: 'b', latest: null, at: START });
   db = new Database(join(central.dataDir, 'central.db'));
 });
 afterAll(() => {
@@ -24,7 +25,7 @@ afterAll(() => {
 });
 
 describe('records of Central Command', () => {
-  it.each(['order_audit', 'order_reports', 'bindings', 'certificates', 'documents', 'receipts'])(
+  it.each(['order_audit', 'order_reports', 'bindings', 'certificates', 'documents', 'receipts', 'witness_refusals'])(
     'refuses to change or delete a row of %s, whoever asks the database',
     (table) => {
       const [column] = db.prepare(`SELECT name FROM pragma_table_info('${table}') LIMIT 1`).pluck().all() as string[];
@@ -35,9 +36,10 @@ describe('records of Central Command', () => {
   );
 
   it('refuses a database of a newer version', () => {
+    const version = db.pragma('user_version', { simple: true }) as number;
     db.pragma('user_version = 99');
     expectCode(() => openCentralStore(central.dataDir), 'central_damaged');
-    db.pragma('user_version = 1');
+    db.pragma(`user_version = ${version}`);
   });
 
   it('let one server in at a time, and the next one once it has ended', async () => {

@@ -78,6 +78,9 @@ describe('a log that nobody touched', () => {
       lastAt: NOW + 5,
       odd: { backwards: 0, future: 0 },
       receipts: 0,
+      checkpoints: 0,
+      witnessed: null,
+      ranges: [{ from_seq: 0, to_seq: 6, range: 'unanchored' }],
     });
   });
 
