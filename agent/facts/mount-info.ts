@@ -3,6 +3,10 @@
 export interface Mount {
   readonly mountPoint: string;
   readonly fsType: string;
+  /** Major and minor number of the device, as `254:0`; the major is 0 where the file system has no device of its own. */
+  readonly device: string;
+  /** What was mounted: a device node, a name, or anything else that the file system says. */
+  readonly source: string;
   /** Read-only for this process (its mount namespace may say so while the file system is writable). */
   readonly mountReadOnly: boolean;
   /** The file system itself is read-only, as after an I/O error. */
@@ -21,13 +25,15 @@ export function parseMountInfo(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const fields = line.split(' ');
     const separator = fields.indexOf('-', 6);
-    const [mountPoint, options] = [fields[4], fields[5]];
+    const [device, mountPoint, options] = [fields[2], fields[4], fields[5]];
     const fsType = fields[separator + 1];
-    if (separator < 0 || mountPoint === undefined || fsType === undefined) return [];
+    if (separator < 0 || device === undefined || mountPoint === undefined || fsType === undefined) return [];
     return [
       {
         mountPoint: unescapeOctal(mountPoint),
         fsType,
+        device,
+        source: unescapeOctal(fields[separator + 2] ?? ''),
         mountReadOnly: hasRo(options),
         fileSystemReadOnly: hasRo(fields[separator + 3]),
       },

@@ -1,6 +1,7 @@
 // Facts: what was read from a system, typed, with the time it was read; nothing here judges. A probe that cannot read
 // says why as a fact of its own, and never throws.
 import type { Clock, Exec, ExecResult } from '../system/ports.ts';
+import type { Watch } from './watch.ts';
 
 export const UNREADABLE_REASONS = [
   'missing_tool',
@@ -9,6 +10,8 @@ export const UNREADABLE_REASONS = [
   'too_much_output',
   'unparsable',
   'stale',
+  'untrusted',
+  'not_declared',
   'failed',
 ] as const;
 export type UnreadableReason = (typeof UNREADABLE_REASONS)[number];
@@ -23,6 +26,13 @@ export type Fact<T> =
       readonly detail: string;
       readonly readAt: number;
     };
+
+/** Facts that root's oneshots left as files (root-facts.ts). */
+export interface RootFacts {
+  readonly dir: string;
+  /** The agent that reads: another version may have meant something else by the same words. */
+  readonly agentVersion: string;
+}
 
 /** What probes read from, and what only the running daemon knows. */
 export interface ProbeContext {
@@ -40,14 +50,24 @@ export interface ProbeContext {
   readonly skewMs?: number | null;
   /** What `PRAGMA quick_check` said: `ok` or its complaint; null or absent where nobody asked. */
   readonly databaseCheck?: string | null;
+  /** Facts that root left for this process; absent where only what can be read here counts. */
+  readonly rootFacts?: RootFacts;
+  /** Where the baseline says that probes have to look. */
+  readonly watch?: Watch;
   /** Recorded systems bring their own. */
   readonly procDir?: string;
   readonly runDir?: string;
+  /** Where `/` of the judged system is. */
+  readonly rootDir?: string;
+  readonly sysDir?: string;
+  readonly devDir?: string;
 }
 
 /** Reads one thing. Rejecting is allowed: {@link readFacts} turns it into an unreadable fact. */
 export interface Probe<T> {
   readonly name: string;
+  /** It needs root: a root oneshot reads it so often (seconds), for agents that may not. */
+  readonly asRoot?: { readonly everyS: number };
   read(context: ProbeContext): Promise<T>;
 }
 
@@ -76,6 +96,12 @@ const REASON_OF_STATUS: Readonly<Record<Exclude<ExecResult['status'], 'exited'>,
   signalled: 'failed',
 };
 
+/** How a tool that did not exit by itself is said to be unreadable. */
+export function unreadableResult(tool: string, result: Pick<ExecResult, 'status'>): Unreadable {
+  const reason = result.status === 'exited' ? 'failed' : REASON_OF_STATUS[result.status];
+  return new Unreadable(reason, `${tool}: ${result.status.replaceAll('_', ' ')}`);
+}
+
 /** First line of what a tool complained about, short enough for a detail. */
 function firstLine(output: Buffer): string {
   return output.subarray(0, 400).toString('utf8').trim().split('\n')[0] ?? '';
@@ -85,18 +111,17 @@ function firstLine(output: Buffer): string {
 export async function runTool(
   context: ProbeContext,
   argv: readonly [string, ...string[]],
-  options: { readonly stdin?: string } = {},
+  options: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Buffer> {
   const result = await context.exec.run(argv, {
     deadlineMs: context.deadlineMs,
     maxOutputBytes: PROBE_MAX_OUTPUT_BYTES,
     ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+    ...(options.env === undefined ? {} : { env: options.env }),
     ...(context.signal === undefined ? {} : { signal: context.signal }),
   });
   const tool = argv[0];
-  if (result.status !== 'exited') {
-    throw new Unreadable(REASON_OF_STATUS[result.status], `${tool}: ${result.status.replaceAll('_', ' ')}`);
-  }
+  if (result.status !== 'exited') throw unreadableResult(tool, result);
   if (result.code === 0) return result.stdout;
   const complaint = firstLine(result.stderr);
   // The tools that probes run spell EPERM and EACCES the same way, as LC_ALL=C is set for them.

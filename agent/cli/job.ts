@@ -1,0 +1,49 @@
+// `job [NAME]`: runs a job that takes long or writes, and keeps its result for the probe; without a name, what was kept.
+import { AgentError } from '../errors/agent-error.ts';
+import { EXIT } from '../errors/exit-codes.ts';
+import { closestName } from '../config/closest-name.ts';
+import { JOB_NAMES, readJobResult, type JobName, type JobRun } from '../facts/job-result.ts';
+import { runJob } from '../facts/jobs.ts';
+import type { CliContext } from './deps.ts';
+import { baselineOf, stateDirOf } from './open-state.ts';
+import { print } from './print.ts';
+import { probeContext } from './probe-context.ts';
+
+function jobName(given: string): JobName {
+  const found = JOB_NAMES.find((name) => name === given);
+  if (found !== undefined) return found;
+  const close = closestName(given, JOB_NAMES);
+  throw new AgentError('usage', `there is no job "${given}"`, {
+    remedy: close === null ? `jobs: ${JOB_NAMES.join(', ')}` : `did you mean ${close}?`,
+  });
+}
+
+function lineOf(name: string, run: JobRun): string {
+  const counts = Object.entries(run.counts).map(([key, value]) => `${key} ${value}`);
+  const when = new Date(run.finished_at * 1000).toISOString().slice(0, 19);
+  const why = run.reason === null ? '' : ` (${run.reason})`;
+  return [`${name}: ${run.outcome}${why} at ${when}Z`, ...counts].join(', ');
+}
+
+function list(context: CliContext): number {
+  const stateDir = stateDirOf(context);
+  const jobs = JOB_NAMES.map((name) => ({ name, result: readJobResult(stateDir, name) }));
+  print(context, 'job', { jobs }, () =>
+    jobs.map(({ name, result }) => (result === null ? `${name}: never ran` : lineOf(name, result.last))),
+  );
+  return EXIT.ok;
+}
+
+const EXIT_OF = { proven: EXIT.ok, disproven: EXIT.drift, inconclusive: EXIT.unavailable } as const;
+
+/** Exit 6 when the job found what it looks for not to be so, 3 when it could not tell. */
+export async function job(context: CliContext, names: readonly string[]): Promise<number> {
+  const [given] = names;
+  if (given === undefined) return list(context);
+  const name = jobName(given);
+  const result = await runJob(name, probeContext(context, stateDirOf(context), baselineOf(context)));
+  print(context, 'job', { name, result }, () => [
+    result === null ? `${name}: the baseline declares nothing for it` : lineOf(name, result.last),
+  ]);
+  return result === null ? EXIT.ok : EXIT_OF[result.last.outcome];
+}

@@ -1,0 +1,81 @@
+// What a scheduled job left behind: its last run, and the last run that proved something either way. Jobs are for what
+// takes long or writes; probes read their results.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { AgentError } from '../errors/agent-error.ts';
+import { readFileLimited, writeFileAtomic } from '../system/files.ts';
+import { Unreadable } from './probe.ts';
+
+export const JOB_NAMES = ['backup-check', 'backup-restore-test', 'logging-canary'] as const;
+export type JobName = (typeof JOB_NAMES)[number];
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A closed word of the job, as `locked`. */
+const word = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/));
+
+const jobRun = v.strictObject({
+  /** `proven`: it did what it is for and all is well; `disproven`: it did, and it is not; `inconclusive`: it could not. */
+  outcome: v.picklist(['proven', 'disproven', 'inconclusive']),
+  /** Why not `proven`. */
+  reason: v.nullable(word),
+  /** What it was about, as the id of a repository. */
+  subject: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+  /** Unix seconds. */
+  started_at: count,
+  finished_at: count,
+  counts: v.record(word, count),
+});
+export type JobRun = v.InferOutput<typeof jobRun>;
+
+const jobResult = v.strictObject({
+  schema: v.literal('compliance-agent/job/v1'),
+  job: v.picklist(JOB_NAMES),
+  last: jobRun,
+  /** The last run that was not `inconclusive`; a run that could not tell does not undo what an earlier one proved. */
+  conclusive: v.nullable(jobRun),
+});
+export type JobResult = v.InferOutput<typeof jobResult>;
+
+const MAX_RESULT_BYTES = 64 * 1024;
+/** The folder is the state directory's own; what root writes into it has to be readable by the agent. */
+const RESULT_MODE = 0o644;
+
+const pathOf = (stateDir: string, job: JobName): string => join(stateDir, 'jobs', `${job}.json`);
+
+/** Null where the job never ran. @throws Unreadable, or AgentError of reading files */
+export function readJobResult(stateDir: string, job: JobName): JobResult | null {
+  let bytes: Buffer;
+  try {
+    bytes = readFileLimited(pathOf(stateDir, job), MAX_RESULT_BYTES);
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'file_missing') return null;
+    throw error;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new Unreadable('unparsable', `the result of ${job} is not JSON`, cause);
+  }
+  const parsed = v.safeParse(jobResult, value);
+  if (!parsed.success || parsed.output.job !== job) {
+    throw new Unreadable('unparsable', `the result of ${job} is not of its schema`);
+  }
+  return parsed.output;
+}
+
+/** Keeps the last conclusive run beside the new one. A result that cannot be read is replaced. @throws AgentError of writing */
+export function saveJobRun(stateDir: string, job: JobName, run: JobRun): JobResult {
+  let before: JobResult | null = null;
+  try {
+    before = readJobResult(stateDir, job);
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+  }
+  const conclusive = run.outcome === 'inconclusive' ? (before?.conclusive ?? null) : run;
+  const result: JobResult = { schema: 'compliance-agent/job/v1', job, last: run, conclusive };
+  mkdirSync(join(stateDir, 'jobs'), { recursive: true, mode: 0o755 });
+  writeFileAtomic(pathOf(stateDir, job), `${JSON.stringify(result)}\n`, { mode: RESULT_MODE });
+  return result;
+}
