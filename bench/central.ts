@@ -10,23 +10,29 @@ import { makeCentral, type RunningCentral, type TestCentral } from '../test/supp
 import { checkinRequestOf, type Enrolled } from '../test/support/device.ts';
 import { rowOf, type BenchRow } from './bench-row.ts';
 
-const SIZES = [50, 500] as const;
-const RUNS = 5;
-const CHECKINS_PER_RUN = 500;
+interface Sizes {
+  /** Appliances, small and large. */
+  readonly appliances: readonly [number, number];
+  readonly runs: number;
+  readonly checkinsPerRun: number;
+}
+const FULL: Sizes = { appliances: [50, 500], runs: 5, checkinsPerRun: 500 };
+const SMOKE: Sizes = { appliances: [2, 4], runs: 1, checkinsPerRun: 8 };
 /** Requests in flight: the server has one thread, two keep it busy. */
 const IN_FLIGHT = 2;
 /** Linux USER_HZ. */
 const TICKS_PER_S = 100;
 
-export async function benchCentral(): Promise<BenchRow[]> {
+export async function benchCentral({ smoke = false } = {}): Promise<BenchRow[]> {
+  const sizes = smoke ? SMOKE : FULL;
   const rows: BenchRow[] = [];
   let smallest: number | null = null;
-  for (const size of SIZES) {
-    const measured = await measure(size);
+  for (const size of sizes.appliances) {
+    const measured = await measure(size, sizes);
     const rate = rowOf(`central check-ins, ${size} appliances`, '1/s', measured.rates);
     smallest ??= rate.value;
     rows.push(
-      { ...rate, against: `central check-ins, ${SIZES[0]} appliances`, ratio: rate.value / smallest },
+      { ...rate, against: `central check-ins, ${sizes.appliances[0]} appliances`, ratio: rate.value / smallest },
       rowOf(`central check-in p99, ${size} appliances`, 'ms', measured.p99s),
       rowOf(`central CPU per check-in, ${size} appliances`, 'ms', measured.cpus),
     );
@@ -40,14 +46,14 @@ interface Measured {
   readonly cpus: readonly number[];
 }
 
-async function measure(size: number): Promise<Measured> {
+async function measure(size: number, { runs, checkinsPerRun }: Sizes): Promise<Measured> {
   const central = await makeCentral();
   try {
     const appliances = await bindAll(central, size);
     const server = await central.serve('--log-level', 'error');
     const clients = await connectAll(central, server, appliances);
     const results: { rate: number; p99: number; cpu: number }[] = [];
-    for (let run = 0; run <= RUNS; run++) results.push(await oneRun(server, clients));
+    for (let run = 0; run <= runs; run++) results.push(await oneRun(server, clients, checkinsPerRun));
     await Promise.all(clients.map(({ client }) => client.destroy()));
     // The first run warms up connections and the compiler.
     const kept = results.slice(1);
@@ -89,8 +95,9 @@ async function connectAll(central: TestCentral, server: RunningCentral, applianc
 async function oneRun(
   server: RunningCentral,
   clients: readonly Connected[],
+  checkinsPerRun: number,
 ): Promise<{ rate: number; p99: number; cpu: number }> {
-  const bodies = Array.from({ length: CHECKINS_PER_RUN }, (_, i) => {
+  const bodies = Array.from({ length: checkinsPerRun }, (_, i) => {
     const connected = clients[i % clients.length] as Connected;
     return { connected, body: bodyOf(connected.me) };
   });
@@ -108,9 +115,9 @@ async function oneRun(
   const seconds = (performance.now() - start) / 1_000;
   const sorted = times.sort((a, b) => a - b);
   return {
-    rate: CHECKINS_PER_RUN / seconds,
+    rate: checkinsPerRun / seconds,
     p99: sorted[Math.floor(sorted.length * 0.99)] as number,
-    cpu: ((cpuSeconds(server) - cpuBefore) / CHECKINS_PER_RUN) * 1_000,
+    cpu: ((cpuSeconds(server) - cpuBefore) / checkinsPerRun) * 1_000,
   };
 }
 
