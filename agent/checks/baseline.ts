@@ -1,14 +1,17 @@
 // The baseline: the declared desired state that checks judge by. Data; every threshold lives there.
 import * as v from 'valibot';
 import { int, name, sha256Hex, text, version } from '../wire/schemas/primitives.ts';
+import { avEdrBaseline } from './baseline-av-edr.ts';
+import { backupBaseline } from './baseline-backup.ts';
+import { encryptionBaseline } from './baseline-encryption.ts';
+import { loggingBaseline } from './baseline-logging.ts';
+import { patchingBaseline } from './baseline-patching.ts';
 import { parseDataFile } from './data-file.ts';
+import { expectedNone } from './expected-none.ts';
 
 const percent = int(1, 100);
 /** One leap second is seen as 1,000; a day is not a skew but a wrong clock all the same. */
 const milliseconds = int(1, 86_400_000);
-
-/** The check does not apply on such systems, and the baseline says why. */
-const expectedNone = v.strictObject({ expected: v.literal('none'), reason: text(200) });
 
 const listener = v.strictObject({
   protocol: v.picklist(['tcp', 'udp']),
@@ -86,6 +89,11 @@ const baselineSchema = v.strictObject({
     disk: v.optional(v.variant('expected', [disk, expectedNone])),
     firewall: v.optional(v.variant('expected', [firewall, expectedNone])),
     self: v.optional(v.variant('expected', [self, expectedNone])),
+    av_edr: v.optional(v.variant('expected', [avEdrBaseline, expectedNone])),
+    backup: v.optional(v.variant('expected', [backupBaseline, expectedNone])),
+    encryption: v.optional(v.variant('expected', [encryptionBaseline, expectedNone])),
+    logging: v.optional(v.variant('expected', [loggingBaseline, expectedNone])),
+    patching: v.optional(v.variant('expected', [patchingBaseline, expectedNone])),
   }),
 });
 type BaselineFile = v.InferOutput<typeof baselineSchema>;

@@ -97,6 +97,8 @@ const REASON_SENTENCES = {
   too_much_output: 'there was more output than a probe takes',
   unparsable: 'the output is not what the tool documents',
   stale: 'the last reading is too old',
+  untrusted: 'others than root could have written the reading',
+  not_declared: 'the baseline does not say where to look',
   failed: 'the reading failed',
 } as const;
 

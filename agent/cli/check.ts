@@ -81,7 +81,7 @@ export async function check(
   const names = [...new Set(checks.flatMap((one) => one.probes))];
   const findings = judgeAll({
     checks,
-    facts: await readFacts(names, probeContext(context, stateDir)),
+    facts: await readFacts(names, probeContext(context, stateDir, baseline)),
     baseline,
     controls: [...controls],
     waivers: signed.waivers,

@@ -4,8 +4,9 @@ import { EXIT } from '../errors/exit-codes.ts';
 import { closestName } from '../config/closest-name.ts';
 import { PROBE_NAMES, type FactSet, type ProbeName } from '../facts/probes.ts';
 import { readFacts } from '../facts/read-facts.ts';
+import { writeRootFact } from '../facts/root-facts.ts';
 import type { CliContext } from './deps.ts';
-import { stateDirOf } from './open-state.ts';
+import { baselineOf, stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
 import { probeContext } from './probe-context.ts';
 import { harmless, painter } from './style.ts';
@@ -23,9 +24,26 @@ export function probeNames(names: readonly string[]): ProbeName[] {
   });
 }
 
-export async function facts(context: CliContext, names: readonly string[]): Promise<number> {
+/** Reads here and nowhere else: what root left earlier must not be handed on as new. */
+async function write(context: CliContext, asked: readonly ProbeName[], dir: string): Promise<number> {
+  const { rootFacts: _, ...here } = probeContext(context, stateDirOf(context), baselineOf(context));
+  const read: FactSet = await readFacts(asked, here);
+  const written = asked.flatMap((name) => read[name] ?? []);
+  for (const fact of written) writeRootFact(dir, fact, context.build.version);
+  const rows = written.map((fact) => ({ name: fact.probe, status: fact.status }));
+  print(context, 'facts', { written: rows }, () => rows.map(({ name, status }) => `${name}: ${status}`));
+  return EXIT.ok;
+}
+
+/** With `--write DIR` as `<DIR>/<name>.json` for an agent that may not read them itself. */
+export async function facts(
+  context: CliContext,
+  names: readonly string[],
+  options: { write?: string } = {},
+): Promise<number> {
   const asked = probeNames(names);
-  const read: FactSet = await readFacts(asked, probeContext(context, stateDirOf(context)));
+  if (options.write !== undefined) return write(context, asked, options.write);
+  const read: FactSet = await readFacts(asked, probeContext(context, stateDirOf(context), baselineOf(context)));
   const paint = painter(context.stdout, context.env);
   print(context, 'facts', { facts: read }, () =>
     asked.flatMap((name) => {

@@ -1,5 +1,6 @@
 // The state directory as the command line sees it: the configuration says where it is, and the store is opened to read.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import type { LoadedBaseline } from '../checks/baseline.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openStore, type EnrolledIdentity, type Store } from '../store/open-store.ts';
 import type { CliContext } from './deps.ts';
@@ -7,6 +8,12 @@ import type { CliContext } from './deps.ts';
 /** `--state`, else `state_dir` of the configuration. */
 export function stateDirOf(context: CliContext): string {
   return context.stateDir ?? loadConfig(context.configPath).config.state_dir;
+}
+
+/** The baseline that the configuration names; with `--state` the one that ships with the agent. */
+export function baselineOf(context: CliContext): LoadedBaseline {
+  const path = context.stateDir === null ? loadConfig(context.configPath).config.baseline_path : null;
+  return context.loadChecks(path).baseline;
 }
 
 /** Calls `fn` with the store opened read-only and closes it in any case. */

@@ -3,16 +3,13 @@ import { readFacts } from '../facts/read-facts.ts';
 import type { Check } from '../checks/check.ts';
 import { CHECKS } from '../checks/registry.ts';
 import { judgeAll } from '../checks/judge-all.ts';
-import { watchOf } from '../checks/watch.ts';
 import { activeWaivers } from '../trust/policy.ts';
 import { isListed } from '../trust/content-list.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
-
-/** Each probe has this long; the checks' stage as a whole twice that (design: 10 s each, in parallel). */
-export const PROBE_DEADLINE_MS = 10_000;
+import { daemonProbeContext } from './probe-context.ts';
 
 /** The appliance itself, as a target of its own checks. */
 export const APPLIANCE_TARGET = 'appliance';
@@ -37,18 +34,7 @@ export async function runChecks(
 ): Promise<ChecksRun> {
   const { state, clock } = context;
   const probes = [...new Set(checks.flatMap((check) => check.probes))];
-  const facts = await readFacts(probes, {
-    exec: context.exec,
-    clock,
-    stateDir: context.config.state_dir,
-    keyFiles: [...context.keyFiles],
-    pid: process.pid,
-    deadlineMs: PROBE_DEADLINE_MS,
-    watch: watchOf(context.checks.baseline),
-    signal,
-    databaseCheck: databaseCheck(context),
-    skewMs: state.clockOffsetMs === null ? null : -state.clockOffsetMs,
-  });
+  const facts = await readFacts(probes, daemonProbeContext(context, signal));
   signal.throwIfAborted();
   const now = nowSeconds(clock);
   const trust = state.enrolled?.trust;
@@ -68,17 +54,6 @@ export async function runChecks(
   for (const finding of findings) state.findings.set(`${finding.target.id}/${finding.check.id}`, finding);
   const recorded = state.enrolled?.recorder.recordFindings(findings);
   return { findings, changed: recorded?.changed ?? [] };
-}
-
-/** SQLite's check reads the whole file, so it is asked once at start and then once a day. */
-const DATABASE_CHECK_EVERY_MS = 86_400_000;
-
-function databaseCheck({ state, store, clock }: DaemonContext): string {
-  const now = clock.monoMs();
-  if (state.databaseCheck === null || now - state.databaseCheck.atMs >= DATABASE_CHECK_EVERY_MS) {
-    state.databaseCheck = { said: store.pragmaCheck(), atMs: now };
-  }
-  return state.databaseCheck.said;
 }
 
 /** Checks whose time has come: `lastRun` holds monotonic milliseconds by check id. Pure. */

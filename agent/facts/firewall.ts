@@ -40,6 +40,7 @@ function assertMayRead(context: ProbeContext): void {
 
 export const firewallProbe: Probe<FirewallFacts> = {
   name: 'firewall',
+  asRoot: { everyS: 600 },
   async read(context) {
     assertMayRead(context);
     const ruleset = readRuleset((await runTool(context, ['nft', '-j', 'list', 'ruleset'])).toString('utf8'));

@@ -1,6 +1,7 @@
 // Reads several facts at once. One probe that hangs, fails or is missing costs its own fact and nothing else.
 import { AgentError } from '../errors/agent-error.ts';
 import { Unreadable, type Fact, type Probe, type ProbeContext, type UnreadableReason } from './probe.ts';
+import { readRootFact } from './root-facts.ts';
 import { PROBES, type FactSet, type FactValues, type ProbeName } from './probes.ts';
 
 /** A probe's own tools have the deadline; this one is for what does not obey it (a dead network mount). */
@@ -30,8 +31,7 @@ function withDeadline<T>(work: Promise<T>, context: ProbeContext): Promise<T> {
   });
 }
 
-/** Reads one probe; whatever goes wrong becomes an unreadable fact. */
-export async function readFact<T>(probe: Probe<T>, context: ProbeContext): Promise<Fact<T>> {
+async function readHere<T>(probe: Probe<T>, context: ProbeContext): Promise<Fact<T>> {
   const base = { probe: probe.name, readAt: Math.floor(context.clock.wallMs() / 1000) };
   try {
     if (context.signal?.aborted === true) throw new Unreadable('timeout', 'stopped');
@@ -42,6 +42,17 @@ export async function readFact<T>(probe: Probe<T>, context: ProbeContext): Promi
     const detail = error instanceof Error ? error.message : String(error);
     return { status: 'unreadable', ...base, reason: reasonOf(error), detail };
   }
+}
+
+/** Not allowed, or not equipped: what root read may stand in. A reading that was tried and failed stays a failure. */
+const MAY_STAND_IN: ReadonlySet<UnreadableReason> = new Set(['denied', 'missing_tool']);
+
+/** Reads one probe, here or from what root left; whatever goes wrong becomes an unreadable fact. */
+export async function readFact<T>(probe: Probe<T>, context: ProbeContext): Promise<Fact<T>> {
+  const fact = await readHere(probe, context);
+  if (fact.status === 'read' || !MAY_STAND_IN.has(fact.reason)) return fact;
+  if (probe.asRoot === undefined || context.rootFacts === undefined) return fact;
+  return readRootFact(probe, probe.asRoot.everyS, context.rootFacts, fact.readAt) ?? fact;
 }
 
 async function readOne<N extends ProbeName>(name: N, context: ProbeContext): Promise<[N, Fact<FactValues[N]>]> {

@@ -4,7 +4,8 @@ import { paramsOf } from '../../guards/order-params.ts';
 import type { Finding } from '../../wire/schemas/finding.ts';
 import type { Order } from '../../wire/schemas/order.ts';
 import type { DaemonContext } from '../context.ts';
-import { ALL_CHECKS, PROBE_DEADLINE_MS, runChecks } from '../run-checks.ts';
+import { PROBE_DEADLINE_MS } from '../probe-context.ts';
+import { ALL_CHECKS, runChecks } from '../run-checks.ts';
 
 export function runCheckHandler(context: DaemonContext): OrderHandler {
   const asked = (order: Order) => {

@@ -1,6 +1,7 @@
 // Runs the checks whose cadence has come, enrolled or not: a box that waits for confirmation checks and shows already.
 import type { DaemonContext } from '../context.ts';
-import { ALL_CHECKS, dueChecks, PROBE_DEADLINE_MS, runChecks } from '../run-checks.ts';
+import { PROBE_DEADLINE_MS } from '../probe-context.ts';
+import { ALL_CHECKS, dueChecks, runChecks } from '../run-checks.ts';
 import type { Stage } from '../stage.ts';
 
 /** How often it is looked whether a check is due. */
