@@ -17,20 +17,22 @@ export const START = 1_790_000_000;
 export interface InProcessCentral extends Central {
   readonly dataDir: string;
   readonly keysDir: string;
-  /** Seconds that have gone by since START. */
+  /** Moves its clock. */
   advance(seconds: number): void;
+  close(): void;
   /** Closes and opens it again, as a restart does. */
   reopen(): Promise<InProcessCentral>;
   remove(): void;
 }
 
-export async function makeInProcessCentral(): Promise<InProcessCentral> {
+/** @param startAt its first moment; a real one where real TLS is to judge certificates */
+export async function makeInProcessCentral(startAt = START): Promise<InProcessCentral> {
   const dir = mkdtempSync(join(tmpdir(), 'central-unit-'));
   const [dataDir, keysDir] = [join(dir, 'data'), join(dir, 'keys')];
   const persons = [{ id: 'jane', name: 'Jane' }];
-  const made = { partnerId: 'acme', logDomain: 'acme.internal', direct: false, persons, now: START };
+  const made = { partnerId: 'acme', logDomain: 'acme.internal', direct: false, persons, now: startAt };
   await createCentral({ dataDir, keysDir, ...made });
-  let now = START;
+  let now = startAt;
   const start = async (): Promise<InProcessCentral> => {
     const central = await openCentral(dataDir, { now: () => now });
     return {
@@ -49,7 +51,7 @@ export async function makeInProcessCentral(): Promise<InProcessCentral> {
     };
   };
   const central = await start();
-  central.store.appliances.addSite({ site_id: 'north', customer_id: 'clinic' }, START);
+  central.store.appliances.addSite({ site_id: 'north', customer_id: 'clinic' }, startAt);
   return central;
 }
 
