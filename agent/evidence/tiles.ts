@@ -22,20 +22,40 @@ export function completeTiles(store: Store, epoch: number): void {
 }
 
 function addTile(store: Store, epoch: number, n: number): void {
-  const leaves = store.entries.leaves(epoch, n * TILE_HASHES, TILE_HASHES);
-  if (leaves.length !== TILE_HASHES * HASH_BYTES) throw damaged(epoch, 0, n);
+  const leaves = leavesOf(store, epoch, n);
   store.tiles.put(epoch, 0, n, leaves);
   let [hash, index] = [tileRoot(leaves), n];
   for (let level = 1; ; level += 1) {
     const tile = Math.floor(index / TILE_HASHES);
     const held = index % TILE_HASHES;
     const begun = held === 0 ? Buffer.alloc(0) : store.tiles.get(epoch, level, tile);
-    if (begun?.length !== held * HASH_BYTES) throw damaged(epoch, level, tile);
-    const hashes = Buffer.concat([begun, hash]);
+    const hashes =
+      begun?.length === held * HASH_BYTES
+        ? Buffer.concat([begun, hash])
+        : tileFromBelow(store, epoch, level, tile, held + 1);
     store.tiles.put(epoch, level, tile, hashes);
     if (hashes.length < TILE_HASHES * HASH_BYTES) return;
     [hash, index] = [tileRoot(hashes), tile];
   }
+}
+
+function leavesOf(store: Store, epoch: number, n: number): Buffer {
+  const leaves = store.entries.leaves(epoch, n * TILE_HASHES, TILE_HASHES);
+  if (leaves.length !== TILE_HASHES * HASH_BYTES) throw damaged(epoch, 0, n);
+  return leaves;
+}
+
+/** A tile that is gone is no reason to write no more entries: what lies below makes it again. */
+function tileFromBelow(store: Store, epoch: number, level: number, n: number, count: number): Buffer {
+  const roots = Array.from({ length: count }, (_, i) => {
+    const below = n * TILE_HASHES + i;
+    const kept = store.tiles.get(epoch, level - 1, below);
+    if (kept?.length === TILE_HASHES * HASH_BYTES) return tileRoot(kept);
+    return tileRoot(
+      level === 1 ? leavesOf(store, epoch, below) : tileFromBelow(store, epoch, level - 1, below, TILE_HASHES),
+    );
+  });
+  return Buffer.concat(roots);
 }
 
 function damaged(epoch: number, level: number, n: number): AgentError {
