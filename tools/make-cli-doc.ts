@@ -16,6 +16,7 @@ export const VERBS = [
   'evidence list',
   'evidence show',
   'evidence verify',
+  'evidence checkpoints',
   'orders',
   'config check',
   'config show',

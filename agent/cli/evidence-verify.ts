@@ -9,6 +9,7 @@ import { readFileLimited } from '../system/files.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { createLogVerifier } from '../verify/log-verifier.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
+import { splitNotes } from '../wire/note-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
@@ -21,11 +22,13 @@ export interface VerifyOptions {
   readonly root?: string;
   readonly rootSha256?: string;
   readonly receipts?: string;
+  readonly checkpoints?: string;
   readonly secondOpinion?: boolean;
 }
 
 const MAX_ROOTS_BYTES = 8 * 1_024 * 1_024;
 const MAX_RECEIPTS_BYTES = 64 * 1_024 * 1_024;
+const MAX_CHECKPOINTS_BYTES = 64 * 1_024 * 1_024;
 const PAGE = { maxEntries: 500, maxBytes: 4 * 1_024 * 1_024 };
 
 const linesOf = (path: string, maxBytes: number): string[] =>
@@ -35,11 +38,16 @@ const linesOf = (path: string, maxBytes: number): string[] =>
     .map((line) => line.replace(/\r$/, ''))
     .filter((line) => line !== '');
 
+/** Notes one after the other, an empty line between them (docs/formats/checkpoint.md). */
+const readNotes = (path: string): string[] =>
+  splitNotes(readFileLimited(path, MAX_CHECKPOINTS_BYTES).toString('utf8'), path);
+
 interface Job {
   readonly source: string;
   readonly lines: Iterable<string>;
   readonly total: number | null;
   readonly receipts: readonly Opened<'receipt'>[];
+  readonly checkpoints: readonly string[];
 }
 
 function verifyLog(job: Job, chain: RootChain, o: VerifyOptions, now: number, progress: Progress): VerifiedLog {
@@ -47,6 +55,7 @@ function verifyLog(job: Job, chain: RootChain, o: VerifyOptions, now: number, pr
     root: chain.current.root,
     earlierRoots: chain.earlier,
     receipts: job.receipts,
+    checkpoints: job.checkpoints,
     secondOpinion: o.secondOpinion === true,
     now,
   });
@@ -82,11 +91,13 @@ function verifyFiles(context: CliContext, path: string, o: VerifyOptions): { cha
   const chain = rootChain(linesOf(rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, rootFile);
   const receipts =
     o.receipts === undefined ? [] : receiptsFrom(linesOf(o.receipts, MAX_RECEIPTS_BYTES), chain, o.receipts);
+  const checkpoints = o.checkpoints === undefined ? [] : readNotes(o.checkpoints);
   const progress = createProgress(context, 'verified entries');
   const lines = (function* all() {
     for (const file of files) yield* readLines(file);
   })();
-  const logs = [verifyLog({ source: path, lines, total: null, receipts }, chain, o, nowSeconds(context), progress)];
+  const job = { source: path, lines, total: null, receipts, checkpoints };
+  const logs = [verifyLog(job, chain, o, nowSeconds(context), progress)];
   progress.end();
   return { chain, logs };
 }
@@ -107,7 +118,8 @@ async function verifyStore(context: CliContext, o: VerifyOptions): Promise<{ cha
       const source = epochs.length === 1 ? dir : `${dir}, epoch ${epoch}`;
       const { size } = store.entries.state(epoch);
       const progress = createProgress(context, 'verified entries');
-      const job = { source, lines: storeLines(store, epoch), total: size, receipts };
+      const checkpoints = store.checkpoints.all(origin).map((row) => row.note);
+      const job = { source, lines: storeLines(store, epoch), total: size, receipts, checkpoints };
       const log = verifyLog(job, chain, o, nowSeconds(context), progress);
       progress.end();
       return log;

@@ -73,7 +73,15 @@ function addVerbs(program: Command, verb: Verb): void {
       'trust roots, one per line, oldest first (default: root.json beside the evidence, or the stored ones)',
     )
     .option('--receipts <file>', 'receipts of Central Command, one per line: the log must reach them')
+    .option('--checkpoints <file>', 'checkpoints of the log, as `evidence checkpoints` writes them: it must reach them')
     .option('--second-opinion', 'check each signature with a second implementation (much slower)');
+  verb(
+    evidence,
+    'checkpoints',
+    'checkpoints of the local log that the witness cosigned, oldest first',
+    async (context, _args, options) =>
+      (await import('./evidence-checkpoints.ts')).evidenceCheckpoints(context, options),
+  ).addOption(epochOption());
 
   verb(program, 'orders', 'orders and refusals, newest first', async (context, _args, options) =>
     (await import('./orders.ts')).orders(context, options),

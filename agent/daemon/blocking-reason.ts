@@ -1,4 +1,6 @@
 // The one reason that keeps the appliance from all its work, most basic first. Pure.
+import { CODES } from '../errors/codes.ts';
+import type { Uplink } from '../uplink/create-uplink.ts';
 import type { AgentState, Blocked } from './agent-state.ts';
 
 /** A wall clock this far from the signed time is named as the reason: certificates and windows depend on it. */
@@ -7,10 +9,21 @@ const CLOCK_FAR_OFF_MS = 120_000;
 type Inputs = Pick<
   AgentState,
   'lifecycle' | 'enrolment' | 'checkinError' | 'uploadError' | 'clockOffsetMs' | 'timeWentBack'
->;
+> & {
+  readonly enrolled: { readonly uplink: Pick<Uplink, 'conflict'> } | null;
+};
 
 export function blockingReason(state: Inputs): Blocked | null {
   if (state.enrolment !== null) return state.enrolment;
+  const conflict = state.enrolled?.uplink.conflict() ?? null;
+  if (conflict !== null) {
+    const { code, sentence } = conflict;
+    return {
+      code,
+      sentence: `${sentence} It goes on observing and takes only reading orders.`,
+      remedy: CODES[code].remedy,
+    };
+  }
   if (state.checkinError !== null) {
     const { code, message, remedy } = state.checkinError;
     return { code, sentence: `Central Command gave no usable answer: ${message}.`, remedy };
