@@ -33,14 +33,14 @@ function serviceProblems(read: LoggingFacts, declared: LoggingBaseline): Problem
   if (read.storage === 'none') {
     problems.push({
       sentence: 'the journal keeps nothing',
-      remedy: 'let journald store what it gets (Storage= in journald.conf)',
+      remedy: 'let journald store what it gets, in its configuration below /etc/systemd',
       severity: 'critical',
     });
   }
   if (read.storage === 'volatile' && declared.persistent_required) {
     problems.push({
       sentence: 'the journal is in memory and lost at a restart',
-      remedy: 'set Storage=persistent in journald.conf, and check that /var/log/journal can be written',
+      remedy: 'let journald store on disk, and check that /var/log/journal can be written',
       severity: 'medium',
     });
   }
@@ -59,14 +59,14 @@ function contentProblems(read: LoggingFacts, declared: LoggingBaseline): Problem
   if (read.suppressed > declared.suppressed_messages) {
     problems.push({
       sentence: `journald dropped ${read.suppressed} messages in 24 hours (limit ${declared.suppressed_messages})`,
-      remedy: 'find the service that floods the log (journalctl _TRANSPORT=driver), or raise its RateLimitBurst',
+      remedy: 'find the service that floods the log and quieten it, or raise its rate limit',
       severity: 'medium',
     });
   }
   if (read.usedMib > declared.journal_mib) {
     problems.push({
       sentence: `the journal takes ${read.usedMib} MiB (limit ${declared.journal_mib} MiB)`,
-      remedy: 'set SystemMaxUse in journald.conf',
+      remedy: 'give journald a limit of room, in its configuration below /etc/systemd',
       severity: 'low',
     });
   }
@@ -81,7 +81,7 @@ function canaryProblems(canary: CanaryFacts, declared: LoggingBaseline): Problem
         canary.outcome === 'not_seen'
           ? 'the canary was written to the log and could not be read back'
           : 'the canary could not be written to the log',
-      remedy: 'check journald: systemctl status systemd-journald, journalctl --verify',
+      remedy: 'read the status of systemd-journald.service, and verify the journal with journalctl',
       severity: 'critical',
     });
   }
