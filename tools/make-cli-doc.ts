@@ -12,6 +12,7 @@ export const VERBS = [
   '',
   'run',
   'status',
+  'doctor',
   'check',
   'evidence list',
   'evidence show',
