@@ -1,6 +1,7 @@
 // Everything that orders are judged by at this moment.
 import type { AcceptanceContext } from '../guards/order-verdict.ts';
 import type { OrderKind } from '../wire/schemas/order.ts';
+import { authorisationsSeen } from '../orders/authorisations-seen.ts';
 import { timeT } from '../trust/signed-time.ts';
 import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
@@ -20,7 +21,7 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
   const nowT = timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
   return {
     root: trust.root().root,
-    revokedKeyids: new Set(),
+    revokedKeyids: trust.revokedKeyids(),
     partnerId: identity.partnerId,
     siteId: identity.siteId,
     applianceId: identity.applianceId,
@@ -33,6 +34,7 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
     clockSound: state.findings.get('appliance/clock')?.result === 'pass',
     readOnly: state.timeWentBack || enrolled.uplink.conflict() !== null,
     usedAuthorisations: new Set(store.orders.usedAuthorisations()),
+    authorisationsSeen: authorisationsSeen(store),
     supportedKinds: SUPPORTED_KINDS,
     maxLifetimeS: context.config.order_ttl_s,
   };

@@ -2,7 +2,7 @@
 import type { AgentError } from '../errors/agent-error.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import type { Recorder } from '../evidence/recorder.ts';
-import type { HttpsClient } from '../https/client.ts';
+import type { SwappableClient } from '../https/swappable-client.ts';
 import type { EnrolledIdentity } from '../store/open-store.ts';
 import type { Lifecycle } from '../system/status-file.ts';
 import type { Uplink } from '../uplink/create-uplink.ts';
@@ -16,7 +16,8 @@ export interface Enrolled {
   readonly trust: TrustState;
   readonly evidence: EvidenceLog;
   readonly recorder: Recorder;
-  readonly https: HttpsClient;
+  /** To Central Command, with the certificate that is held. */
+  readonly https: SwappableClient;
   readonly uplink: Uplink;
 }
 
@@ -50,6 +51,8 @@ export interface AgentState {
   /** Set by a good check-in, cleared by a failed one. */
   checkinError: AgentError | null;
   checkinFailures: number;
+  /** Why a new certificate could not be had; null when none was needed or it was. */
+  certificateError: AgentError | null;
   uploadError: AgentError | null;
   /** Central's interval, where an answer set one. */
   checkinIntervalS: number | null;
@@ -69,6 +72,7 @@ export const initialState = (): AgentState => ({
   timeWentBack: false,
   checkinError: null,
   checkinFailures: 0,
+  certificateError: null,
   uploadError: null,
   checkinIntervalS: null,
 });

@@ -1,5 +1,6 @@
 // The one reason that keeps the appliance from all its work, most basic first. Pure.
-import { CODES } from '../errors/codes.ts';
+import type { AgentError } from '../errors/agent-error.ts';
+import { CODES, type ErrorCode } from '../errors/codes.ts';
 import type { Uplink } from '../uplink/create-uplink.ts';
 import type { AgentState, Blocked } from './agent-state.ts';
 
@@ -8,7 +9,7 @@ const CLOCK_FAR_OFF_MS = 120_000;
 
 type Inputs = Pick<
   AgentState,
-  'lifecycle' | 'enrolment' | 'checkinError' | 'uploadError' | 'clockOffsetMs' | 'timeWentBack'
+  'lifecycle' | 'enrolment' | 'checkinError' | 'certificateError' | 'uploadError' | 'clockOffsetMs' | 'timeWentBack'
 > & {
   readonly enrolled: { readonly uplink: Pick<Uplink, 'conflict'> } | null;
 };
@@ -23,6 +24,16 @@ export function blockingReason(state: Inputs): Blocked | null {
       sentence: `${sentence} It goes on observing and takes only reading orders.`,
       remedy: CODES[code].remedy,
     };
+  }
+  if (state.checkinError !== null && isRefusal(state.checkinError, 'appliance_revoked')) {
+    const reason = state.checkinError.details['reason'];
+    const { remedy } = CODES.appliance_revoked;
+    const why = typeof reason === 'string' ? `: ${reason}` : '';
+    return { code: 'appliance_revoked', sentence: `Central Command has revoked this appliance${why}.`, remedy };
+  }
+  if (state.checkinError !== null && state.certificateError !== null) {
+    const { code, message, remedy } = state.certificateError;
+    return { code, sentence: `The certificate of this appliance could not be replaced: ${message}.`, remedy };
   }
   if (state.checkinError !== null) {
     const { code, message, remedy } = state.checkinError;
@@ -49,3 +60,6 @@ export function blockingReason(state: Inputs): Blocked | null {
   }
   return null;
 }
+
+const isRefusal = (error: AgentError, code: ErrorCode): boolean =>
+  error.code === 'http_refused' && error.details['problem_code'] === code;

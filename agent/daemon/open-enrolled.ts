@@ -1,11 +1,12 @@
 // Puts together what exists only after enrolment: the documents in force, the log, the recorder, the connection.
 import { createEvidenceLog } from '../evidence/log.ts';
 import { createRecorder } from '../evidence/recorder.ts';
-import { createHttpsClient } from '../https/client.ts';
+import { swappableClient } from '../https/swappable-client.ts';
 import type { EnrolledIdentity } from '../store/open-store.ts';
 import { openBinding } from '../trust/binding.ts';
 import { createUplink } from '../uplink/create-uplink.ts';
 import type { Enrolled } from './agent-state.ts';
+import { centralClient } from './central-client.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
 import { ALL_CHECKS, APPLIANCE_TARGET } from './run-checks.ts';
@@ -34,12 +35,7 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
       cadence_s: config.checks_interval_s ?? check.cadenceS,
     })),
   );
-  const https = createHttpsClient({
-    baseUrl: config.central_url ?? identity.centralUrl,
-    caPem: identity.caPem,
-    caPins: identity.caPins,
-    clientCert: { certPem: identity.certificatePem, keyPem: keys.tlsKeyPem },
-  });
+  const https = swappableClient(centralClient(context, identity, identity.certificatePem));
   const uplink = createUplink({
     store,
     https,
@@ -48,6 +44,7 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
     signer: keys.signer,
     identity,
     root: () => trust.root(),
+    revokedKeyids: () => trust.revokedKeyids(),
     agentVersion: build.version,
     nixosRevision: build.nixosRevision,
     log: context.log,

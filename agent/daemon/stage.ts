@@ -2,7 +2,16 @@
 import type { ErrorCode } from '../errors/codes.ts';
 import { jittered } from '../guards/jitter.ts';
 
-export const STAGE_NAMES = ['control', 'enrol', 'checkin', 'orders', 'checks', 'evidence', 'upload'] as const;
+export const STAGE_NAMES = [
+  'control',
+  'enrol',
+  'certificate',
+  'checkin',
+  'orders',
+  'checks',
+  'evidence',
+  'upload',
+] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** What a run asks of its schedule; nothing means the usual interval. */

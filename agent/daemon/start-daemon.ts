@@ -19,6 +19,7 @@ import type { Cycle } from './cycle.ts';
 import { loadChecks } from './load-checks.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { orderDeps } from './order-deps.ts';
+import { certificateStage } from './stages/certificate-stage.ts';
 import { checkinStage } from './stages/checkin-stage.ts';
 import { checksStage } from './stages/checks-stage.ts';
 import { controlStage } from './stages/control-stage.ts';
@@ -104,6 +105,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
     [
       controlStage(context),
       enrolStage(context),
+      certificateStage(context),
       checkinStage(context),
       ordersStage(context),
       checksStage(context),

@@ -2,17 +2,26 @@
 import { isAgentError } from '../errors/agent-error.ts';
 import type { Store } from '../store/open-store.ts';
 import { AgentError } from '../errors/agent-error.ts';
-import { openContentList } from '../trust/content-list.ts';
+import { openContentList, rulesetDigest } from '../trust/content-list.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { openPolicy } from '../trust/policy.ts';
+import { openRevocations, revokedKeyids } from '../trust/revocations.ts';
 import type { PinnedRoot } from '../trust/root.ts';
 import { parseRoot } from '../trust/root.ts';
+import { maxLineBytes, parseDocument } from '../wire/document.ts';
+import { parseEnvelope } from '../wire/dsse.ts';
+import type { Revocations } from '../wire/schemas/root.ts';
 
 export interface TrustState {
   root(): PinnedRoot;
   /** Null before the first content list, or when the one in the store does not verify any more. */
   content(): Opened<'contentList'> | null;
   policy(): Opened<'sitePolicy'> | null;
+  /** Of the content list in force, counted once: every entry carries it. */
+  rulesetDigest(): string | null;
+  /** Version of the revocations in force; null before the first. */
+  revocationsVersion(): number | null;
+  revokedKeyids(): ReadonlySet<string>;
   /** Why a stored document is not in force, in plain sentences. */
   problems(): readonly string[];
   /** Reads the store again. */
@@ -26,11 +35,31 @@ export function loadTrustState(store: Store, siteId: string): TrustState {
     root: () => loaded.root,
     content: () => loaded.content,
     policy: () => loaded.policy,
+    rulesetDigest: () => loaded.ruleset,
+    revocationsVersion: () => loaded.revocations?.version ?? null,
+    revokedKeyids: () => loaded.revoked,
     problems: () => loaded.problems,
     reload() {
       loaded = load(store, siteId);
     },
   };
+}
+
+/**
+ * Revocations only ever take trust away, so a list that was accepted goes on counting where its own signers have been
+ * replaced by a new root since; dropping it would make revoked keys good again.
+ */
+function loadRevocations(store: Store, root: PinnedRoot, problems: string[]): Revocations | null {
+  const row = store.trust.document('revocations');
+  if (row === null) return null;
+  try {
+    return openRevocations(root.root, row.line, { currentVersion: 0 }).value;
+  } catch (error) {
+    if (!isAgentError(error)) throw error;
+    problems.push(`The stored revocations do not verify and count all the same: ${error.message}.`);
+  }
+  const { payload } = parseEnvelope(row.line, { maxBytes: maxLineBytes('revocations'), place: 'stored revocations' });
+  return parseDocument('revocations', payload, 'stored revocations');
 }
 
 function load(store: Store, siteId: string) {
@@ -51,7 +80,11 @@ function load(store: Store, siteId: string) {
       return null;
     }
   };
-  const content = open('content', (line) => openContentList(root.root, line, { currentVersion: 0 }));
-  const policy = open('policy', (line) => openPolicy(root.root, line, { siteId, currentVersion: 0 }));
-  return { root, content, policy, problems };
+  const revocations = loadRevocations(store, root, problems);
+  const revoked = revokedKeyids(revocations);
+  const options = { currentVersion: 0, revokedKeyids: revoked };
+  const content = open('content', (line) => openContentList(root.root, line, options));
+  const policy = open('policy', (line) => openPolicy(root.root, line, { ...options, siteId }));
+  const ruleset = rulesetDigest(content?.value ?? null);
+  return { root, revocations, revoked, content, policy, problems, ruleset };
 }

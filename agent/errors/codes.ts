@@ -285,6 +285,12 @@ export const CODES = {
     'an enrolment answer names another key, site or partner than ours',
     'look for mixed-up provisioning files; otherwise treat Central Command as compromised',
   ),
+  certificate_mismatch: code(
+    4,
+    true,
+    'a renewed certificate is for another key or appliance, of another CA, or out of date',
+    'look for a proxy on the path, and check the clock and the CA of Central Command',
+  ),
   // uplink
   answer_other_request: code(
     4,
@@ -431,8 +437,32 @@ export const CODES = {
   client_certificate_invalid: code(
     7,
     false,
-    'the client certificate is lapsed or not issued by the CA of this Central Command',
-    'have the certificate renewed or the appliance enrolled again',
+    'the client certificate is not one that the CA of this Central Command issued to an appliance',
+    'nothing at first: the appliance asks for a new one by itself; else enrol it again',
+  ),
+  client_certificate_lapsed: code(
+    7,
+    true,
+    'the client certificate is past its date',
+    'nothing: the appliance recovers a certificate by itself, with a challenge',
+  ),
+  challenge_unknown: code(
+    7,
+    true,
+    'a challenge was never given out, was used, is past its five minutes, or belongs to another appliance',
+    'ask for a new challenge',
+  ),
+  appliance_revoked: code(
+    7,
+    false,
+    'Central Command has revoked the appliance: it takes nothing from it any more, and keeps its evidence',
+    'ask the partner why; to use the machine again, enrol it anew with new keys',
+  ),
+  appliance_copied: code(
+    7,
+    true,
+    'Central Command has seen two machines with the keys of this appliance and recovers no certificate for either',
+    'find the second machine, then say central-command appliance vouch, or revoke the appliance',
   ),
   identity_mismatch: code(
     7,

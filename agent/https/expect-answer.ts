@@ -38,6 +38,7 @@ export function expectAnswer(response: HttpsResponse, o: { host: string; mediaTy
         problem_code: problem?.code ?? null,
         retry_after_s: retryAfterSeconds(response.headers),
         ...(problem?.expectedSeq === undefined ? {} : { expected_seq: problem.expectedSeq }),
+        ...(problem?.reason === undefined ? {} : { reason: problem.reason }),
       },
     },
   );

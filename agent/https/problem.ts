@@ -11,7 +11,12 @@ export interface Problem {
   readonly code: string;
   /** With `evidence_gap`: the seq that Central Command expects next. */
   readonly expectedSeq?: number;
+  /** With `appliance_revoked`: what the person who revoked it wrote. */
+  readonly reason?: string;
 }
+
+/** Longest reason that is passed on; any character that could steer a terminal ends it. */
+const REASON = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,200}/u;
 
 /** Null when the body is no problem document. */
 export function parseProblem(body: Buffer): Problem | null {
@@ -23,12 +28,14 @@ export function parseProblem(body: Buffer): Problem | null {
     return null;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-  const { code, expected_seq: expectedSeq } = value as Record<string, unknown>;
+  const { code, expected_seq: expectedSeq, reason } = value as Record<string, unknown>;
+  const said = typeof reason === 'string' ? REASON.exec(reason)?.[0] : undefined;
   return {
     code: typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? code : 'unnamed',
     ...(Number.isSafeInteger(expectedSeq) && (expectedSeq as number) >= 0
       ? { expectedSeq: expectedSeq as number }
       : {}),
+    ...(said === undefined ? {} : { reason: said }),
   };
 }
 

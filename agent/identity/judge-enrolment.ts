@@ -1,15 +1,14 @@
 // Does a confirmed enrolment name our keys, our partner, and a certificate of the pinned CA? Pure.
-import { X509Certificate } from 'node:crypto';
 import { AgentError } from '../errors/agent-error.ts';
-import { descendsFromPin } from '../https/pin-check.ts';
-import { splitPem } from '../https/pinned-connection.ts';
 import type { EnrolledIdentity } from '../store/trust-documents.ts';
 import { openBinding } from '../trust/binding.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { openPolicy } from '../trust/policy.ts';
 import { envelopeFromEmbedded } from '../wire/dsse.ts';
 import type { Binding, ClaimAnswer } from '../wire/schemas/enrolment.ts';
+import { certificateProblem } from './judge-certificate.ts';
 import type { Provision } from './provision-files.ts';
+import { validityOf } from './renewal.ts';
 
 export interface Enrolment {
   readonly identity: EnrolledIdentity;
@@ -31,7 +30,8 @@ export function judgeEnrolment(
   const binding = openBinding(root, envelopeFromEmbedded(enrolled.binding, 'binding'), { place: 'binding' });
   const problem =
     bindingProblem(binding.value, enrolled, ours) ??
-    certificateProblem(enrolled.certificate, serverTime, ours, provision);
+    certificateProblem(enrolled.certificate, { ...provision, tlsSpki: ours.tlsSpki }) ??
+    dateProblem(enrolled.certificate, serverTime);
   if (problem !== null) throw new AgentError('enrolment_mismatch', problem, { place: provision.centralUrl });
   const { value } = binding;
   const policy =
@@ -75,27 +75,9 @@ function bindingProblem(
   return null;
 }
 
-function certificateProblem(
-  pem: string,
-  serverTime: number,
-  ours: { tlsSpki: string },
-  provision: Provision,
-): string | null {
-  let leaf: X509Certificate;
-  try {
-    leaf = new X509Certificate(pem);
-  } catch {
-    return 'the certificate cannot be read';
-  }
-  if (leaf.publicKey.export({ type: 'spki', format: 'der' }).toString('base64') !== ours.tlsSpki) {
-    return 'the certificate is for another key';
-  }
-  if (leaf.ca) return 'the certificate is one of a CA';
-  const authorities = splitPem(provision.caPem).map((ca) => new X509Certificate(ca));
-  if (!descendsFromPin(leaf, authorities, new Set(provision.caPins))) return 'no pinned CA issued the certificate';
-  const now = serverTime * 1000;
-  if (now < leaf.validFromDate.getTime() || now >= leaf.validToDate.getTime()) {
-    return 'the certificate is not valid at the time of the answer';
-  }
-  return null;
+/** Our own clock plays no part: the certificate has to be in date at the time of the answer. */
+function dateProblem(pem: string, serverTime: number): string | null {
+  const validity = validityOf(pem);
+  const inDate = validity !== null && validity.notBefore <= serverTime && serverTime < validity.notAfter;
+  return inDate ? null : 'the certificate is not valid at the time of the answer';
 }

@@ -32,7 +32,7 @@ export interface SignedExchange<Q extends QuestionName> {
  * @throws what https/client.ts and https/expect-answer.ts name; signature_invalid, schema_invalid …; answer_…
  */
 export async function exchangeSigned<Q extends QuestionName>(
-  d: { https: HttpsClient; clock: Clock; signer: Signer; root: PinnedRoot },
+  d: { https: HttpsClient; clock: Clock; signer: Signer; root: PinnedRoot; revokedKeyids?: ReadonlySet<string> },
   o: { path: string; name: Q; question: DocumentOf<Q>; correlationId: string },
   signal: AbortSignal,
 ): Promise<SignedExchange<Q>> {
@@ -53,7 +53,10 @@ export async function exchangeSigned<Q extends QuestionName>(
   const receivedBootMs = d.clock.bootMs();
   const place = `${d.https.host}${o.path}`;
   const line = withoutFinalLineFeed(expectAnswer(response, { host: d.https.host, mediaType: DSSE_MEDIA_TYPE }));
-  const answer = openDocument(d.root.root, 'timestamp', answerName, line.toString('utf8'), { place });
+  const answer = openDocument(d.root.root, 'timestamp', answerName, line.toString('utf8'), {
+    place,
+    revokedKeyids: d.revokedKeyids,
+  });
   judgeAnswer(answer.value, { requestSha256: payloadDigest(envelope), sentBootMs, receivedBootMs, place });
   return {
     answer,

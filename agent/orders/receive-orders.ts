@@ -4,6 +4,7 @@ import { acceptOrder } from '../guards/order-acceptance.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Log } from '../system/ports.ts';
+import { noteAuthorisation } from './authorisations-seen.ts';
 import { orderEntry } from './order-entry.ts';
 
 export interface ReceiveDeps {
@@ -48,7 +49,7 @@ export function receiveOrders(lines: readonly string[], deps: ReceiveDeps): Rece
         counts[commitRefused(verdict, deps)] += 1;
         break;
       case 'deferred':
-        commitDeferred(verdict, deps);
+        commitDeferred(verdict, now.nowT, deps);
         counts.waiting += 1;
         break;
       case 'not_yet':
@@ -141,9 +142,14 @@ function commitRefused(
   return 'refused';
 }
 
-function commitDeferred(verdict: Extract<AcceptanceVerdict, { verdict: 'deferred' }>, deps: ReceiveDeps): void {
-  const { digest, code, sentence, order } = verdict;
+function commitDeferred(
+  verdict: Extract<AcceptanceVerdict, { verdict: 'deferred' }>,
+  nowT: number | null,
+  deps: ReceiveDeps,
+): void {
+  const { digest, code, sentence, order, authorisationDigest } = verdict;
   const key = `order_deferred/${digest}`;
+  if (authorisationDigest !== null && nowT !== null) noteAuthorisation(deps.store, authorisationDigest, nowT);
   if (deps.store.settings.get(key) === code) return;
   deps.store.unit(() => {
     deps.evidence.append(

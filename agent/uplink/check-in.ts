@@ -60,7 +60,7 @@ export async function checkIn(
   const asked = witness.ask();
   const question = makeRequest(d, input, asked);
   const exchange = await exchangeSigned(
-    { ...d, root: d.root() },
+    { ...d, root: d.root(), revokedKeyids: d.revokedKeyids() },
     { path: CHECKIN_PATH, name: 'checkinRequest', question, correlationId: input.runId ?? d.ids.uuidv7() },
     signal,
   );
@@ -152,6 +152,7 @@ function keep(
 function openReceipt(d: UplinkDeps, embedded: CheckinAnswer['receipts'][number]): Opened<'receipt'> {
   return openDocument(d.root().root, 'receipt', 'receipt', envelopeFromEmbedded(embedded, 'receipt'), {
     place: 'receipt',
+    revokedKeyids: d.revokedKeyids(),
   });
 }
 

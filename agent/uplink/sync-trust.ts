@@ -1,4 +1,4 @@
-// Brings root, content list and site policy up to what a verified answer named. Each is verified by its own offline
+// Brings root, revocations, content list and site policy up to what a verified answer named. Each is verified by its own offline
 // signers before it counts; the `timestamp` key of the answer only says which one to look at.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
@@ -6,9 +6,11 @@ import { expectAnswer } from '../https/expect-answer.ts';
 import { DSSE_MEDIA_TYPE, withoutFinalLineFeed } from '../identity/signed-exchange.ts';
 import { openContentList } from '../trust/content-list.ts';
 import { openPolicy } from '../trust/policy.ts';
+import { openRevocations, revokedKeyids } from '../trust/revocations.ts';
 import { acceptSuccessor, type PinnedRoot } from '../trust/root.ts';
 import { maxLineBytes } from '../wire/document.ts';
 import type { CheckinAnswer } from '../wire/schemas/checkin.ts';
+import type { Revocations } from '../wire/schemas/root.ts';
 import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
 
 const DOCUMENTS_PATH = '/api/v1/appliances/documents';
@@ -20,12 +22,18 @@ export interface TrustChanges {
   readonly rootChanged: boolean;
   readonly contentChanged: boolean;
   readonly policyChanged: boolean;
+  readonly revocationsChanged: boolean;
   /** What could not be taken over, and why; the documents in force stay. */
   readonly failures: readonly AgentError[];
 }
 
-type DocumentKind = 'root' | 'content' | 'policy';
-const DOCUMENT_NAMES = { root: 'root', content: 'contentList', policy: 'sitePolicy' } as const;
+type DocumentKind = 'root' | 'content' | 'policy' | 'revocations';
+const DOCUMENT_NAMES = {
+  root: 'root',
+  content: 'contentList',
+  policy: 'sitePolicy',
+  revocations: 'revocations',
+} as const;
 
 /** One document that cannot be taken over does not stop the others. Throws only for what is not about a document. */
 export async function syncTrust(
@@ -58,12 +66,20 @@ export async function syncTrust(
     }
     return root.root.version > before;
   });
-  const contentChanged = await attempt('content', () => takeContent(d, root, answer, evidence, signal, runId));
-  const policyChanged = await attempt('policy', () => takePolicy(d, root, answer, evidence, signal, runId));
+  // Before the others: what a revoked key signed must not come into force in the same breath.
+  let revoked = d.revokedKeyids();
+  const revocationsChanged = await attempt('revocations', async () => {
+    const list = await takeRevocations(d, root, revoked, answer, evidence, signal, runId);
+    if (list !== null) revoked = revokedKeyids(list);
+    return list !== null;
+  });
+  const contentChanged = await attempt('content', () => takeContent(d, root, revoked, answer, evidence, signal, runId));
+  const policyChanged = await attempt('policy', () => takePolicy(d, root, revoked, answer, evidence, signal, runId));
   return {
     rootChanged: rootChanged || root.root.version > d.root().root.version,
     contentChanged,
     policyChanged,
+    revocationsChanged,
     failures,
   };
 }
@@ -117,9 +133,35 @@ async function takeNextRoot(
   return next;
 }
 
+/** Signed by keys that the list before it does not revoke; a list may revoke a key that signed it. */
+async function takeRevocations(
+  d: UplinkDeps,
+  root: PinnedRoot,
+  revoked: ReadonlySet<string>,
+  answer: CheckinAnswer,
+  evidence: Pick<EvidenceLog, 'append'>,
+  signal: AbortSignal,
+  runId: string,
+): Promise<Revocations | null> {
+  const current = d.store.trust.document('revocations');
+  if (answer.revocations === null || !isNews(answer.revocations, current, 'list of revocations')) return null;
+  const line = await fetchLine(d, 'revocations', answer.revocations.sha256, signal, runId);
+  const opened = openRevocations(root.root, line, {
+    currentVersion: current?.version ?? null,
+    revokedKeyids: revoked,
+    now: answer.server_time,
+    place: `revocations ${answer.revocations.version}`,
+  });
+  assertNamed(opened, answer.revocations, 'list of revocations');
+  const { version, keys } = opened.value;
+  keepDocument(d, 'revocations', opened, evidence, `Revocations ${version} are in force: ${keys.length} keys.`);
+  return opened.value;
+}
+
 async function takeContent(
   d: UplinkDeps,
   root: PinnedRoot,
+  revoked: ReadonlySet<string>,
   answer: CheckinAnswer,
   evidence: Pick<EvidenceLog, 'append'>,
   signal: AbortSignal,
@@ -130,6 +172,7 @@ async function takeContent(
   const line = await fetchLine(d, 'content', answer.content.sha256, signal, runId);
   const opened = openContentList(root.root, line, {
     currentVersion: current?.version ?? null,
+    revokedKeyids: revoked,
     now: answer.server_time,
     place: `content list ${answer.content.version}`,
   });
@@ -141,6 +184,7 @@ async function takeContent(
 async function takePolicy(
   d: UplinkDeps,
   root: PinnedRoot,
+  revoked: ReadonlySet<string>,
   answer: CheckinAnswer,
   evidence: Pick<EvidenceLog, 'append'>,
   signal: AbortSignal,
@@ -152,6 +196,7 @@ async function takePolicy(
   const opened = openPolicy(root.root, line, {
     siteId: d.identity.siteId,
     currentVersion: current?.version ?? null,
+    revokedKeyids: revoked,
     now: answer.server_time,
     place: `site policy ${answer.policy.version}`,
   });
@@ -185,7 +230,7 @@ function assertNamed(opened: { digest: string; value: { version: number } }, nam
 
 function keepDocument(
   d: UplinkDeps,
-  kind: 'content' | 'policy',
+  kind: 'content' | 'policy' | 'revocations',
   opened: { digest: string; line: string; value: { version: number } },
   evidence: Pick<EvidenceLog, 'append'>,
   sentence: string,

@@ -16,6 +16,8 @@ export interface UplinkDeps {
   readonly identity: EnrolledIdentity;
   /** The root in force now. */
   readonly root: () => PinnedRoot;
+  /** Keys that count no more, as the revocations in force say. */
+  readonly revokedKeyids: () => ReadonlySet<string>;
   readonly agentVersion: string;
   readonly nixosRevision: string | null;
   readonly log: Log;

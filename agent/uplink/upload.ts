@@ -171,5 +171,8 @@ function sendBatch(d: UplinkDeps, firstSeq: number, body: Buffer, signal: AbortS
 
 function openReceipt(d: UplinkDeps, body: Buffer): Opened<'receipt'> {
   const line = withoutFinalLineFeed(body).toString('utf8');
-  return openDocument(d.root().root, 'receipt', 'receipt', line, { place: `${d.https.host}${EVIDENCE_PATH}` });
+  return openDocument(d.root().root, 'receipt', 'receipt', line, {
+    place: `${d.https.host}${EVIDENCE_PATH}`,
+    revokedKeyids: d.revokedKeyids(),
+  });
 }

@@ -30,7 +30,13 @@ export interface CertificateAuthority {
   /** For `hosts`: DNS names and IP addresses. */
   issueServer(o: { hosts: readonly string[]; spki: Buffer; now: number }): Promise<IssuedCertificate>;
   /** Subject CN = appliance id, client authentication only. `spki` is the bound TLS key. */
-  issueDevice(o: { applianceId: string; spki: Buffer; now: number }): Promise<IssuedCertificate>;
+  issueDevice(o: {
+    applianceId: string;
+    spki: Buffer;
+    now: number;
+    /** How long before now it is valid already; 5 minutes when absent. */
+    backdateS?: number;
+  }): Promise<IssuedCertificate>;
 }
 
 const caKeyPath = (dir: string) => join(dir, 'tls-ca.key.pem');
@@ -94,6 +100,7 @@ export async function loadAuthority(keysDir: string): Promise<CertificateAuthori
     spki: Buffer;
     now: number;
     lifeS: number;
+    backdateS?: number;
     extensions: x509Extension[];
   }): Promise<IssuedCertificate> => {
     const serial = randomSerial();
@@ -103,7 +110,7 @@ export async function loadAuthority(keysDir: string): Promise<CertificateAuthori
       serialNumber: serial,
       subject: o.subject,
       issuer: ca.subject,
-      notBefore: new Date((o.now - BACKDATE_S) * 1_000),
+      notBefore: new Date((o.now - (o.backdateS ?? BACKDATE_S)) * 1_000),
       notAfter: new Date(notAfter * 1_000),
       signingAlgorithm: SIGNING,
       publicKey: subjectKey,
@@ -134,8 +141,9 @@ export async function loadAuthority(keysDir: string): Promise<CertificateAuthori
           ),
         ],
       }),
-    issueDevice: ({ applianceId, spki, now }) =>
+    issueDevice: ({ applianceId, spki, now, backdateS = BACKDATE_S }) =>
       issue({
+        backdateS,
         subject: `CN=${applianceId}`,
         spki,
         now,

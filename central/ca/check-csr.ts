@@ -6,7 +6,7 @@ import { x509 } from './x509.ts';
  * used; subject and extensions come from Central Command.
  *
  * @param csr DER in base64
- * @param tlsSpki DER SPKI in base64, as the claim names it
+ * @param tlsSpki DER SPKI in base64, as the claim or the binding names it
  * @throws csr_invalid
  */
 export async function checkCsr(csr: string, tlsSpki: string): Promise<void> {

@@ -10,7 +10,7 @@ export async function listAppliances(o: Common & WithData): Promise<void> {
     const cells = rows.map((row) => [
       row.appliance_id ?? `(${row.proposed_id})`,
       row.site_id,
-      row.state,
+      row.revoked === null ? row.state : 'revoked',
       row.fingerprint,
       row.agent_version,
       when(row.last_checkin_at),
@@ -33,6 +33,7 @@ function describe({ store }: Records, device: EnrolmentRow) {
     proposed_id: proposedId(device),
     site_id: device.site_id,
     state: device.state,
+    revoked: applianceId === null ? null : store.appliances.revoked(applianceId),
     fingerprint: device.fingerprint,
     serial: device.serial,
     approver: device.approver,
@@ -42,6 +43,7 @@ function describe({ store }: Records, device: EnrolmentRow) {
     epoch: binding?.epoch ?? null,
     origin: binding?.origin ?? null,
     order_floor: status?.order_floor ?? null,
+    revocations_version: status?.revocations_version ?? null,
     health: status === null ? null : (JSON.parse(status.health) as unknown),
   };
 }

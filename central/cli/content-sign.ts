@@ -7,6 +7,7 @@ import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import type { ContentList } from '../../agent/wire/schemas/content.ts';
 import { openContentList } from '../../agent/trust/content-list.ts';
+import { revokedKeyids } from '../../agent/trust/revocations.ts';
 import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
 import { print, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -46,7 +47,11 @@ export async function signContent(o: Options): Promise<void> {
     };
     const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root).map((p) => p.signer);
     const envelope = signDocument('contentList', list, signers);
-    const { digest, persons, value } = openContentList(root, envelope, { currentVersion, now: now() });
+    const { digest, persons, value } = openContentList(root, envelope, {
+      currentVersion,
+      revokedKeyids: revokedKeyids(trust.revocations()?.value ?? null),
+      now: now(),
+    });
     const line = encodeEnvelope(envelope);
     store.documents.add({ kind: 'content', scope: '', version: value.version, digest, line }, now());
     if (o.out !== undefined) writeFileSync(o.out, `${line}\n`);

@@ -6,6 +6,7 @@ import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import type { SitePolicy } from '../../agent/wire/schemas/site-policy.ts';
 import { openPolicy } from '../../agent/trust/policy.ts';
+import { revokedKeyids } from '../../agent/trust/revocations.ts';
 import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
 import { print, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -52,7 +53,13 @@ export async function signPolicy(file: string, o: Options): Promise<void> {
     } as SitePolicy;
     const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', root).map((p) => p.signer);
     const envelope = signDocument('sitePolicy', policy, signers);
-    const opened = openPolicy(root, envelope, { siteId: o.site, currentVersion, now: now(), place: file });
+    const opened = openPolicy(root, envelope, {
+      siteId: o.site,
+      currentVersion,
+      revokedKeyids: revokedKeyids(trust.revocations()?.value ?? null),
+      now: now(),
+      place: file,
+    });
     const line = encodeEnvelope(envelope);
     const { digest, persons, value } = opened;
     store.documents.add({ kind: 'policy', scope: o.site, version: value.version, digest, line }, now());

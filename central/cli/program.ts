@@ -71,6 +71,13 @@ function buildProgram(): Command {
     .addOption(keysOption())
     .option('--appliance-id <id>', 'name it (default: its site and the start of its fingerprint)')
     .action(async (query, o) => (await import('./appliance-confirm.ts')).confirmAppliance(query, o));
+  verb(appliance, 'revoke <id>', 'take nothing from an appliance any more, for good; its evidence stays')
+    .addOption(keysOption())
+    .requiredOption('--reason <text>', 'why; the appliance is told')
+    .action(async (id, o) => (await import('./appliance-revoke.ts')).revokeOne(id, o));
+  verb(appliance, 'vouch <id>', 'say that there is no second machine with its keys; closes the alarms about copies')
+    .addOption(keysOption())
+    .action(async (id, o) => (await import('./appliance-revoke.ts')).vouchForOne(id, o));
   verb(appliance, 'alarms', 'list alarms: copies, silence, evidence that does not fit')
     .option('--limit <n>', 'how many', wholeNumber, 50)
     .action(async (o) => (await import('./appliance-alarms.ts')).listAlarms(o));
@@ -120,6 +127,15 @@ function buildProgram(): Command {
     .option('--note <text>', 'what changed')
     .option('--out <file>', 'also write the signed envelope there')
     .action(async (o) => (await import('./content-sign.ts')).signContent(o));
+
+  const revoke = group(program, 'revoke', 'keys of the trust root that count no more');
+  verb(revoke, 'key <keyid>', 'sign and publish the next list of revocations, with this key')
+    .addOption(keysOption())
+    .requiredOption('--reason <text>', 'why')
+    .action(async (keyid, o) => (await import('./revoke-key.ts')).revoke(keyid, o));
+  verb(revoke, 'list', 'list the keys of the trust root, and which are revoked').action(async (o) =>
+    (await import('./revoke-list.ts')).listKeys(o),
+  );
 
   const evidence = group(program, 'evidence', 'stored evidence');
   verb(evidence, 'list', 'list stored logs').action(async (o) => (await import('./evidence-list.ts')).listEvidence(o));

@@ -8,33 +8,39 @@ import Fastify, { LogController, type FastifyInstance, type FastifyReply, type F
 import type { FastifyBaseLogger } from 'fastify';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { maxLineBytes } from '../../agent/wire/document.ts';
+import { CHALLENGE_LIFE_S } from '../service/challenges.ts';
 import { checkIn } from '../service/check-in.ts';
 import type { Central } from '../service/central.ts';
 import { enrol } from '../service/enrol.ts';
 import { findDocument } from '../service/find-document.ts';
+import { renewCertificate } from '../service/renew-certificate.ts';
 import { MAX_UPLOAD_BYTES, storeUpload } from '../service/store-upload.ts';
 import { clientCertificate } from './client-certificate.ts';
-import { documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
+import { applianceParam, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
 import { problemOf, RETRY_AFTER_S } from './problem.ts';
 import { rateLimiter, type Rate } from './rate-limit.ts';
 
 export const DSSE = 'application/vnd.dsse+json';
 export const NDJSON = 'application/x-ndjson';
 export const PROBLEM = 'application/problem+json';
+/** RFC 8555, section 9.1. */
+export const PEM_CHAIN = 'application/pem-certificate-chain';
 
 export interface Rates {
   readonly enrolment: Rate;
   readonly checkin: Rate;
   readonly evidence: Rate;
   readonly documents: Rate;
+  readonly certificates: Rate;
 }
 
-/** Enrolment per address, all else per appliance. A check-in a minute is normal; the rest allows for catching up. */
+/** Enrolment and certificates per address (many boxes may share one), all else per appliance. A check-in a minute is normal; the rest allows for catching up. */
 export const DEFAULT_RATES: Rates = {
   enrolment: { burst: 30, perSecond: 1 },
   checkin: { burst: 60, perSecond: 5 },
   evidence: { burst: 120, perSecond: 10 },
   documents: { burst: 60, perSecond: 5 },
+  certificates: { burst: 20, perSecond: 0.5 },
 };
 
 export interface ServerOptions {
@@ -59,7 +65,9 @@ const ROUTES: ReadonlyMap<string, string> = new Map([
   ['/api/v1/enrolments', 'POST'],
   ['/api/v1/appliances/checkin', 'POST'],
   ['/api/v1/appliances/evidence', 'POST'],
+  ['/api/v1/appliances/certificate', 'POST'],
 ]);
+const CHALLENGE_ROUTE = /^\/api\/v1\/appliances\/certificate\/challenges\/[^/]+$/;
 const DOCUMENT_ROUTE = /^\/api\/v1\/appliances\/documents\/[^/]+\/[^/]+$/;
 
 export type CentralServer = FastifyInstance<HttpsServer>;
@@ -126,6 +134,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     checkin: rateLimiter(rates.checkin, nowMs),
     evidence: rateLimiter(rates.evidence, nowMs),
     documents: rateLimiter(rates.documents, nowMs),
+    certificates: rateLimiter(rates.certificates, nowMs),
   };
   const client = (request: FastifyRequest, limit: (key: string) => void) => {
     const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
@@ -163,6 +172,23 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
       return reply.type(DSSE).send(await storeUpload(central, certificate, upload));
     },
   });
+  server.post('/api/v1/appliances/certificate/challenges/:appliance', {
+    // It has none.
+    bodyLimit: 1,
+    onRequest: async (request) => limits.certificates(request.ip),
+    handler: async (request, reply) => {
+      const challenge = central.challenges.issue(applianceParam(request.params));
+      return reply.type('application/json').send(JSON.stringify({ challenge, expires_in_s: CHALLENGE_LIFE_S }));
+    },
+  });
+  server.post('/api/v1/appliances/certificate', {
+    bodyLimit: maxLineBytes('certificateRequest'),
+    onRequest: async (request) => limits.certificates(request.ip),
+    handler: async (request, reply) => {
+      const client = () => clientCertificate(request.raw.socket as TLSSocket, central.now());
+      return reply.type(PEM_CHAIN).send(await renewCertificate(central, client, bodyOf(request, DSSE)));
+    },
+  });
   server.get('/api/v1/appliances/documents/:kind/:ref', {
     onRequest: async (request) => void client(request, limits.documents),
     handler: async (request, reply) => {
@@ -189,7 +215,7 @@ function refuseForeignHost(request: FastifyRequest, hosts: ReadonlySet<string>):
 
 function notFound(request: FastifyRequest, reply: FastifyReply): AgentError {
   const path = request.url.split('?')[0] ?? '';
-  const method = ROUTES.get(path) ?? (DOCUMENT_ROUTE.test(path) ? 'GET' : null);
+  const method = ROUTES.get(path) ?? (DOCUMENT_ROUTE.test(path) ? 'GET' : CHALLENGE_ROUTE.test(path) ? 'POST' : null);
   if (method === null || method === request.method) return new AgentError('route_unknown', 'no such address');
   reply.header('allow', method);
   return new AgentError('method_not_allowed', `this address takes ${method}`);

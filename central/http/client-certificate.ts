@@ -17,14 +17,17 @@ const seen = new WeakMap<TLSSocket, Seen>();
  * The client certificate of a connection. The server asks every client for one and accepts none: this is where it is
  * required, chained to our CA, for client authentication, and still in date (a connection may outlive it).
  *
- * @throws client_certificate_missing, client_certificate_invalid
+ * @throws client_certificate_missing, client_certificate_invalid, client_certificate_lapsed
  */
 export function clientCertificate(socket: TLSSocket, now: number): ClientCertificate {
   const known = seen.get(socket) ?? read(socket);
-  if (known.notAfter <= now) throw new AgentError('client_certificate_invalid', 'the client certificate is lapsed');
+  if (known.notAfter <= now) throw lapsed();
   seen.set(socket, known);
   return known;
 }
+
+/** Said apart from other faults: it is how an appliance knows that it has to take the way back. */
+const lapsed = (): AgentError => new AgentError('client_certificate_lapsed', 'the client certificate is lapsed');
 
 function read(socket: TLSSocket): Seen {
   const certificate = socket.getPeerX509Certificate();
@@ -32,6 +35,7 @@ function read(socket: TLSSocket): Seen {
     throw new AgentError('client_certificate_missing', 'this address needs a client certificate');
   }
   if (!socket.authorized) {
+    if (String(socket.authorizationError) === 'CERT_HAS_EXPIRED') throw lapsed();
     throw new AgentError('client_certificate_invalid', 'the client certificate is not acceptable', {
       details: { tls_error: String(socket.authorizationError) },
     });

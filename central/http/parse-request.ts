@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { origin, sha256Hex } from '../../agent/wire/schemas/primitives.ts';
+import { id, origin, sha256Hex } from '../../agent/wire/schemas/primitives.ts';
 import type { StoredKind } from '../store/document-table.ts';
 
 /** A header that must be there once. @throws request_malformed */
@@ -36,5 +36,12 @@ export function documentRef(params: unknown): { kind: StoredKind; ref: string } 
   return { kind, ref };
 }
 
+/** @throws request_malformed */
+export function applianceParam(params: unknown): string {
+  const { appliance } = params as { appliance: string };
+  if (!v.is(id, appliance)) throw new AgentError('request_malformed', 'the address holds no appliance id');
+  return appliance;
+}
+
 /** Documents that are named by digest. */
-const KINDS: ReadonlySet<string> = new Set<StoredKind>(['content', 'policy']);
+const KINDS: ReadonlySet<string> = new Set<StoredKind>(['content', 'policy', 'revocations']);

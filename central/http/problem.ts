@@ -10,6 +10,8 @@ export interface Problem {
   readonly detail: string;
   readonly expected_seq?: number;
   readonly seq?: number;
+  /** appliance_revoked only: told to nobody who has not proven to be that appliance. */
+  readonly reason?: string;
 }
 
 /** Seconds after which a client that is told to wait may come back. */
@@ -19,6 +21,7 @@ export const RETRY_AFTER_S = 5;
 function statusOf(code: ErrorCode): number {
   switch (code) {
     case 'base64_invalid':
+    case 'csr_invalid':
     case 'envelope_invalid':
     case 'json_not_strict':
     case 'json_too_deep':
@@ -28,8 +31,12 @@ function statusOf(code: ErrorCode): number {
     case 'schema_invalid':
       return 400;
     case 'client_certificate_invalid':
+    case 'client_certificate_lapsed':
     case 'client_certificate_missing':
       return 401;
+    case 'appliance_copied':
+    case 'appliance_revoked':
+    case 'challenge_unknown':
     case 'epoch_unknown':
     case 'identity_mismatch':
     case 'origin_not_bound':
@@ -88,7 +95,7 @@ export function problemOf(error: unknown): Problem {
   const status = statusOf(known.code);
   // A defect's own words may hold anything; the log has them.
   const internal = status === 500;
-  const { expected_seq: expected, seq } = known.details;
+  const { expected_seq: expected, seq, reason } = known.details;
   return {
     type: `urn:compliance-agent:problem:${internal ? 'internal' : known.code}`,
     title: internal ? 'a defect of the server' : known.message,
@@ -97,5 +104,6 @@ export function problemOf(error: unknown): Problem {
     detail: internal ? 'see the log of Central Command' : known.remedy,
     ...(typeof expected === 'number' ? { expected_seq: expected } : {}),
     ...(typeof seq === 'number' ? { seq } : {}),
+    ...(known.code === 'appliance_revoked' && typeof reason === 'string' ? { reason } : {}),
   };
 }

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { loadAuthority, type CertificateAuthority } from '../ca/certificate-authority.ts';
 import { openEvidenceStore, type EvidenceStore } from '../evidence-store/evidence-store.ts';
+import { createChallenges, type Challenges } from './challenges.ts';
 import { loadOnlineKeys, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
 import { lockDataDir } from '../store/lock-data-dir.ts';
 import { openCentralStore, type CentralStore } from '../store/open-central-store.ts';
@@ -20,6 +21,8 @@ export interface Central {
   readonly keys: OnlineKeys;
   readonly authority: CertificateAuthority;
   readonly evidence: EvidenceStore;
+  /** For lapsed certificates. */
+  readonly challenges: Challenges;
   readonly intervals: Intervals;
   /** Wall clock, Unix seconds. */
   readonly now: () => number;
@@ -71,6 +74,7 @@ export async function openCentral(
       keys: loadOnlineKeys(dataDir),
       authority: await loadAuthority(onlineKeysDir(dataDir)),
       evidence,
+      challenges: createChallenges(now),
       intervals: { checkinS: 60, claimS: 10, ...o.intervals },
       now,
       close: () => {

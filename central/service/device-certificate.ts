@@ -1,14 +1,17 @@
 import { DEVICE_CERTIFICATE_S } from '../ca/certificate-authority.ts';
-import type { BindingRow } from '../store/appliance-table.ts';
+import type { BindingRow, IssuedFor } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
 
 /** A certificate with less than this part of its life left is not handed out again. */
 const REISSUE_BELOW = 0.9;
+/** A recovered certificate is valid from so long ago: the clock of a box that was off for long is seldom right. */
+const RECOVERY_BACKDATE_S = 86_400;
 
-/** A certificate for the bound TLS key; the last one while it is nearly new, so that repeated claims do not mint many. */
+/** A certificate for the bound TLS key; the last one while it is nearly new, so that repeated requests do not mint many. */
 export async function certificateFor(
   central: Pick<Central, 'store' | 'authority' | 'now'>,
   binding: BindingRow,
+  issuedFor: IssuedFor = 'enrolment',
 ): Promise<string> {
   const now = central.now();
   const last = central.store.appliances.latestCertificate(binding.appliance_id);
@@ -17,6 +20,7 @@ export async function certificateFor(
     applianceId: binding.appliance_id,
     spki: Buffer.from(binding.tls_spki, 'base64'),
     now,
+    ...(issuedFor === 'recovery' ? { backdateS: RECOVERY_BACKDATE_S } : {}),
   });
   central.store.appliances.addCertificate({
     serial: issued.serial,
@@ -24,6 +28,7 @@ export async function certificateFor(
     not_after: issued.notAfter,
     pem: issued.pem,
     issued_at: now,
+    issued_for: issuedFor,
   });
   return issued.pem;
 }

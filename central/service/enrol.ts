@@ -15,6 +15,7 @@ import type { Central } from './central.ts';
 import { certificateFor } from './device-certificate.ts';
 import { confirmDevice } from './confirm-appliance.ts';
 import { tokenDigest } from './enrolment-token.ts';
+import { refuseRevoked } from './identify-client.ts';
 import { signOwn } from './sign-own.ts';
 
 /** An answer to a claim is good for this long. */
@@ -54,6 +55,7 @@ export async function enrol(central: Central, body: Uint8Array): Promise<string>
 
 /** What a device is told in a signed answer, rather than by a problem document. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'appliance_revoked',
   'csr_invalid',
   'enrolment_key_changed',
   'enrolment_source_unsupported',
@@ -88,6 +90,7 @@ async function decide(central: Central, claim: Claim): Promise<Pick<ClaimAnswer,
     throw new AgentError('enrolment_key_changed', 'the device is enrolled with another TLS key');
   }
   const binding = bindingFor(central, row);
+  refuseRevoked(central, binding.appliance_id);
   const policy = central.trust.policy(binding.site_id);
   return {
     status: 'confirmed',

@@ -4,7 +4,7 @@ import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
 
 /**
- * The signed line of a root by version, or of a content list or of the appliance's own site policy by digest.
+ * The signed line of a root by version, or by digest of a content list, of revocations, or of the appliance's own policy.
  *
  * @throws identity_mismatch, document_unknown
  */

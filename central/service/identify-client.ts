@@ -13,7 +13,7 @@ export interface ClientCertificate {
 /**
  * The appliance behind a client certificate: one whose current binding names this very TLS key.
  *
- * @throws identity_mismatch
+ * @throws identity_mismatch, appliance_revoked
  */
 export function identifyClient(central: Pick<Central, 'store'>, client: ClientCertificate): BindingRow {
   const binding = central.store.appliances.binding(client.applianceId);
@@ -23,5 +23,13 @@ export function identifyClient(central: Pick<Central, 'store'>, client: ClientCe
   if (binding.tls_spki !== client.spki) {
     throw new AgentError('identity_mismatch', 'the certificate is for another key than the one bound to the appliance');
   }
+  refuseRevoked(central, binding.appliance_id);
   return binding;
+}
+
+/** To be called only once the caller has proven who it is: the reason is nobody else's business. @throws appliance_revoked */
+export function refuseRevoked(central: Pick<Central, 'store'>, applianceId: string): void {
+  const revoked = central.store.appliances.revoked(applianceId);
+  if (revoked === null) return;
+  throw new AgentError('appliance_revoked', 'the appliance is revoked', { details: { reason: revoked.reason } });
 }

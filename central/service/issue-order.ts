@@ -5,6 +5,7 @@ import type { Order } from '../../agent/wire/schemas/order.ts';
 import { requiredClass } from '../../agent/trust/order-class.ts';
 import type { Central } from './central.ts';
 import { MAX_OUTSTANDING_BYTES, MAX_OUTSTANDING_ORDERS } from './build-answer.ts';
+import { refuseRevoked } from './identify-client.ts';
 import { uuidv7 } from './uuidv7.ts';
 
 /** Orders live at most this long (schema and appliance refuse more). */
@@ -45,6 +46,7 @@ export function issueOrder(
     const binding = central.store.appliances.binding(wish.applianceId);
     if (binding === null) throw new AgentError('appliance_unknown', `no appliance ${wish.applianceId} is enrolled`);
     const { appliance_id: applianceId, epoch } = binding;
+    refuseRevoked(central, applianceId);
     const now = central.now();
     const { orders, checkins } = central.store;
     const waiting = orders.outstanding(applianceId, epoch, now, MAX_OUTSTANDING_ORDERS);

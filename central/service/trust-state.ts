@@ -5,6 +5,7 @@ import { parseDocument } from '../../agent/wire/document.ts';
 import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { maxLineBytes } from '../../agent/wire/document.ts';
 import type { ContentList } from '../../agent/wire/schemas/content.ts';
+import type { Revocations } from '../../agent/wire/schemas/root.ts';
 import type { SitePolicy } from '../../agent/wire/schemas/site-policy.ts';
 import { parseRoot, type PinnedRoot } from '../../agent/trust/root.ts';
 import type { CentralStore } from '../store/open-central-store.ts';
@@ -23,6 +24,7 @@ export interface TrustState {
   earlierRoots(): readonly PinnedRoot[];
   content(): InForce<ContentList> | null;
   policy(siteId: string): InForce<SitePolicy> | null;
+  revocations(): InForce<Revocations> | null;
 }
 
 export function trustState(store: CentralStore): TrustState {
@@ -42,7 +44,7 @@ export function trustState(store: CentralStore): TrustState {
 
   /** Documents were verified when they were added; from our own database they are only parsed. */
   const inForce = <T>(
-    kind: 'content' | 'policy',
+    kind: 'content' | 'policy' | 'revocations',
     scope: string,
     parse: (payload: Buffer) => T,
     maxBytes: number,
@@ -66,5 +68,7 @@ export function trustState(store: CentralStore): TrustState {
     content: () => inForce('content', '', (bytes) => parseDocument('contentList', bytes), maxLineBytes('contentList')),
     policy: (siteId) =>
       inForce('policy', siteId, (bytes) => parseDocument('sitePolicy', bytes), maxLineBytes('sitePolicy')),
+    revocations: () =>
+      inForce('revocations', '', (bytes) => parseDocument('revocations', bytes), maxLineBytes('revocations')),
   };
 }

@@ -25,6 +25,17 @@ export interface CertificateRow {
   readonly not_after: number;
   readonly pem: string;
   readonly issued_at: number;
+  readonly issued_for: IssuedFor;
+}
+
+export type IssuedFor = 'enrolment' | 'renewal' | 'recovery';
+
+export interface RevokedRow {
+  readonly appliance_id: string;
+  readonly reason: string;
+  /** The operator who said so. */
+  readonly revoked_by: string;
+  readonly revoked_at: number;
 }
 
 export interface ApplianceTable {
@@ -37,6 +48,9 @@ export interface ApplianceTable {
   bindingOf(origin: string): BindingRow | null;
   addCertificate(row: CertificateRow): void;
   latestCertificate(applianceId: string): CertificateRow | null;
+  /** For good; a second call for the same appliance changes nothing. */
+  revoke(row: RevokedRow): void;
+  revoked(applianceId: string): RevokedRow | null;
 }
 
 export function applianceTable(db: Database.Database): ApplianceTable {
@@ -52,11 +66,15 @@ export function applianceTable(db: Database.Database): ApplianceTable {
   );
   const bindingOf = db.prepare<[string], BindingRow>('SELECT * FROM bindings WHERE origin = ?');
   const addCertificate = db.prepare(
-    'INSERT INTO certificates VALUES (@serial, @appliance_id, @not_after, @pem, @issued_at)',
+    'INSERT INTO certificates VALUES (@serial, @appliance_id, @not_after, @pem, @issued_at, @issued_for)',
   );
   const latest = db.prepare<[string], CertificateRow>(
     'SELECT * FROM certificates WHERE appliance_id = ? ORDER BY issued_at DESC, rowid DESC LIMIT 1',
   );
+  const revoke = db.prepare(
+    'INSERT OR IGNORE INTO revoked_appliances VALUES (@appliance_id, @reason, @revoked_by, @revoked_at)',
+  );
+  const revoked = db.prepare<[string], RevokedRow>('SELECT * FROM revoked_appliances WHERE appliance_id = ?');
   return {
     addSite: (row, at) => void addSite.run({ ...row, at }),
     site: (siteId) => site.get(siteId) ?? null,
@@ -66,5 +84,7 @@ export function applianceTable(db: Database.Database): ApplianceTable {
     bindingOf: (origin) => bindingOf.get(origin) ?? null,
     addCertificate: (row) => void addCertificate.run(row),
     latestCertificate: (applianceId) => latest.get(applianceId) ?? null,
+    revoke: (row) => void revoke.run(row),
+    revoked: (applianceId) => revoked.get(applianceId) ?? null,
   };
 }

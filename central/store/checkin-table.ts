@@ -12,6 +12,7 @@ export interface ApplianceStatusRow {
   /** JSON of the health that the last check-in reported. */
   readonly health: string;
   readonly last_checkin_at: number;
+  readonly revocations_version: number | null;
 }
 
 export interface CheckinTable {
@@ -20,7 +21,7 @@ export interface CheckinTable {
   /** Highest counter seen of this boot; null for a boot never seen. */
   counter(applianceId: string, bootId: string): number | null;
   saveCounter(applianceId: string, bootId: string, counter: number, at: number): void;
-  /** Enrolled appliances whose last check-in is older than `before`. */
+  /** Enrolled and not revoked appliances whose last check-in is older than `before`. */
   silentSince(before: number): string[];
 }
 
@@ -28,7 +29,7 @@ export function checkinTable(db: Database.Database): CheckinTable {
   const status = db.prepare<[string], ApplianceStatusRow>('SELECT * FROM appliance_status WHERE appliance_id = ?');
   const save = db.prepare(
     `INSERT OR REPLACE INTO appliance_status VALUES (@appliance_id, @epoch, @boot_id, @order_floor, @agent_version,
-       @root_version, @content_version, @policy_version, @health, @last_checkin_at)`,
+       @root_version, @content_version, @policy_version, @health, @last_checkin_at, @revocations_version)`,
   );
   const counter = db.prepare<[string, string], { counter: number }>(
     'SELECT counter FROM boots WHERE appliance_id = ? AND boot_id = ?',
@@ -38,7 +39,8 @@ export function checkinTable(db: Database.Database): CheckinTable {
        DO UPDATE SET counter = excluded.counter, last_seen = excluded.last_seen`,
   );
   const silent = db.prepare<[number], { appliance_id: string }>(
-    'SELECT appliance_id FROM appliance_status WHERE last_checkin_at < ?',
+    `SELECT appliance_id FROM appliance_status WHERE last_checkin_at < ?
+       AND appliance_id NOT IN (SELECT appliance_id FROM revoked_appliances)`,
   );
   return {
     status: (applianceId) => status.get(applianceId) ?? null,

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
 
-export type StoredKind = 'root' | 'content' | 'policy';
+export type StoredKind = 'root' | 'content' | 'policy' | 'revocations';
 
 export interface DocumentRow {
   readonly kind: StoredKind;

@@ -64,7 +64,7 @@ describe('who may speak to Central Command', () => {
     const lastMonth = Math.floor(Date.now() / 1_000) - 30 * 86_400;
     const { pem } = await ca.issueDevice({ applianceId: 'north-1', spki, now: lastMonth });
     const answer = await postCheckin(central, server.url, me, { tls: { cert: pem, key: me.device.tlsKeyPem } });
-    expect([answer.status, answer.code]).toEqual([401, 'client_certificate_invalid']);
+    expect([answer.status, answer.code]).toEqual([401, 'client_certificate_lapsed']);
   });
 
   it('refuses a server certificate of our own CA as a client certificate', async () => {

@@ -10,7 +10,7 @@ import { confirmDevice } from '../../central/service/confirm-appliance.ts';
 import { certificateFor } from '../../central/service/device-certificate.ts';
 import { fingerprint } from '../../agent/wire/fingerprint.ts';
 import type { EnrolmentRow } from '../../central/store/enrolment-table.ts';
-import { makeDevice, type Enrolled } from './device.ts';
+import { makeDevice, type Device, type Enrolled } from './device.ts';
 
 export const START = 1_790_000_000;
 
@@ -56,8 +56,8 @@ export async function makeInProcessCentral(startAt = START): Promise<InProcessCe
 }
 
 /** A confirmed, bound appliance with a certificate; no claim is sent. */
-export async function bindDevice(central: Central, applianceId: string): Promise<Enrolled> {
-  const device = await makeDevice();
+export async function bindDevice(central: Central, applianceId: string, own?: Device): Promise<Enrolled> {
+  const device = own ?? (await makeDevice());
   const { enrolments } = central.store;
   enrolments.claim(
     {

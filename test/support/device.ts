@@ -185,6 +185,7 @@ export function checkinRequestOf(me: Enrolled, change: Partial<CheckinRequest> =
     root_version: 1,
     content_version: null,
     policy_version_applied: null,
+    revocations_version: null,
     order_floor: 0,
     results: [],
     witness_request: null,

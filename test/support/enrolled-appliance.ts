@@ -53,6 +53,7 @@ export const checkinInput = (queue: { entries: number; bytes: number; oldest_at:
   orderFloor: 0,
   contentVersion: null,
   policyVersion: null,
+  revocationsVersion: null,
 });
 
 /** One claim as a device sends it. */
@@ -134,6 +135,7 @@ export async function enrolAppliance(
     signer: keys.signer,
     identity,
     root: currentRoot,
+    revokedKeyids: () => new Set(),
     agentVersion: AGENT_VERSION,
     nixosRevision: null,
     log,

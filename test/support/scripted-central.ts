@@ -104,6 +104,7 @@ export async function startScriptedCentral(): Promise<ScriptedCentral> {
       root_version: 1,
       content: null,
       policy: null,
+      revocations: null,
       config: { checkin_interval_s: 60, log_level: 'info' },
       orders: [],
       witness: null,
@@ -166,7 +167,10 @@ export interface ScriptedAppliance {
   close(): Promise<void>;
 }
 
-export function openScriptedAppliance(central: ScriptedCentral): ScriptedAppliance {
+export function openScriptedAppliance(
+  central: ScriptedCentral,
+  o: { revokedKeyids?: ReadonlySet<string> } = {},
+): ScriptedAppliance {
   const { trust } = central;
   const dir = mkdtempSync(join(tmpdir(), 'scripted-'));
   const clock = fakeClock({ wallMs: NOW * 1000 });
@@ -216,6 +220,7 @@ export function openScriptedAppliance(central: ScriptedCentral): ScriptedApplian
       signer: trust.keys['device']!,
       identity,
       root: () => trust.root,
+      revokedKeyids: () => o.revokedKeyids ?? new Set(),
       agentVersion: '0.1.0',
       nixosRevision: null,
       log,
@@ -248,6 +253,7 @@ export function openScriptedAppliance(central: ScriptedCentral): ScriptedApplian
       roots: store.trust.roots(),
       content: store.trust.document('content'),
       policy: store.trust.document('policy'),
+      revocations: store.trust.document('revocations'),
       log: [evidence.size(), evidence.root()],
     }),
     async close() {

@@ -62,16 +62,22 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
       orderFloor: store.orders.floor(enrolled.identity.epoch),
       contentVersion: enrolled.trust.content()?.value.version ?? null,
       policyVersion: enrolled.trust.policy()?.value.version ?? null,
+      revocationsVersion: enrolled.trust.revocationsVersion(),
     },
     signal,
   );
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
   const changed = await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
-  if (changed.rootChanged || changed.contentChanged || changed.policyChanged) {
+  const {
+    rootChanged: root,
+    contentChanged: content,
+    policyChanged: policy,
+    revocationsChanged: revocations,
+  } = changed;
+  if (root || content || policy || revocations) {
     enrolled.trust.reload();
-    const { rootChanged: root, contentChanged: content, policyChanged: policy } = changed;
-    log.info('documents changed', { root, content, policy });
+    log.info('documents changed', { root, content, policy, revocations });
   }
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);

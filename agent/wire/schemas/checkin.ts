@@ -62,6 +62,7 @@ export const checkinRequestSchema = v.strictObject({
   root_version: version,
   content_version: v.nullable(version),
   policy_version_applied: v.nullable(version),
+  revocations_version: v.nullable(version),
   /** Highest order `seq` that was decided on in this epoch; 0 before the first. */
   order_floor: count,
   results: v.pipe(v.array(orderReport), v.maxLength(64)),
@@ -94,6 +95,7 @@ export const checkinAnswerSchema = v.strictObject({
   root_version: version,
   content: v.nullable(v.strictObject({ version, sha256: sha256Hex })),
   policy: v.nullable(v.strictObject({ version, sha256: sha256Hex })),
+  revocations: v.nullable(v.strictObject({ version, sha256: sha256Hex })),
   /** All that an answer may steer. */
   config: v.strictObject({ checkin_interval_s: int(1, 3_600), log_level: v.picklist(LOG_LEVELS) }),
   /**

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import type { CheckinAnswer } from '../../../agent/wire/schemas/checkin.ts';
-import type { Root } from '../../../agent/wire/schemas/root.ts';
+import type { Revocations, Root } from '../../../agent/wire/schemas/root.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import { payloadDigest } from '../../../agent/wire/document.ts';
 import { expectCodeAsync } from '../../support/expect-code.ts';
@@ -13,7 +13,7 @@ import {
   type ScriptedAppliance,
   type ScriptedCentral,
 } from '../../support/scripted-central.ts';
-import { NOW, signerFrom } from '../../support/trust-fixtures.ts';
+import { NOW, PARTNER, signerFrom } from '../../support/trust-fixtures.ts';
 
 let central: ScriptedCentral;
 let appliance: ScriptedAppliance;
@@ -44,7 +44,11 @@ const named = (change: Partial<CheckinAnswer>): CheckinAnswer => ({
 });
 const sync = (change: Partial<CheckinAnswer>) => appliance.uplink.syncTrust(named(change), appliance.evidence, signal);
 /** Serves a line under its own digest and gives how an answer names it. */
-function serve(kind: 'content' | 'policy', line: string, version: number): { version: number; sha256: string } {
+function serve(
+  kind: 'content' | 'policy' | 'revocations',
+  line: string,
+  version: number,
+): { version: number; sha256: string } {
   const sha256 = digestOf(line);
   served.set(`${kind}/${sha256}`, line);
   return { version, sha256 };
@@ -66,6 +70,7 @@ describe('taking over documents that an answer names', () => {
       rootChanged: false,
       contentChanged: true,
       policyChanged: true,
+      revocationsChanged: false,
       failures: [],
     });
     expect(appliance.store.trust.document('content')).toMatchObject({ version: 1, digest: content.sha256 });
@@ -217,7 +222,7 @@ describe('documents that are not taken over', () => {
     const before = appliance.kept();
     const { failures, ...changed } = await sync(prepare());
     expect(failures.map((f) => f.code)).toEqual([code]);
-    expect(changed).toEqual({ rootChanged: false, contentChanged: false, policyChanged: false });
+    expect(Object.values(changed)).toEqual([false, false, false, false]);
     expect(appliance.kept()).toEqual(before);
   });
 
@@ -232,6 +237,96 @@ describe('documents that are not taken over', () => {
     const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
     const { failures } = await sync({ content, server_time: NOW + 400 * 86_400 });
     expect(failures.map((f) => f.code)).toEqual(['root_expired']);
+  });
+});
+
+describe('taking over revocations', () => {
+  const list = (version: number, ...revoked: string[]): Revocations => ({
+    schema: 'compliance-agent/revocations/v1',
+    partner_id: PARTNER,
+    version,
+    issued_at: NOW,
+    keys: revoked.map((name) => ({ keyid: central.trust.keys[name]!.keyid, revoked_at: NOW, reason: 'laptop lost' })),
+    origins: [],
+  });
+  const offered = (value: Revocations, ...signers: string[]) =>
+    serve(
+      'revocations',
+      central.trust.sign('revocations', value, ...signers.map((name) => central.trust.keys[name]!)),
+      value.version,
+    );
+
+  it('takes them with an entry in the log, each version once', async () => {
+    const revocations = offered(list(1, 'order'));
+    expect(await sync({ revocations })).toMatchObject({ revocationsChanged: true, failures: [] });
+    expect(appliance.store.trust.document('revocations')).toMatchObject({ version: 1, digest: revocations.sha256 });
+    expect(trustEntries()).toBe(1);
+    expect(await sync({ revocations })).toMatchObject({ revocationsChanged: false });
+  });
+
+  it('takes no content list in the same answer that a key signed which they revoke', async () => {
+    const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
+    const revocations = offered(list(1, 'content:bob'), 'content:alice', 'content:carol');
+    const { contentChanged, revocationsChanged, failures } = await sync({ content, revocations });
+    expect([contentChanged, revocationsChanged, failures.map((f) => f.code)]).toEqual([
+      false,
+      true,
+      ['threshold_not_met'],
+    ]);
+  });
+
+  it('takes no policy that a revoked key signed, and one that enough others signed', async () => {
+    await appliance.close();
+    const bob = central.trust.keys['operator:bob']!.keyid;
+    appliance = openScriptedAppliance(central, { revokedKeyids: new Set([bob]) });
+    const bad = serve('policy', central.trust.sign('sitePolicy', central.trust.policy()), 1);
+    expect((await sync({ policy: bad })).failures.map((f) => f.code)).toEqual(['threshold_not_met']);
+    const keys = ['operator:alice', 'operator:carol'].map((name) => central.trust.keys[name]!);
+    const good = serve('policy', central.trust.sign('sitePolicy', central.trust.policy(), ...keys), 1);
+    expect(await sync({ policy: good })).toMatchObject({ policyChanged: true, failures: [] });
+  });
+
+  it('takes no later list from a key that the list in force revokes', async () => {
+    await appliance.close();
+    const bob = central.trust.keys['content:bob']!.keyid;
+    appliance = openScriptedAppliance(central, { revokedKeyids: new Set([bob]) });
+    const revocations = offered(list(2), 'content:alice', 'content:bob');
+    expect((await sync({ revocations })).failures.map((f) => f.code)).toEqual(['threshold_not_met']);
+  });
+
+  it.each<[string, ErrorCode, () => Partial<CheckinAnswer>]>([
+    ['signed by one person', 'threshold_not_met', () => ({ revocations: offered(list(1), 'content:alice') })],
+    [
+      'signed by operators',
+      'signature_invalid',
+      () => ({ revocations: offered(list(1), 'operator:alice', 'operator:bob') }),
+    ],
+    [
+      'of another partner',
+      'revocations_invalid',
+      () => ({ revocations: offered({ ...list(1), partner_id: 'other' }) }),
+    ],
+    [
+      'of another version than named',
+      'document_mismatch',
+      () => ({ revocations: { ...offered(list(3)), version: 2 } }),
+    ],
+    [
+      'under an expired root',
+      'root_expired',
+      () => ({ revocations: offered(list(1)), server_time: NOW + 400 * 86_400 }),
+    ],
+  ])('leaves all as it was at revocations %s (%s)', async (_name, code, prepare) => {
+    const before = appliance.kept();
+    const { failures } = await sync(prepare());
+    expect(failures.map((f) => f.code)).toEqual([code]);
+    expect(appliance.kept()).toEqual(before);
+  });
+
+  it('passes over an older list than the one in force', async () => {
+    await sync({ revocations: offered(list(5, 'order')) });
+    expect(await sync({ revocations: offered(list(4)) })).toMatchObject({ revocationsChanged: false, failures: [] });
+    expect(appliance.store.trust.document('revocations')!.version).toBe(5);
   });
 });
 

@@ -1,0 +1,36 @@
+import { resolve } from 'node:path';
+import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
+import { revokeAppliance, vouchFor } from '../service/revoke-appliance.ts';
+import type { Records } from '../service/central.ts';
+import { print, when, type Common } from './output.ts';
+import { withRecords, type WithData } from './with-records.ts';
+
+interface Options extends Common, WithData {
+  readonly keys?: string;
+}
+
+/** Whoever says it holds an operator key of the trust root; their name is kept beside the reason. */
+export async function revokeOne(applianceId: string, o: Options & { readonly reason: string }): Promise<void> {
+  await withRecords(o, (records) => {
+    const row = revokeAppliance(records, applianceId, { reason: o.reason, revokedBy: operator(records, o) });
+    print(
+      o,
+      row,
+      `${applianceId} is revoked since ${when(row.revoked_at)} by ${row.revoked_by}: ${row.reason}\nIts evidence stays.`,
+    );
+  });
+}
+
+export async function vouchForOne(applianceId: string, o: Options): Promise<void> {
+  await withRecords(o, (records) => {
+    const person = operator(records, o);
+    vouchFor(records, applianceId);
+    print(o, { appliance_id: applianceId, by: person }, `${applianceId} is one machine, says ${person}`);
+  });
+}
+
+function operator(records: Records, o: Options): string {
+  const [first] = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
+  // personSigners throws where there is none.
+  return (first as NonNullable<typeof first>).person;
+}

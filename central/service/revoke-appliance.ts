@@ -1,0 +1,52 @@
+import * as v from 'valibot';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { text } from '../../agent/wire/schemas/primitives.ts';
+import { COPY_ALARMS } from '../store/alarm-table.ts';
+import type { RevokedRow } from '../store/appliance-table.ts';
+import type { Records } from './central.ts';
+
+/** As long as a problem document carries it. */
+const MAX_REASON = 200;
+
+/**
+ * Takes nothing from an appliance any more, for good: no check-in, evidence, document or certificate. What it uploaded stays.
+ * The reason is told to the appliance. The first one stands.
+ *
+ * @throws appliance_unknown, usage
+ */
+export function revokeAppliance(
+  { store, now }: Pick<Records, 'store' | 'now'>,
+  applianceId: string,
+  o: { readonly reason: string; readonly revokedBy: string },
+): RevokedRow {
+  if (!v.is(text(MAX_REASON), o.reason))
+    throw new AgentError('usage', `the reason is one line of up to ${MAX_REASON} characters`);
+  return store.unit(() => {
+    refuseUnknown(store, applianceId);
+    store.appliances.revoke({
+      appliance_id: applianceId,
+      reason: o.reason,
+      revoked_by: o.revokedBy,
+      revoked_at: now(),
+    });
+    return store.appliances.revoked(applianceId) as RevokedRow;
+  });
+}
+
+/**
+ * A person's word that there is only one machine with the keys of this appliance: closes the alarms that say otherwise, so
+ * that a lapsed certificate can be recovered. A copy that speaks raises them again.
+ *
+ * @throws appliance_unknown
+ */
+export function vouchFor({ store, now }: Pick<Records, 'store' | 'now'>, applianceId: string): void {
+  store.unit(() => {
+    refuseUnknown(store, applianceId);
+    for (const kind of COPY_ALARMS) store.alarms.clear(kind, applianceId, now());
+  });
+}
+
+function refuseUnknown(store: Records['store'], applianceId: string): void {
+  if (store.enrolments.byApplianceId(applianceId) !== null || store.appliances.binding(applianceId) !== null) return;
+  throw new AgentError('appliance_unknown', `nothing is enrolled as ${applianceId}`);
+}
