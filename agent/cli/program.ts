@@ -100,8 +100,11 @@ function addVerbs(program: Command, verb: Verb): void {
     (await import('./config-show.ts')).configShow(context),
   );
 
-  verb(program, 'facts [name...]', 'what the probes read on this machine now', async (context, args) =>
-    (await import('./facts.ts')).facts(context, args),
+  verb(program, 'facts [name...]', 'what the probes read on this machine now', async (context, args, options) =>
+    (await import('./facts.ts')).facts(context, args, options),
+  ).option('--write <dir>', 'write each as DIR/NAME.json instead, for an agent that may not read it itself');
+  verb(program, 'job [name]', 'run a long job of a check, or show how they ended', async (context, args) =>
+    (await import('./job.ts')).job(context, args),
   );
   verb(program, 'provision <dir>', 'enrol with the provisioning files in a folder', async (context, args, options) =>
     (await import('./provision.ts')).provision(context, args[0] ?? '', options),

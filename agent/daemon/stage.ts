@@ -9,6 +9,7 @@ export const STAGE_NAMES = [
   'checkin',
   'orders',
   'checks',
+  'canary',
   'evidence',
   'upload',
 ] as const;

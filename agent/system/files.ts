@@ -144,6 +144,31 @@ export function secretFileProblem(
   return null;
 }
 
+/**
+ * Refuses what others than `ownerUid` could have written: file_permissions. As for secrets, the check is on the opened
+ * file. Whoever may write into its folder can still put another file of that owner in its place.
+ */
+export function readUnforgeableFile(path: string, maxBytes: number, ownerUid: number): Buffer {
+  try {
+    const fd = openRegular(path);
+    try {
+      const { uid, mode } = fstatSync(fd);
+      if (uid !== ownerUid || (mode & 0o022) !== 0) {
+        const state = `it belongs to user id ${uid} and its mode is ${(mode & 0o777).toString(8).padStart(4, '0')}`;
+        throw new AgentError('file_permissions', `others could have written this file: ${state}`, { place: path });
+      }
+      const data = readAtMost(fd, maxBytes);
+      if (data === null)
+        throw new AgentError('file_too_large', `the file is larger than ${maxBytes} bytes`, { place: path });
+      return data;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
+}
+
 function isBelow(path: string, dir: string | undefined): boolean {
   return dir !== undefined && dir !== '' && dirname(path) === dir;
 }
