@@ -134,10 +134,7 @@ function commitOutcome(row: OrderRow, deps: CarryOutDeps, outcome: ActOutcome): 
   }
 }
 
-/**
- * Called once at start, before anything new is taken: what an earlier process began is verified and ended, never run again.
- * `ready` is true when this process came up far enough to count as the expected end of a restart.
- */
+/** Called once at start, before anything new is taken: what an earlier process began is verified and ended, never run again. */
 export function recoverOrders(deps: CarryOutDeps): number {
   const rows = deps.store.orders.inStates(['started', 'handed_over']);
   for (const row of rows) {
@@ -171,7 +168,7 @@ function endHandedOver(row: OrderRow, deps: CarryOutDeps): void {
     const sentence = 'The agent came back, but later than the order allowed.';
     endOrder(row, deps, { outcome: 'failed', code: 'restart_not_seen', sentence, result });
   } else {
-    endOrder(row, deps, { outcome: 'success', sentence: 'The agent came back as a new process and is ready.', result });
+    endOrder(row, deps, { outcome: 'success', sentence: 'The agent came back as a new process.', result });
   }
 }
 
