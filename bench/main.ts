@@ -18,6 +18,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
     return benchDaemon(smoke ? SMOKE : FULL);
   },
   drain: async () => (await import('./drain.ts')).benchDrain({ smoke }),
+  proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
 };
 

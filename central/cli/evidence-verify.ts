@@ -45,10 +45,14 @@ export async function verifyEvidence(o: Options): Promise<void> {
 async function verifyOne({ store, trust, now }: Records, origin: string, folder: string): Promise<Verdict> {
   const root = trust.root().root;
   const receipts = store.evidence.receipts(origin).map((row) => verifyReceipt(root, row.line, { origin }));
+  // What was cosigned may be ahead of what was uploaded.
+  const stored = store.evidence.latestReceipt(origin)?.size ?? 0;
+  const cosigned = store.witness.days(origin).filter(({ size }) => size <= stored);
   const verifier = createLogVerifier({
     root,
     earlierRoots: trust.earlierRoots().map((earlier) => earlier.root),
     receipts,
+    checkpoints: cosigned.map(({ note }) => note),
     now: now(),
   });
   try {
