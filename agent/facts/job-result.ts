@@ -1,6 +1,6 @@
 // What a scheduled job left behind: its last run, and the last run that proved something either way. Jobs are for what
 // takes long or writes; probes read their results.
-import { mkdirSync } from 'node:fs';
+import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../errors/agent-error.ts';
@@ -43,6 +43,17 @@ const RESULT_MODE = 0o644;
 
 const pathOf = (stateDir: string, job: JobName): string => join(stateDir, 'jobs', `${job}.json`);
 
+/** Made by whoever comes first; where that is root, the owner of the state directory gets it: the agent writes there too. */
+export function makeJobsDir(stateDir: string): string {
+  const dir = join(stateDir, 'jobs');
+  const isNew = mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined;
+  if (isNew && process.getuid?.() === 0) {
+    const { uid, gid } = statSync(stateDir);
+    lchownSync(dir, uid, gid);
+  }
+  return dir;
+}
+
 /** Null where the job never ran. @throws Unreadable, or AgentError of reading files */
 export function readJobResult(stateDir: string, job: JobName): JobResult | null {
   let bytes: Buffer;
@@ -75,7 +86,7 @@ export function saveJobRun(stateDir: string, job: JobName, run: JobRun): JobResu
   }
   const conclusive = run.outcome === 'inconclusive' ? (before?.conclusive ?? null) : run;
   const result: JobResult = { schema: 'compliance-agent/job/v1', job, last: run, conclusive };
-  mkdirSync(join(stateDir, 'jobs'), { recursive: true, mode: 0o755 });
+  makeJobsDir(stateDir);
   writeFileAtomic(pathOf(stateDir, job), `${JSON.stringify(result)}\n`, { mode: RESULT_MODE });
   return result;
 }

@@ -63,7 +63,11 @@ describe('a journald that keeps its journal on disk', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, string>);
-    expect(entries.at(-1)).toMatchObject({ _TRANSPORT: 'journal', _EXE: expect.stringMatching(/node$/), PRIORITY: '7' });
+    expect(entries.at(-1)).toMatchObject({
+      _TRANSPORT: 'journal',
+      _EXE: expect.stringMatching(/node$/),
+      PRIORITY: '7',
+    });
     expect(new Set(entries.map((e) => e['COMPLIANCE_AGENT_CANARY'])).size).toBe(entries.length);
   });
 
@@ -108,6 +112,21 @@ describe('a journald that keeps its journal on disk', () => {
     box.run(['install', '-d', '-o', String(AGENT_UID), '/var/lib/agent']);
     const { facts } = JSON.parse(box.run([...words, process.execPath, PROGRAM, '/var/lib/agent'])) as Canary;
     expect(loggingOf(facts).canary?.outcome).toBe('seen');
+  });
+
+  it('that root ran the job by hand neither keeps the agent from its canaries nor looks like a gap', () => {
+    const group = box.run(['getent', 'group', 'systemd-journal']).split(':')[2] ?? '';
+    box.run(['install', '-d', '-m', '0700', '-o', String(AGENT_UID), '-g', String(AGENT_UID), '/var/lib/fresh']);
+    box.run([process.execPath, PROGRAM, '/var/lib/fresh']);
+    const words = [
+      'setpriv',
+      `--reuid=${AGENT_UID}`,
+      `--regid=${AGENT_UID}`,
+      `--groups=${group.trim()}`,
+      '--',
+    ] as const;
+    const { facts } = JSON.parse(box.run([...words, process.execPath, PROGRAM, '/var/lib/fresh'])) as Canary;
+    expect(loggingOf(facts).canary).toMatchObject({ outcome: 'seen', expected: 1, missing: 0 });
   });
 
   it('a journal that was cleared shows as a gap in the canaries', () => {
