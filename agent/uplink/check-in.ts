@@ -70,7 +70,7 @@ export async function checkIn(
       place: `${d.https.host}${CHECKIN_PATH}`,
     });
   }
-  return keep(d, mark, exchange, () => takeVerdict(witness, answer, asked));
+  return keep(d, mark, exchange, () => takeVerdict(d, witness, answer, asked));
 }
 
 function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion): CheckinRequest {
@@ -109,9 +109,11 @@ function freshX25519(): string {
 }
 
 /** An answer that was lost is no event; whatever else is not a cosignature is. */
-function takeVerdict(witness: Witness, answer: CheckinAnswer, asked: WitnessQuestion): UplinkAlert[] {
+function takeVerdict(d: UplinkDeps, witness: Witness, answer: CheckinAnswer, asked: WitnessQuestion): UplinkAlert[] {
   const outcome = witness.take(answer.witness, asked);
-  const found = witness.conflict() ?? (outcome.kind === 'refused' ? outcome : null);
+  // A root that we do not have yet may name another witness key; the next check-in knows.
+  const tooEarly = outcome.kind === 'refused' && answer.root_version > d.root().root.version;
+  const found = witness.conflict() ?? (outcome.kind === 'refused' && !tooEarly ? outcome : null);
   const damage = asked.damage === null ? [] : [{ code: 'witness_refused' as const, sentence: asked.damage }];
   return found === null ? damage : [...damage, { code: found.code, sentence: found.sentence }];
 }
