@@ -21,6 +21,7 @@ import { openEnrolled } from './open-enrolled.ts';
 import { orderDeps } from './order-deps.ts';
 import { certificateStage } from './stages/certificate-stage.ts';
 import { checkinStage } from './stages/checkin-stage.ts';
+import { canaryStage } from './stages/canary-stage.ts';
 import { checksStage } from './stages/checks-stage.ts';
 import { controlStage } from './stages/control-stage.ts';
 import { enrolStage } from './stages/enrol-stage.ts';
@@ -109,6 +110,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       checkinStage(context),
       ordersStage(context),
       checksStage(context),
+      canaryStage(context),
       evidenceStage(context),
       uploadStage(context),
     ],
