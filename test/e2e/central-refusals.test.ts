@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeCentral, run, type CliResult, type TestCentral } from '../support/central-process.ts';
-import { send } from '../support/device.ts';
+import { checkIn, enrolDevice, evidenceLines, postEvidence, send } from '../support/device.ts';
 
 const codeOf = (result: CliResult): string => (JSON.parse(result.stderr) as { code: string }).code;
 
@@ -41,10 +41,39 @@ describe('what Central Command does not do', () => {
   });
 
   it('answers an unknown address with route_unknown', async () => {
-    const { url } = await central.serve();
+    const server = await central.serve();
+    const { url } = server;
     for (const path of ['/', '/api/v1/appliances', '/api/v2/enrolments', '/api/v1/enrolments/']) {
       const answer = await send(central, url, path, { method: 'GET' });
       expect([path, answer.status, answer.code]).toEqual([path, 404, 'route_unknown']);
     }
+    await server.stop();
+  });
+
+  it('asks for two persons, and with --direct for one where content is concerned', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'central-direct-'));
+    const thresholds = async (name: string, ...more: string[]): Promise<unknown> => {
+      const folders = ['--data', join(dir, `${name}-data`), '--keys', join(dir, `${name}-keys`)];
+      const persons = ['--person', 'Jane', '--person', 'Bob'];
+      const { stdout } = await run(['init', ...folders, '--partner', 'acme', ...persons, '--json', ...more]);
+      return (JSON.parse(stdout) as { thresholds: unknown }).thresholds;
+    };
+    expect(await thresholds('reseller')).toEqual({ root: 2, content: 2, operator: 2 });
+    expect(await thresholds('direct', '--direct')).toEqual({ root: 2, content: 1, operator: 2 });
+    rmSync(dir, { recursive: true });
+  });
+
+  it('lets no flood of uploads use up what check-ins may', async () => {
+    const { url } = await central.serve();
+    const me = await enrolDevice(central, url, 'north-1');
+    const lines = evidenceLines(me, 1);
+    let limited = false;
+    for (let i = 0; i < 400 && !limited; i += 1) {
+      const { status, code } = await postEvidence(central, url, me, 0, lines);
+      limited = code === 'rate_limited';
+      expect(status).toBe(limited ? 429 : 200);
+    }
+    expect(limited).toBe(true);
+    expect((await checkIn(central, url, me)).appliance_id).toBe('north-1');
   });
 });
