@@ -4,14 +4,19 @@ set -euo pipefail
 
 # package: what test/system needs it for
 packages=(
-  e2fsprogs  # mkfs.ext4, for the power-cut test
-  iproute2   # ip and ss, to set up a network of its own and to look for listening sockets from outside
-  mount      # losetup, mount and umount, for the power-cut test
-  nftables   # nft, for a real ruleset under the firewall check
-  openssl    # signatures checked by other code than ours
-  python3    # a verifier of evidence that shares no code with this repository
-  util-linux # nsenter, setpriv and unshare
-  xfsprogs   # xfs_io, which shuts a file system down the way a power cut does
+  apt               # apt-get with a pending security update, for the check of patching
+  cryptsetup-bin    # LUKS headers, for the encryption check
+  dpkg-dev          # dpkg-scanpackages, for a small archive of packages
+  e2fsprogs         # mkfs.ext4, for the power-cut test
+  iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
+  mount             # losetup, mount and umount, for the power-cut test
+  nftables          # nft, for a real ruleset under the firewall check
+  openssl           # signatures checked by other code than ours
+  python3           # a verifier of evidence that shares no code with this repository
+  restic            # real repositories, for the backup check
+  systemd-container # systemd-nspawn, to boot systemd and its journal in a container
+  util-linux        # nsenter, setpriv and unshare
+  xfsprogs          # xfs_io, which shuts a file system down the way a power cut does
 )
 
 if ! command -v apt-get >/dev/null; then

@@ -123,7 +123,7 @@ function judgeExclusions(read: AvEdrFacts, declared: AvEdrBaseline): Part {
   const extra = read.exclusions.filter((line) => !allowed.includes(line)).length;
   const problem: Problem = {
     sentence: `${extra} exclusions keep something from being scanned that the baseline does not allow`,
-    remedy: 'take them out of clamd.conf, or declare them',
+    remedy: 'take them out of its configuration, or declare them',
     severity: 'high',
   };
   return {

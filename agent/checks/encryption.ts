@@ -65,7 +65,7 @@ function headerProblems(headers: readonly LuksHeader[], declared: EncryptionBase
     [
       (h) => h.recoverySlots < declared.recovery_slots,
       `have fewer recovery slots than ${declared.recovery_slots}`,
-      'add one with systemd-cryptenroll --recovery-key, and keep the key off this machine',
+      'add a recovery key with systemd-cryptenroll, and keep it off this machine',
       'high',
     ],
     [
@@ -77,7 +77,7 @@ function headerProblems(headers: readonly LuksHeader[], declared: EncryptionBase
     [
       (h) => declared.tpm2_required && !h.tpm2,
       'are not bound to the TPM of this machine',
-      'bind them with systemd-cryptenroll --tpm2-device=auto',
+      'bind them to it with systemd-cryptenroll',
       'medium',
     ],
   ];

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { CanaryFacts } from '../../../agent/facts/logging.ts';
+import type { NixosSystem } from '../../../agent/facts/nixos-system.ts';
 import type { FactValues } from '../../../agent/facts/probes.ts';
-import { baseline, factSet, findingOf, HEALTHY, TABLE_SHA256, unreadable } from './sample-facts.ts';
+import { baseline, CLOSURE, factSet, findingOf, HEALTHY, NOW, TABLE_SHA256, unreadable } from './sample-facts.ts';
 
 const volume = (change: Partial<FactValues['disk']['state']>) => ({ ...HEALTHY.disk.state, ...change });
 const clock = (change: Partial<FactValues['clock']>): Partial<FactValues> => ({
@@ -17,15 +19,28 @@ const listening = (
 ): Partial<FactValues> => ({
   listeners: { listeners: [...HEALTHY.listeners.listeners, { protocol, scope, port }] },
 });
+const logging = (change: Partial<FactValues['logging']>): Partial<FactValues> => ({
+  logging: { ...HEALTHY.logging, ...change },
+});
+const canary = (change: Partial<CanaryFacts>): Partial<FactValues> =>
+  logging({ canary: { ...(HEALTHY.logging.canary as CanaryFacts), ...change } });
+const patching = (change: Partial<NixosSystem>): Partial<FactValues> => ({
+  patching: { ...(HEALTHY.patching as NixosSystem), ...change },
+});
 const table = HEALTHY.firewall.tables[0]!;
 
 describe('a healthy appliance', () => {
-  it.each(['clock', 'disk', 'firewall', 'self'])('passes %s and the sentence names what the pass rests on', (check) => {
-    const finding = findingOf(check);
-    expect(finding.result).toBe('pass');
-    expect(finding.sentence).toMatch(/chrony|state volume|tables are loaded|listens on nothing/);
-    expect(Object.keys(finding.facts).length).toBeGreaterThan(5);
-  });
+  it.each(['clock', 'disk', 'firewall', 'logging', 'patching', 'self'])(
+    'passes %s and the sentence names what the pass rests on',
+    (check) => {
+      const finding = findingOf(check);
+      expect(finding.result).toBe('pass');
+      expect(finding.sentence).toMatch(
+        /chrony|state volume|tables are loaded|listens on nothing|canary was read back|declared one/,
+      );
+      expect(Object.keys(finding.facts).length).toBeGreaterThan(5);
+    },
+  );
 });
 
 describe.each<[string, [string, Partial<FactValues>, string][]]>([
@@ -99,6 +114,28 @@ describe.each<[string, [string, Partial<FactValues>, string][]]>([
       ['a key file is open to others', self({ keyFilesExposed: 1 }), 'critical'],
       ['a key file is missing', self({ keyFilesMissing: 1 }), 'critical'],
       ['the database is damaged', self({ database: 'damaged' }), 'critical'],
+    ],
+  ],
+  [
+    'logging',
+    [
+      ['journald does not run', logging({ journald: 'failed' }), 'critical'],
+      ['the journal keeps nothing', logging({ storage: 'none' }), 'critical'],
+      ['the journal is lost at a restart', logging({ storage: 'volatile' }), 'medium'],
+      ['the canary could not be read back', canary({ outcome: 'not_seen', latencyMs: null }), 'critical'],
+      ['nobody took the canary', canary({ outcome: 'not_written', latencyMs: null }), 'critical'],
+      ['an earlier canary is gone from the log', canary({ missing: 1 }), 'high'],
+      ['journald dropped a message', logging({ suppressed: 1 }), 'medium'],
+      ['the journal takes more room than declared', logging({ usedMib: 4_097 }), 'low'],
+    ],
+  ],
+  [
+    'patching',
+    [
+      ['another system runs', patching({ runningClosure: `${CLOSURE}-other` }), 'high'],
+      ['the generation is too old', patching({ generationCreatedAt: NOW - 30 * 86_400 - 1 }), 'medium'],
+      ['the system is no generation', patching({ generation: null, generationCreatedAt: null }), 'medium'],
+      ['a restart is overdue', patching({ rebootPending: true, rebootPendingSince: NOW - 86_401 }), 'medium'],
     ],
   ],
 ])('%s', (check, cases) => {

@@ -12,7 +12,8 @@ import { plainObject } from '../../../agent/wire/schemas/primitives.ts';
 import type { Finding } from '../../../agent/wire/schemas/finding.ts';
 import type { Waiver } from '../../../agent/wire/schemas/site-policy.ts';
 import { READ_AT } from '../../support/fixture-facts.ts';
-import { baseline, factSet, findingOf, HEALTHY, judgeInput, NOW, read, unreadable } from './sample-facts.ts';
+import { anyWatched } from './any-watched-facts.ts';
+import { CLOSURE, baseline, factSet, findingOf, HEALTHY, judgeInput, NOW, read, unreadable } from './sample-facts.ts';
 
 const DAY = 86_400;
 const full = factSet({ disk: { ...HEALTHY.disk, state: { ...HEALTHY.disk.state, usedPercent: 85 } } });
@@ -182,6 +183,7 @@ const values: { [N in keyof FactValues]: fc.Arbitrary<FactValues[N]> } = {
     policies: fc.record({ input: policy, output: policy, forward: policy }),
   }),
   listeners: fc.record({ listeners }),
+  ...anyWatched,
   self: fc.record({
     listeners,
     runsAsRoot: fc.boolean(),
@@ -195,6 +197,43 @@ const values: { [N in keyof FactValues]: fc.Arbitrary<FactValues[N]> } = {
     keyFilesExposed: fc.nat(3),
     database: fc.constantFrom('ok', 'damaged', 'not_read'),
   }),
+  logging: fc.record({
+    storage: fc.constantFrom('persistent', 'volatile', 'none'),
+    usedMib: fc.nat(100_000),
+    journald: fc.constantFrom('active', 'inactive', 'failed', 'not-found', 'Strange'),
+    forwarder: fc.option(fc.constantFrom('active', 'failed', 'bad-setting')),
+    suppressed: fc.nat(1_000_000),
+    canary: fc.option(
+      fc.record({
+        at: fc.nat(4_000_000_000),
+        outcome: fc.constantFrom('seen', 'not_seen', 'not_written', 'not_known'),
+        latencyMs: fc.option(fc.nat(5_000)),
+        expected: fc.nat(192),
+        missing: fc.nat(192),
+      }),
+    ),
+  }),
+  patching: fc.oneof(
+    fc.record({
+      system: fc.constant('nixos' as const),
+      runningClosure: fc.constantFrom(CLOSURE, `${CLOSURE}-other`),
+      runningSha256: fc.constant('ab'.repeat(32)),
+      bootedSha256: fc.option(fc.constant('cd'.repeat(32))),
+      generation: fc.option(fc.nat(1_000)),
+      generationCreatedAt: fc.option(fc.nat(4_000_000_000)),
+      rebootPending: fc.option(fc.boolean()),
+      rebootPendingSince: fc.option(fc.nat(4_000_000_000)),
+    }),
+    fc.record({
+      system: fc.constant('apt' as const),
+      updates: fc.nat(5_000),
+      securityUpdates: fc.nat(5_000),
+      securitySources: fc.nat(5),
+      listsUpdatedAt: fc.option(fc.nat(4_000_000_000)),
+      rebootPending: fc.option(fc.boolean()),
+      rebootPendingSince: fc.option(fc.nat(4_000_000_000)),
+    }),
+  ),
 };
 /** Any facts: read, unreadable for any reason, or absent. */
 const anyFacts: fc.Arbitrary<FactSet> = fc
