@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, it, expect } from 'vitest';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CHECKS } from '../../../agent/checks/registry.ts';
 import { loadChecks } from '../../../agent/daemon/load-checks.ts';
 import { systemClock } from '../../../agent/system/clock.ts';
 import { createExec } from '../../../agent/system/exec.ts';
+import { fakeExec } from '../../support/fakes/fake-exec.ts';
 import { cli } from '../../support/run-cli.ts';
 
 let dir = '';
@@ -33,7 +35,7 @@ describe('check', () => {
     const { code, ...rest } = await run('check', '--json');
     expect(code).toBe(0);
     const { findings } = rest.json<Findings>();
-    expect(findings.map((one) => one.check.id)).toEqual(['clock', 'disk', 'firewall', 'self']);
+    expect(findings.map((one) => one.check.id)).toEqual(CHECKS.map((one) => one.id));
     for (const one of findings) expect(one.sentence).not.toBe('');
   });
 
@@ -88,9 +90,27 @@ describe('facts', () => {
 
   it('says of a fact that it cannot be read, and goes on with the others', async () => {
     // This surroundings' exec knows no program, so every tool is missing.
-    const { code, out } = await cli(['facts', '--config', config]);
+    const { code, out } = await cli(['facts', '--config', config], { deps: { loadChecks: onThisHost.loadChecks } });
     expect(code).toBe(0);
     expect(out).toMatch(/^firewall: missing_tool/m);
     expect(out).toMatch(/^disk:$/m);
+  });
+
+  it('hands facts over as one file each, the unreadable ones too, and shows no values', async () => {
+    const into = join(dir, 'facts');
+    mkdirSync(into);
+    const argv = ['facts', 'disk', 'patching', 'listeners', '--write', into, '--config', config];
+    const { code, out } = await cli(argv, { deps: { ...onThisHost, exec: fakeExec({}) } });
+    expect([code, out]).toEqual([0, 'disk: read\npatching: unreadable\nlisteners: read\n']);
+    const written = (name: string): unknown => JSON.parse(readFileSync(join(into, `${name}.json`), 'utf8'));
+    const common = { schema: 'compliance-agent/fact/v1', agent_version: '0.1.0' };
+    expect(written('disk')).toMatchObject({ ...common, fact: { status: 'read', probe: 'disk' } });
+    expect(written('patching')).toMatchObject({ ...common, fact: { status: 'unreadable', probe: 'patching' } });
+  });
+
+  it('a folder for facts that does not exist is an error and is not made', async () => {
+    const { code, err } = await run('facts', 'disk', '--write', join(dir, 'none'));
+    expect(code).not.toBe(0);
+    expect(err).toContain('file_missing');
   });
 });
