@@ -1,10 +1,12 @@
 // The check `logging` on a real journald, in a container that is booted by systemd.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FactSet } from '../../agent/facts/probes.ts';
 import type { LoggingFacts } from '../../agent/facts/logging.ts';
 import type { JobResult } from '../../agent/facts/job-result.ts';
 import type { Finding } from '../../agent/wire/schemas/finding.ts';
+import { until } from '../../tools/demo/process.ts';
 import { bootContainer, CHECKOUT, nspawnProblem, type Container } from '../support/nspawn.ts';
 import { judgeLive } from '../support/judge-live.ts';
 
@@ -127,6 +129,22 @@ describe('a journald that keeps its journal on disk', () => {
     ] as const;
     const { facts } = JSON.parse(box.run([...words, process.execPath, PROGRAM, '/var/lib/fresh'])) as Canary;
     expect(loggingOf(facts).canary).toMatchObject({ outcome: 'seen', expected: 1, missing: 0 });
+  });
+
+  it('the daemon writes canaries by itself, and the command line judges the log from what it left', async () => {
+    const agent = [process.execPath, '--disable-sigusr1', join(CHECKOUT, 'agent/main.ts')] as const;
+    box.run(['install', '-d', '-m', '0700', '/var/lib/agentd']);
+    box.run(['tee', '/etc/agent.yaml'], 'mode: direct\nstate_dir: /var/lib/agentd\nprovision_dir: /var/lib/stick\n');
+    box.run(['systemd-run', '--quiet', '--unit=agentd', ...agent, 'run', '--config', '/etc/agent.yaml']);
+    try {
+      const result = join(box.root, 'var/lib/agentd/jobs/logging-canary.json');
+      await until('a canary of the daemon', () => (existsSync(result) ? true : null), 20_000);
+      const argv = [...agent, '--json', '--config', '/etc/agent.yaml', 'check', 'logging'] as const;
+      const { findings } = JSON.parse(box.run([...argv])) as { findings: Finding[] };
+      expect(findings[0]?.facts).toMatchObject({ canary: 'seen', journald: 'active' });
+    } finally {
+      box.run(['systemctl', 'stop', 'agentd']);
+    }
   });
 
   it('a journal that was cleared shows as a gap in the canaries', () => {
