@@ -16,6 +16,7 @@ export interface Problem {
 }
 
 /** Longest reason that is passed on; any character that could steer a terminal ends it. */
+// eslint-disable-next-line no-control-regex
 const REASON = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,200}/u;
 
 /** Null when the body is no problem document. */

@@ -2,6 +2,7 @@ import { AgentError } from '../../agent/errors/agent-error.ts';
 import { payloadDigest, signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import type { Order } from '../../agent/wire/schemas/order.ts';
+import { revokedKeyids } from '../../agent/trust/revocations.ts';
 import { requiredClass } from '../../agent/trust/order-class.ts';
 import type { Central } from './central.ts';
 import { MAX_OUTSTANDING_BYTES, MAX_OUTSTANDING_ORDERS } from './build-answer.ts';
@@ -32,7 +33,8 @@ export interface OrderWish {
  * Signs an order with the online key and writes it to the audit table, in one transaction; the next check-in delivers it.
  * `seq` is above every seq that was issued or that the appliance has reported, so a restored Central repeats none.
  *
- * @throws appliance_unknown, order_class_differs, order_needs_authorisation, order_backlog_full, schema_invalid, usage
+ * @throws appliance_unknown, appliance_revoked, order_key_revoked, order_class_differs, order_needs_authorisation,
+ *   order_backlog_full, schema_invalid, usage
  */
 export function issueOrder(
   central: Pick<Central, 'store' | 'trust' | 'keys' | 'now'>,
@@ -47,6 +49,9 @@ export function issueOrder(
     if (binding === null) throw new AgentError('appliance_unknown', `no appliance ${wish.applianceId} is enrolled`);
     const { appliance_id: applianceId, epoch } = binding;
     refuseRevoked(central, applianceId);
+    if (revokedKeyids(central.trust.revocations()?.value ?? null).has(central.keys.order.keyid)) {
+      throw new AgentError('order_key_revoked', 'the order key of this Central Command is revoked');
+    }
     const now = central.now();
     const { orders, checkins } = central.store;
     const waiting = orders.outstanding(applianceId, epoch, now, MAX_OUTSTANDING_ORDERS);

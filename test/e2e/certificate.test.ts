@@ -208,7 +208,7 @@ describe('an appliance whose certificate is running out', () => {
     const row = { serial: 'ff', appliance_id: 'north-1', not_after: at + DAY_S, pem, issued_at: at };
     running.central.store.appliances.addCertificate({ ...row, issued_for: 'recovery' });
     box.state.checkinError = await refusalOf(box.heard());
-    await expectCodeAsync(box.run() as Promise<unknown>, 'certificate_mismatch');
+    await expectCodeAsync(box.run(), 'certificate_mismatch');
     expect(box.certificate()).toBe(before);
     expect(blockingReason({ ...box.state, enrolled: null })).toMatchObject({ code: 'certificate_mismatch' });
   });
@@ -219,7 +219,7 @@ describe('an appliance whose certificate is running out', () => {
     revokeAppliance(running.central, 'north-1', { reason: 'returned by the clinic', revokedBy: 'jane' });
     running.central.advance(40 * DAY_S);
     box.state.checkinError = await refusalOf(box.heard());
-    const refused = await refusalOf(box.run() as Promise<unknown>);
+    const refused = await refusalOf(box.run());
     expect(refused.details['problem_code']).toBe('appliance_revoked');
     box.state.checkinError = refused;
     expect(blockingReason({ ...box.state, enrolled: null })).toMatchObject({

@@ -4,9 +4,14 @@ import { ok, problem, quoted, type Verdict } from './verdict.ts';
 
 /** What Central Command's own refusals mean here. */
 const REFUSALS: Readonly<Record<string, readonly [sentence: string, remedy: string]>> = {
+  appliance_revoked: ['it has revoked this appliance', 'ask the partner why'],
   client_certificate_invalid: [
-    'it does not take the certificate of this appliance (lapsed, or of another CA)',
-    'have the certificate renewed or the appliance enrolled again',
+    'it does not take the certificate of this appliance',
+    'see that the daemon runs: it asks for a new one; else have the appliance enrolled again',
+  ],
+  client_certificate_lapsed: [
+    'the certificate of this appliance is past its date',
+    'see that the daemon runs: it recovers one by itself',
   ],
   client_certificate_missing: [
     'it did not see the certificate of this appliance',

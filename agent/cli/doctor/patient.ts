@@ -101,10 +101,10 @@ export function judgeCertificateEnd(identity: EnrolledIdentity, end: number | nu
   if (end !== null && now < end) return ok(`${who}; its certificate is valid until ${utc(end)}`);
   return problem(
     {
-      code: 'client_certificate_invalid',
+      code: end === null ? 'client_certificate_invalid' : 'client_certificate_lapsed',
       sentence: `${who}, but its certificate ${end === null ? 'cannot be read' : `ended ${utc(end)} by this machine's clock`}`,
-      meaning: 'Central Command refuses its check-ins and uploads',
-      remedy: 'check the clock first; if it is right, have the appliance enrolled again',
+      meaning: 'Central Command refuses its check-ins and uploads until the daemon has recovered a new one',
+      remedy: 'check the clock first; then see that the daemon runs, and what its status says',
     },
     { breaks: false },
   );

@@ -17,6 +17,7 @@ beforeAll(async () => {
   central.store.orders.addReport('north-1', { ...report, state: 'refused' }, START);
   central.store.evidence.addReceipt({ origin: 'a', size: 1, root: 'b', line: 'c', stored_at: START });
   central.store.witness.keepRefused({ origin: 'a', code: 'log_forked', body: 'b', latest: null, at: START });
+  central.store.appliances.revoke({ appliance_id: 'north-9', reason: 'lost', revoked_by: 'jane', revoked_at: START });
   db = new Database(join(central.dataDir, 'central.db'));
 });
 afterAll(() => {
@@ -25,15 +26,21 @@ afterAll(() => {
 });
 
 describe('records of Central Command', () => {
-  it.each(['order_audit', 'order_reports', 'bindings', 'certificates', 'documents', 'receipts', 'witness_refusals'])(
-    'refuses to change or delete a row of %s, whoever asks the database',
-    (table) => {
-      const [column] = db.prepare(`SELECT name FROM pragma_table_info('${table}') LIMIT 1`).pluck().all() as string[];
-      expect(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()).toBeGreaterThan(0);
-      expect(() => db.exec(`UPDATE ${table} SET ${column} = ${column}`)).toThrow(/append-only/);
-      expect(() => db.exec(`DELETE FROM ${table}`)).toThrow(/append-only/);
-    },
-  );
+  it.each([
+    'order_audit',
+    'order_reports',
+    'bindings',
+    'certificates',
+    'documents',
+    'receipts',
+    'witness_refusals',
+    'revoked_appliances',
+  ])('refuses to change or delete a row of %s, whoever asks the database', (table) => {
+    const [column] = db.prepare(`SELECT name FROM pragma_table_info('${table}') LIMIT 1`).pluck().all() as string[];
+    expect(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()).toBeGreaterThan(0);
+    expect(() => db.exec(`UPDATE ${table} SET ${column} = ${column}`)).toThrow(/append-only/);
+    expect(() => db.exec(`DELETE FROM ${table}`)).toThrow(/append-only/);
+  });
 
   it('refuses a database of a newer version', () => {
     const version = db.pragma('user_version', { simple: true }) as number;

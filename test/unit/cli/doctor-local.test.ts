@@ -290,7 +290,7 @@ describe('the doctor and who the appliance is', () => {
 
   it('finds a certificate that has ended', () => {
     expect(codesOf(judgeCertificateEnd(identity, NOW + 1, NOW))).toEqual(['ok']);
-    expect(codesOf(judgeCertificateEnd(identity, NOW, NOW))).toEqual(['client_certificate_invalid']);
+    expect(codesOf(judgeCertificateEnd(identity, NOW, NOW))).toEqual(['client_certificate_lapsed']);
     expect(codesOf(judgeCertificateEnd(identity, null, NOW))).toEqual(['client_certificate_invalid']);
   });
 

@@ -1,9 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recoverCertificate, renewCertificate } from '../../../agent/identity/certificate-request.ts';
+import { loadOrCreateKeys } from '../../../agent/identity/keys.ts';
 import { exchangeSigned } from '../../../agent/identity/signed-exchange.ts';
+import { expectCodeAsync } from '../../support/expect-code.ts';
+import { fakeIds } from '../../support/fakes/fake-ids.ts';
 import { checkinInput } from '../../support/enrolled-appliance.ts';
 import {
   openScriptedAppliance,
@@ -94,7 +100,7 @@ describe('what the agent sends, held against central/openapi.yaml', () => {
     await appliance.uplink.uploadOnce(signal);
     const named = { version: 1, sha256: 'ab'.repeat(32) };
     await appliance.uplink.syncTrust(
-      { ...answer, root_version: 2, content: named, policy: named },
+      { ...answer, root_version: 2, content: named, policy: named, revocations: named },
       appliance.evidence,
       signal,
     );
@@ -102,8 +108,31 @@ describe('what the agent sends, held against central/openapi.yaml', () => {
       'appliances/checkin',
       'appliances/evidence',
       'appliances/documents/root',
+      'appliances/documents/revocations',
       'appliances/documents/content',
       'appliances/documents/policy',
+    ]);
+    for (const request of central.requests) assertInContract(request);
+  });
+
+  it('requests for certificates are in the contract', async () => {
+    central.requests.length = 0;
+    central.documents = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ challenge: 'ab'.repeat(16), expires_in_s: 300 }));
+    };
+    const dir = mkdtempSync(join(tmpdir(), 'contract-'));
+    const https = central.client();
+    const { clock, identity } = appliance;
+    const deps = { https, clock, ids: fakeIds(1, clock), keys: loadOrCreateKeys(dir), identity, nowT: null };
+    await expectCodeAsync(renewCertificate(deps, signal, 'run-1'), 'response_not_expected');
+    await expectCodeAsync(recoverCertificate(deps, signal, 'run-2'), 'response_not_expected');
+    await https.close();
+    rmSync(dir, { recursive: true, force: true });
+    expect(central.requests.map((request) => request.path.split('/').slice(4).join('/'))).toEqual([
+      'certificate',
+      `certificate/challenges/${identity.applianceId}`,
+      'certificate',
     ]);
     for (const request of central.requests) assertInContract(request);
   });
