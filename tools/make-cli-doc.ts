@@ -22,6 +22,7 @@ export const VERBS = [
   'config check',
   'config show',
   'facts',
+  'job',
   'provision',
   'version',
   'errors',

@@ -180,6 +180,7 @@ describe('the command line beside a running daemon', () => {
       ['config check', site.paths.config],
       ['config show'],
       ['facts', 'disk'],
+      ['job'],
       ['version'],
       ['errors', 'disk_full'],
     ];

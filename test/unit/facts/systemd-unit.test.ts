@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { parseUnit } from '../../../agent/facts/systemd-unit.ts';
+
+const text = 'MainPID=812\nResult=success\nExecMainExitTimestamp=\nLoadState=loaded\nActiveState=active\n';
+
+describe('what systemctl show prints of a unit', () => {
+  it('is read in any order', () => {
+    const running = { loadState: 'loaded', activeState: 'active', mainPid: 812, result: 'success', exitedAt: null };
+    expect(parseUnit(text)).toEqual(running);
+    expect(parseUnit(text.split('\n').toReversed().join('\n'))).toEqual(running);
+  });
+
+  it('a process that ended has a time, and none that never ran', () => {
+    const ended = text.replace('MainPID=812', 'MainPID=0').replace('Timestamp=', 'Timestamp=@1780272000');
+    expect(parseUnit(ended)).toMatchObject({ mainPid: null, exitedAt: 1_780_272_000 });
+    expect(parseUnit(ended.replace('@1780272000', '@0'))).toMatchObject({ exitedAt: null });
+  });
+
+  it.each([
+    ['a property is missing', text.replace(/Result=.*\n/, '')],
+    [
+      'a time is spelled out, as before systemd 248',
+      text.replace('Timestamp=', 'Timestamp=Mon 2026-06-01 00:00:00 UTC'),
+    ],
+    ['the process is no number', text.replace('812', 'many')],
+    ['there is nothing', ''],
+  ])('is refused where %s', (_what, broken) => {
+    expect(parseUnit(broken)).toBeNull();
+  });
+});
