@@ -10,7 +10,7 @@ import { until } from '../../tools/demo/process.ts';
 import { APPLIANCE } from '../../tools/demo/site.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { demoSite } from '../support/demo-site.ts';
-import { checkIn, enrolDevice, evidenceLines } from '../support/device.ts';
+import { checkIn, checkinRequestOf, enrolDevice, evidenceLines, postCheckin } from '../support/device.ts';
 import { enrolAppliance } from '../support/enrolled-appliance.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { startRealCentral, type RealCentral } from '../support/real-central.ts';
@@ -104,6 +104,28 @@ describe('an appliance before the witness of a real Central Command', () => {
       ...['evidence', 'checkpoints', '--origin', me.origin, '--refused'],
     );
     expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 7 }, () => 'log_forked'));
+  });
+
+  it('is not cosigned on a counter that was used before, and the alarm of that stays', async () => {
+    const me = await enrolDevice(central, central.url, 'north-5');
+    const leaves = evidenceLines(me, 3).map((line) => leafHash(line));
+    const root = rootOfLeaves(leaves);
+    const checkpoint = signCheckpoint({ origin: me.origin, size: 3, root, extensions: [] }, me.device.signer);
+    const witness_request = encodeAddCheckpoint({ oldSize: 0, proof: [], checkpoint });
+    await checkIn(central, central.url, me, { counter: 1_000_000 });
+    const again = await postCheckin(central, central.url, me, { change: { counter: 1_000_000, witness_request } });
+    expect(again).toMatchObject({ status: 409, code: 'counter_reused' });
+    const cosigned = await central.json<{ checkpoints: unknown[] }>('evidence', 'checkpoints', '--origin', me.origin);
+    expect(cosigned.checkpoints).toEqual([]);
+    expect(await alarms('north-5')).toEqual(['counter_reused']);
+  });
+
+  it.each(['log_rewound', 'log_forked'])('that says %s of itself is believed', async (code) => {
+    const me = await enrolDevice(central, central.url, `north-6-${code.slice(4, 6)}`);
+    const { health } = checkinRequestOf(me);
+    const blocking_reason = { code, sentence: 'There are two histories.' };
+    await checkIn(central, central.url, me, { health: { ...health, blocking_reason } });
+    expect(await alarms(me.origin)).toEqual([code]);
   });
 
   it('teaches a Central Command that was restored from backup what it had cosigned', async () => {

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeAddCheckpoint } from '../../../agent/wire/add-checkpoint.ts';
@@ -131,6 +133,33 @@ describe('the witness', () => {
   });
 });
 
+describe('what the witness keeps', () => {
+  it.each([
+    ['a smaller size', 3, 'aa'],
+    ['another root at the same size', 8, 'aa'],
+  ])('is not taken back for %s, whoever asks the database', (_, size, root) => {
+    ask(body(0, leaves(8)));
+    const row = { ...latest()!, size, root };
+    expect(() => site.central.store.witness.save(row)).toThrow(/never taken back/);
+    const db = new Database(join(site.central.dataDir, 'central.db'));
+    for (const statement of ['DELETE FROM witnessed', 'UPDATE witnessed SET size = 1']) {
+      expect(() => db.exec(statement)).toThrow(/never taken back/);
+    }
+    db.close();
+    expect(latest()?.size).toBe(8);
+  });
+
+  it('is the last cosigned checkpoint of each day', () => {
+    let old = 0;
+    for (const size of [2, 3, 5]) {
+      ask(body(old, leaves(size)));
+      old = size;
+      site.central.advance(size === 3 ? 86_400 : 60);
+    }
+    expect(site.central.store.witness.days(site.me.origin).map(({ size }) => size)).toEqual([3, 5]);
+  });
+});
+
 describe('a Central Command that was set back', () => {
   it('takes over what it cosigned before, and cosigns nothing that contradicts it', async () => {
     ask(body(0, leaves(4)));
@@ -197,8 +226,7 @@ describe('an appliance that lies in every way it can', () => {
             empty: () => [],
             random: () => [sha256(String(one.size)), sha256(String(old))],
           };
-          if (ask(body(old, mine, proofs[one.proof as keyof typeof proofs]()))?.verdict === 'cosigned')
-            cosigned.push(mine);
+          if (ask(body(old, mine, proofs[one.proof]()))?.verdict === 'cosigned') cosigned.push(mine);
         }
         cosigned.forEach((earlier, i) => {
           for (const later of cosigned.slice(i)) expect(later.slice(0, earlier.length)).toEqual(earlier);

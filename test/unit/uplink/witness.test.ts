@@ -67,6 +67,23 @@ describe('a check-in', () => {
     expect(box.witness.conflict()).toBeNull();
   });
 
+  it('takes nothing from what is kept when the witness has forgotten it, and goes on from where the witness stands', async () => {
+    site.checkIn(box);
+    await site.backUpCentral();
+    box.append(4);
+    site.checkIn(box);
+    await site.restoreCentral();
+    const forgetful = (): ReturnType<WitnessSite['checkIn']> => {
+      const question = box.witness.ask();
+      const verdict = site.ask({ request: question.request, lastCosigned: null });
+      return box.store.unit(() => box.witness.take(verdict, question));
+    };
+    expect(forgetful().kind).toBe('resubmit');
+    expect(box.witness.latest()?.size).toBe(5);
+    expect(forgetful().kind).toBe('cosigned');
+    expect(box.witness.latest()?.size).toBe(5);
+  });
+
   it('keeps the last cosigned checkpoint of each day and those that a receipt names', () => {
     const sizes: number[] = [];
     for (let i = 0; i < 6; i += 1) {
