@@ -37,7 +37,10 @@ async function startDaemon({ config, warnings }: LoadedConfig): Promise<number> 
   });
   const daemon = start({ config, ports, build, contentDir });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => daemon.stop(signal));
-  return daemon.stopped;
+  const code = await daemon.stopped;
+  // A stage that ignored its abort must not keep the process: what is committed is safe, and the next start goes on from it.
+  if (code !== EXIT.ok) process.exit(code);
+  return code;
 }
 
 process.exitCode = await runCli(process.argv.slice(2), {
