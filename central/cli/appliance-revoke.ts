@@ -24,7 +24,7 @@ export async function revokeOne(applianceId: string, o: Options & { readonly rea
 export async function vouchForOne(applianceId: string, o: Options): Promise<void> {
   await withRecords(o, (records) => {
     const person = operator(records, o);
-    vouchFor(records, applianceId);
+    vouchFor(records, applianceId, person);
     print(o, { appliance_id: applianceId, by: person }, `${applianceId} is one machine, says ${person}`);
   });
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { DEVICE_CERTIFICATE_S } from '../ca/certificate-authority.ts';
 import type { BindingRow, IssuedFor } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
@@ -15,7 +16,9 @@ export async function certificateFor(
 ): Promise<string> {
   const now = central.now();
   const last = central.store.appliances.latestCertificate(binding.appliance_id);
-  if (last !== null && last.not_after - now > DEVICE_CERTIFICATE_S * REISSUE_BELOW) return last.pem;
+  const nearlyNew = last !== null && last.not_after - now > DEVICE_CERTIFICATE_S * REISSUE_BELOW;
+  // A later epoch may have bound another TLS key since.
+  if (nearlyNew && spkiOf(last.pem) === binding.tls_spki) return last.pem;
   const issued = await central.authority.issueDevice({
     applianceId: binding.appliance_id,
     spki: Buffer.from(binding.tls_spki, 'base64'),
@@ -32,3 +35,6 @@ export async function certificateFor(
   });
   return issued.pem;
 }
+
+const spkiOf = (pem: string): string =>
+  new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }).toString('base64');

@@ -35,14 +35,16 @@ export function revokeAppliance(
 
 /**
  * A person's word that there is only one machine with the keys of this appliance: closes the alarms that say otherwise, so
- * that a lapsed certificate can be recovered. A copy that speaks raises them again.
+ * that a lapsed certificate can be recovered. A copy that speaks raises them again. Who said so stays in the list of alarms.
  *
  * @throws appliance_unknown
  */
-export function vouchFor({ store, now }: Pick<Records, 'store' | 'now'>, applianceId: string): void {
+export function vouchFor({ store, now }: Pick<Records, 'store' | 'now'>, applianceId: string, person: string): void {
   store.unit(() => {
     refuseUnknown(store, applianceId);
     for (const kind of COPY_ALARMS) store.alarms.clear(kind, applianceId, now());
+    store.alarms.raise('appliance_vouched', applianceId, `by ${person}`, now());
+    store.alarms.clear('appliance_vouched', applianceId, now());
   });
 }
 

@@ -11,7 +11,9 @@ export type AlarmKind =
   | 'log_forked'
   | 'witness_refused'
   | 'witness_set_back'
-  | 'appliance_silent';
+  | 'appliance_silent'
+  /** No alarm but a record, cleared as it is written: a person has looked. */
+  | 'appliance_vouched';
 
 /** What says that two machines have the keys of one appliance. They stay open until a person vouches for it. */
 export const COPY_ALARMS: readonly AlarmKind[] = ['counter_reused', 'boot_ids_interleaved'];

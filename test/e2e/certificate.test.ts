@@ -20,6 +20,7 @@ import { openStore, type EnrolledIdentity, type Store } from '../../agent/store/
 import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope, type Signer } from '../../agent/wire/dsse.ts';
 import { listen } from '../../central/http/listen.ts';
+import type { Central } from '../../central/service/central.ts';
 import { revokeAppliance } from '../../central/service/revoke-appliance.ts';
 import { fakeClock } from '../support/fakes/fake-clock.ts';
 import { fakeIds } from '../support/fakes/fake-ids.ts';
@@ -45,11 +46,17 @@ interface Running {
   readonly asSeen: TestCentral;
 }
 
-/** Started `agoS` before now, by its own clock and that of its certificates. */
-async function serve(agoS: number): Promise<Running> {
+/** Started `agoS` before now, by its own clock and that of its certificates; `bend` makes it lie. */
+async function serve(
+  agoS: number,
+  bend: (central: InProcessCentral) => Partial<Central> = () => ({}),
+): Promise<Running> {
   const central = await makeInProcessCentral(Math.floor(Date.now() / 1_000) - agoS);
   cleanUp.push(() => central.remove());
-  const server = await listen(central, { dataDir: central.dataDir, host: '127.0.0.1', port: 0 });
+  const server = await listen(
+    { ...central, ...bend(central) },
+    { dataDir: central.dataDir, host: '127.0.0.1', port: 0 },
+  );
   cleanUp.push(() => server.close());
   const asSeen = { caPem: central.authority.caPem, root: central.trust.root() } as TestCentral;
   return { central, url: server.url, asSeen };
@@ -196,17 +203,28 @@ describe('an appliance whose certificate is running out', () => {
     expect(box.certificate()).toBe(recovered);
   });
 
-  it('takes no certificate for another key, and keeps the one that it has', async () => {
-    const running = await serve(40 * DAY_S);
+  it.each<[string, (central: InProcessCentral) => { applianceId?: string; spki?: string; now?: number }]>([
+    ['for another key', (central) => ({ spki: central.store.appliances.binding('north-2')!.tls_spki })],
+    ['for another appliance', () => ({ applianceId: 'north-2' })],
+    ['that ends no later than the one that is held', (central) => ({ now: central.now() - 40 * DAY_S })],
+  ])('takes no certificate %s, keeps the one that it has, and says so', async (_what, wrong) => {
+    const running = await serve(40 * DAY_S, (central) => ({
+      authority: {
+        ...central.authority,
+        issueDevice(o) {
+          const { spki, ...rest } = wrong(central);
+          return central.authority.issueDevice({
+            ...o,
+            ...rest,
+            ...(spki === undefined ? {} : { spki: Buffer.from(spki, 'base64') }),
+          });
+        },
+      },
+    }));
     const box = await makeBox(running);
+    await bindDevice(running.central, 'north-2');
     const before = box.certificate();
     running.central.advance(40 * DAY_S);
-    const other = await bindDevice(running.central, 'north-2');
-    // As a Central Command would that mixes up two appliances.
-    const pem = other.tls.cert;
-    const at = running.central.now();
-    const row = { serial: 'ff', appliance_id: 'north-1', not_after: at + DAY_S, pem, issued_at: at };
-    running.central.store.appliances.addCertificate({ ...row, issued_for: 'recovery' });
     box.state.checkinError = await refusalOf(box.heard());
     await expectCodeAsync(box.run(), 'certificate_mismatch');
     expect(box.certificate()).toBe(before);

@@ -71,6 +71,16 @@ describe('renewing a certificate over mutual TLS', () => {
     expect(issuedFor()).toBe('renewal');
   });
 
+  it('gives no nearly new certificate again once another TLS key is bound', async () => {
+    const next = await makeDevice();
+    const old = central.store.appliances.binding('north-1')!;
+    const origin = old.origin.replace(/1$/, '2');
+    central.store.appliances.addBinding({ ...old, epoch: 2, origin, tls_spki: next.tlsSpki });
+    const pem = await recover(central.challenges.issue('north-1'), me, { csr: next.csr });
+    const { publicKey } = new X509Certificate(pem);
+    expect(publicKey.export({ type: 'spki', format: 'der' }).toString('base64')).toBe(next.tlsSpki);
+  });
+
   it('refuses a request that the device key did not sign: the TLS key alone gets nothing', async () => {
     central.advance(DAY_S);
     await expectCodeAsync(renew({}, other.device.signer), 'signature_invalid');
@@ -176,9 +186,12 @@ describe('recovering a lapsed certificate', () => {
     checkin(7_000);
     expectCode(() => checkin(7_000), 'counter_reused');
     await expectCodeAsync(recover(central.challenges.issue('north-1')), 'appliance_copied');
-    vouchFor(central, 'north-1');
+    vouchFor(central, 'north-1', 'jane');
+    expect(central.store.alarms.list(1)).toMatchObject([
+      { kind: 'appliance_vouched', subject: 'north-1', detail: 'by jane' },
+    ]);
     await recover(central.challenges.issue('north-1'));
-    expectCode(() => vouchFor(central, 'ghost'), 'appliance_unknown');
+    expectCode(() => vouchFor(central, 'ghost', 'jane'), 'appliance_unknown');
   });
 
   it('keeps at most 10,000 challenges, the newest ones', () => {
