@@ -3,6 +3,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentStatus } from '../../agent/system/status-file.ts';
+import { logTree } from '../../agent/evidence/log-tree.ts';
+import { signCheckpoint } from '../../agent/wire/checkpoint.ts';
+import { cosign } from '../../agent/wire/cosignature.ts';
+import { encodeNote, parseNote } from '../../agent/wire/note.ts';
 import { bindingLine, finding, openLog, trust } from './evidence-fixtures.ts';
 import { identity, order } from './store-fixtures.ts';
 import { NOW } from './trust-fixtures.ts';
@@ -19,6 +23,8 @@ export interface CliState {
   readonly lines: string;
   /** Signed for the whole log. */
   readonly receipt: string;
+  /** Cosigned, of the log without its last entry. */
+  readonly checkpoint: string;
 }
 
 /** Makes the directory; the caller removes it. */
@@ -65,12 +71,22 @@ export function makeCliState(): CliState {
   });
   store.uplink.saveReceipt({ origin: log.origin, size: log.size(), root: log.root(), line: receipt, at: NOW + 20 });
   store.uplink.setPointer(log.origin, 2);
+  const size = log.size() - 1;
+  const checkpoint = cosignedAt(logTree(store, 1).rootAt(size), size, log.origin);
+  store.checkpoints.save({ origin: log.origin, size, root: logTree(store, 1).rootAt(size), note: checkpoint, at: NOW });
   const rows = store.entries.range(1, 0, { maxEntries: 1_000, maxBytes: 1e9 });
   const state = { origin: log.origin, size: log.size(), lines: rows.map((row) => `${row.line}\n`).join('') };
   store.close();
   const config = join(dir, 'config.yaml');
   writeFileSync(config, `mode: direct\nstate_dir: ${dir}\nprovision_dir: ${dir}/provision\n`);
-  return { dir, config, receipt, ...state };
+  return { dir, config, receipt, checkpoint, ...state };
+}
+
+function cosignedAt(root: string, size: number, origin: string): string {
+  const own = signCheckpoint({ origin, size, root: Buffer.from(root, 'hex'), extensions: [] }, trust.keys['device']!);
+  const { text, signatures } = parseNote(own);
+  const line = cosign(text, trust.root.root.witness_name, trust.keys['witness']!, NOW);
+  return encodeNote({ text, signatures: [...signatures, line] });
 }
 
 /** A status that this very process could have written just now. */

@@ -122,6 +122,40 @@ describe('evidence verify', () => {
     expect((await onFile(state.lines, ...digest, ...receipts)).out).toContain('1 fulfilled');
   });
 
+  it('says which entries of the local log are witnessed and which are unanchored', async () => {
+    const { out } = await onState('verify', ...digest);
+    const last = state.size - 1;
+    expect(out).toContain(`entries 0 to ${last - 1}: witnessed=1 (operator), last seen`);
+    expect(out).toContain(`entries ${last} to ${last}: unanchored, only the appliance's own word`);
+    const asJson = await onState('verify', ...digest, '--json');
+    expect(asJson.json<object>()).toMatchObject({
+      checkpoints: 1,
+      witnessed: { size: last },
+      ranges: [
+        { from_seq: 0, to_seq: last, range: 'witnessed=1' },
+        { from_seq: last, to_seq: state.size, range: 'unanchored' },
+      ],
+    });
+  });
+
+  it('writes the cosigned checkpoints, and holds exported lines against them', async () => {
+    const { out } = await onState('checkpoints');
+    expect(out).toBe(state.checkpoint);
+    const asJson = await onState('checkpoints', '--json');
+    expect(asJson.json<{ checkpoints: object[] }>().checkpoints).toMatchObject([
+      { size: state.size - 1, note: state.checkpoint },
+    ]);
+    const file = join(exported, 'checkpoints.txt');
+    writeFileSync(file, out);
+    const against = ['--checkpoints', file, ...digest];
+    expect((await onFile(state.lines, ...against)).out).toContain('witnessed=1 (operator)');
+    const cut = state.lines.split('\n').slice(0, 2).join('\n');
+    const { code, out: said } = await onFile(cut, ...against);
+    expect([code, said.split('\n')[1]]).toEqual([4, expect.stringContaining('log_truncated at entry 2')]);
+    writeFileSync(file, 'no note');
+    expect((await onFile(state.lines, ...against)).err.split(':')[0]).toBe('note_invalid');
+  });
+
   it('says that there is no root to verify by', async () => {
     const folder = join(state.dir, 'lonely', 'deeper');
     mkdirSync(folder, { recursive: true });

@@ -40,6 +40,14 @@ describe('status', () => {
     expect(out).toMatch(/disk +appliance +pass +Enough room\./);
   });
 
+  it.each([
+    ['some', { size: 10, at: NOW - 30 }, 'witnessed=1 (operator) up to 10 entries 30 s ago, 2 unanchored'],
+    ['all', { size: 12, at: NOW - 30 }, 'witnessed=1 (operator) up to 12 entries 30 s ago, nothing unanchored'],
+    ['no', null, 'unanchored: no entry is witnessed yet'],
+  ])('says how far the log is witnessed where %s entries are', async (_, witnessed, line) => {
+    expect((await status({ witnessed })).out).toContain(line);
+  });
+
   it('says the one blocking reason with its code and remedy before everything else', async () => {
     const { code, out } = await status(BLOCKED);
     expect(code).toBe(0);
