@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
 import { createExec } from '../../agent/system/exec.ts';
@@ -92,6 +92,8 @@ function publish(archive: string, suite: string, { label, version, packages }: S
 /** `suites` stand in sources.list from the start, published or not. */
 export async function openAptRoot(suites: readonly string[]): Promise<AptRoot> {
   const lab = mkdtempSync(join(tmpdir(), 'apt-root-'));
+  // apt may be run as another user.
+  chmodSync(lab, 0o755);
   const [archive, dir] = [join(lab, 'archive'), join(lab, 'root')];
   for (const path of ['etc/apt/apt.conf.d', 'etc/apt/preferences.d', 'var/lib/apt/lists/partial', 'var/lib/dpkg']) {
     mkdirSync(join(dir, path), { recursive: true });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AptSystem } from '../../agent/facts/apt-system.ts';
 import type { FactSet } from '../../agent/facts/probes.ts';
 import { readFacts } from '../../agent/facts/read-facts.ts';
+import type { Exec } from '../../agent/system/ports.ts';
 import type { Finding } from '../../agent/wire/schemas/finding.ts';
 import { aptProblem, openAptRoot, type AptRoot } from '../support/apt-root.ts';
 import { probeContext } from '../support/fixture-facts.ts';
@@ -48,11 +49,11 @@ describe('a Debian-like system', () => {
     symlinkSync(`boot/vmlinuz-${release}`, join(root.dir, 'vmlinuz'));
     lutimesSync(join(root.dir, 'vmlinuz'), at, at);
   }
-  const read = (laterS = 0): Promise<FactSet> =>
+  const read = (laterS = 0, exec = root.exec): Promise<FactSet> =>
     readFacts(
       ['patching'],
       probeContext({
-        exec: root.exec,
+        exec,
         rootDir: root.dir,
         procDir: join(root.dir, 'proc'),
         clock: { wallMs: () => Date.now() + laterS * 1_000 },
@@ -186,6 +187,17 @@ describe('a Debian-like system', () => {
     const facts = await read();
     expect(facts.patching).toMatchObject({ status: 'unreadable', reason: 'failed' });
     expect(judge(facts).result).toBe('unknown');
+  });
+
+  it('an agent without privileges reads the same', async (context) => {
+    context.skip(process.getuid?.() !== 0, 'needs root, to become nobody');
+    root.install({ tls: { version: '3.0' } });
+    await root.update();
+    const asRoot = system(await read());
+    const drop = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--'] as const;
+    const nobody: Exec = { run: (argv, o) => root.exec.run([...drop, ...argv], o) };
+    expect(system(await read(0, nobody))).toEqual(asRoot);
+    expect(asRoot.securityUpdates).toBe(1);
   });
 
   it('judged by a baseline that declares NixOS only it is unknown', async () => {

@@ -199,6 +199,17 @@ describe('a file of facts', () => {
     expect(firewallFact()).toMatchObject({ status: 'unreadable', reason: 'denied' });
   });
 
+  it.each([
+    ['/dev/null', 'is taken where the tool cannot be run', 'read'],
+    ['/bin/false', 'is not taken in place of a reading that was tried and failed', 'unreadable'],
+  ] as const)('with %s in place of nft %s', (program, _what, status) => {
+    handOver('firewall');
+    const hide = 'mount --bind "$0" "$(readlink -f "$(command -v nft)")" && exec "$@"';
+    const words = ['unshare', '--mount', 'sh', '-c', hide, program, process.execPath, PRINT, dir, VERSION, 'firewall'];
+    const facts = JSON.parse(space.run(words as [string, ...string[]])) as FactSet;
+    expect(facts.firewall?.status).toBe(status);
+  });
+
   it('is not read by one who may read himself', () => {
     handOver('firewall');
     rewrite((value) => void (value.fact.readAt = 1));

@@ -13,7 +13,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readFileLimited, readSecretFile, secretFileProblem, writeFileAtomic } from '../../../agent/system/files.ts';
+import {
+  readFileLimited,
+  readSecretFile,
+  readUnforgeableFile,
+  secretFileProblem,
+  writeFileAtomic,
+} from '../../../agent/system/files.ts';
 import { expectCode } from '../../support/expect-code.ts';
 
 let dir: string;
@@ -108,5 +114,35 @@ describe('secret files', () => {
       expect(secretFileProblem({ mode, uid: 0 }, place)).not.toBeNull();
     }
     expect(secretFileProblem({ mode: 0o100440, uid: 1001 }, place)).not.toBeNull();
+  });
+});
+
+describe('readUnforgeableFile', () => {
+  const own = process.getuid?.() ?? 0;
+  const at = (mode: number): string => {
+    const path = join(dir, 'a');
+    writeFileSync(path, 'what the owner wrote');
+    chmodSync(path, mode);
+    return path;
+  };
+
+  it.each([0o600, 0o644, 0o444])('reads a file of the owner that only the owner can write: mode %o', (mode) => {
+    expect(readUnforgeableFile(at(mode), 100, own).toString()).toBe('what the owner wrote');
+  });
+
+  it.each([0o620, 0o602, 0o666])('refuses a file that others can write: mode %o', (mode) => {
+    expectCode(() => readUnforgeableFile(at(mode), 100, own), 'file_permissions');
+  });
+
+  it('refuses a file of another owner, though a link to it is the right owner’s', () => {
+    expectCode(() => readUnforgeableFile(at(0o600), 100, own + 1), 'file_permissions');
+    symlinkSync(at(0o666), join(dir, 'link'));
+    expectCode(() => readUnforgeableFile(join(dir, 'link'), 100, own), 'file_permissions');
+  });
+
+  it('refuses one that is too large, missing, or a folder', () => {
+    expectCode(() => readUnforgeableFile(at(0o600), 19, own), 'file_too_large');
+    expectCode(() => readUnforgeableFile(join(dir, 'none'), 100, own), 'file_missing');
+    expectCode(() => readUnforgeableFile(dir, 100, own), 'file_failed');
   });
 });
