@@ -47,18 +47,18 @@ describe('Central Command', () => {
   });
   afterAll(async () => central.remove());
 
-  it('gives out no session that could be resumed', async () => {
+  it('resumes no session, whatever it gave out', async () => {
     const { url } = await central.serve();
     const port = Number(new URL(url).port);
-    let session: Buffer | null = null;
+    const sessions: Buffer[] = [];
     const socket = connect({ port, host: '127.0.0.1', ca: central.caPem, servername: 'localhost' });
-    socket.on('session', (given: Buffer) => (session = given));
+    socket.on('session', (given: Buffer) => sessions.push(given));
     await once(socket, 'secureConnect');
-    // An answer is read to its end: tickets would have come before it.
+    // An answer is read to its end: tickets come before it, if any come.
     socket.write('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
     socket.resume();
     await once(socket, 'close');
-    expect(session).toBeNull();
+    for (const session of sessions) expect(await resumes(port, central.caPem, session)).toBe(false);
   });
 });
 
