@@ -69,7 +69,8 @@ function ciRun(repo: string): { status: number | null; out: string; last: string
   return { status, out: stdout + stderr, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-describe('.ci/run', () => {
+// Each run is a dozen npm commands and a folder of links to every tool of the machine.
+describe('.ci/run', { timeout: 300_000 }, () => {
   it('takes the commands of the README as they stand: npm ci, then npm run demo', () => {
     const script = readFileSync(join(ROOT, '.ci/run'), 'utf8');
     const body = /^readme_commands\(\) \{\n.*?^\}$/ms.exec(script)?.[0] ?? '';
