@@ -1,7 +1,7 @@
 // `status`: what the running daemon last said of itself, and the one reason that keeps it from its work.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { readStatus, type AgentStatus } from '../system/status-file.ts';
+import { readStatus, type AgentStatus, type LastBlocking } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { livenessOf, processExists, type Liveness } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
@@ -60,6 +60,14 @@ function identityLines(status: AgentStatus, now: number): string[][] {
   return rows;
 }
 
+/** When the present reason began, or what the last one was: the first question of whoever comes. */
+function lastBlockingLines(last: LastBlocking | null, now: number): string[] {
+  if (last === null) return [];
+  if (last.until === null) return [`Blocked since ${utc(last.since)} (${ago(now, last.since)}).`];
+  const length = last.until - last.since > 0 ? ` for ${duration(last.until - last.since)}` : '';
+  return [harmless(`Last blocked ${ago(now, last.until)}${length}: ${last.sentence} (${last.code})`)];
+}
+
 function linesOf(status: AgentStatus, liveness: Liveness, context: CliContext): string[] {
   const now = nowSeconds(context);
   const paint = painter(context.stdout, context.env);
@@ -75,6 +83,7 @@ function linesOf(status: AgentStatus, liveness: Liveness, context: CliContext): 
     const { code, sentence, remedy } = status.blocking_reason;
     lines.push(`${paint('red', 'Blocked')}: ${harmless(`${sentence} (${code}) — ${remedy}`)}`);
   }
+  lines.push(...lastBlockingLines(status.last_blocking_reason ?? null, now));
   lines.push('', ...columns(identityLines(status, now)));
   if (status.findings.length > 0) {
     const rows = status.findings.map((one) => [one.check, one.target, one.result, one.sentence]);

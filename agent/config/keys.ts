@@ -30,6 +30,7 @@ export interface Config {
   readonly evidence_retention: number;
   readonly prune_retention_days: number;
   readonly ntp_max_skew_ms: number;
+  readonly memory_limit_mib: number;
   readonly log_level: (typeof LOG_LEVELS)[number];
   readonly maintenance_window: LocalWindow | null;
 }
@@ -186,6 +187,12 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     default: 5_000,
     accepts: wholeText(100, 600_000, 'milliseconds'),
     meaning: 'Distance from true time beyond which the clock counts as wrong.',
+  },
+  memory_limit_mib: {
+    schema: whole(64, 65_536),
+    default: 400,
+    accepts: wholeText(64, 65_536, 'MiB'),
+    meaning: 'Memory beyond which the daemon says what it was doing and has itself restarted.',
   },
   log_level: {
     schema: v.picklist(LOG_LEVELS),

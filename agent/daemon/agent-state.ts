@@ -8,6 +8,7 @@ import type { Lifecycle } from '../system/status-file.ts';
 import type { Uplink } from '../uplink/create-uplink.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { EntryContext } from '../evidence/log.ts';
+import { newSelfCare, type SelfCare } from './self-care.ts';
 import type { TrustState } from './trust-state.ts';
 
 /** All that exists only after enrolment. */
@@ -37,6 +38,7 @@ export interface AgentState {
   enrolment: Blocked | null;
   fingerprint: string | null;
   centralUrl: string | null;
+  readonly care: SelfCare;
   /** Last finding of each target and check, by `target/check`. */
   readonly findings: Map<string, Finding>;
   /** Whether the system clock is disciplined, as the last `clock` fact says; null before it was read. */
@@ -64,6 +66,7 @@ export const initialState = (): AgentState => ({
   enrolment: null,
   fingerprint: null,
   centralUrl: null,
+  care: newSelfCare(),
   findings: new Map(),
   clockSynchronised: null,
   databaseCheck: null,

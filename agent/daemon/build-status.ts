@@ -5,6 +5,8 @@ import { blockingReason } from './blocking-reason.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { healingPausedUntil } from './healing-pause.ts';
+import { kept } from './self-care.ts';
+import { unknownTooLong } from './unknown-since.ts';
 
 export function buildStatus(context: DaemonContext, stages: readonly StageStatus[]): AgentStatus {
   const { state, store, config, clock } = context;
@@ -20,6 +22,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     agent_version: context.build.version,
     state: state.lifecycle,
     blocking_reason: blockingReason(state),
+    last_blocking_reason: kept(store, 'last_blocking'),
     mode: config.mode,
     partner_id: enrolled?.identity.partnerId ?? null,
     site_id: enrolled?.identity.siteId ?? null,
@@ -60,6 +63,8 @@ const queueOf = (queue: { readonly entries: number; readonly bytes: number }) =>
 
 function warnings(context: DaemonContext, now: number): string[] {
   const said = ["The agent's keys lie in files that only it can read; no hardware or service manager protects them."];
+  for (const { key, forS } of unknownTooLong(kept(context.store, 'unknown_since'), now))
+    said.push(`The check ${key} has been unknown for ${Math.floor(forS / 3_600)} h.`);
   const trust = context.state.enrolled?.trust;
   if (trust !== undefined) {
     said.push(...trust.problems());

@@ -4,6 +4,7 @@ import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BuildInfo } from '../system/build-info.ts';
+import type { StageStatus } from '../system/status-file.ts';
 import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
 import type { AgentState } from './agent-state.ts';
 import type { StageName } from './stage.ts';
@@ -32,8 +33,10 @@ export interface DaemonContext extends Ports {
   readonly instance: string;
   /** Makes a stage run at the next tick. */
   readonly trigger: (name: StageName) => void;
+  /** What is known of the runs of every stage. */
+  readonly stages: () => readonly StageStatus[];
   /** Ends the process in good order; the service manager starts it again. */
-  readonly requestRestart: () => void;
+  readonly requestRestart: (reason: string) => void;
 }
 
 export const nowSeconds = (clock: Pick<Clock, 'wallMs'>): number => Math.floor(clock.wallMs() / 1_000);

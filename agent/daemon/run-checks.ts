@@ -1,4 +1,5 @@
 // Reads facts, has them judged, remembers the findings and hands them to the evidence.
+import type { FactSet, ProbeName } from '../facts/probes.ts';
 import { readFacts } from '../facts/read-facts.ts';
 import type { Check } from '../checks/check.ts';
 import { CHECKS } from '../checks/registry.ts';
@@ -9,7 +10,10 @@ import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
+import { afterProbe, setAside, type UnreadableFact } from './probe-care.ts';
 import { daemonProbeContext } from './probe-context.ts';
+import { keep, kept } from './self-care.ts';
+import { noteUnknown, unknownTooLong } from './unknown-since.ts';
 
 /** The appliance itself, as a target of its own checks. */
 export const APPLIANCE_TARGET = 'appliance';
@@ -26,16 +30,19 @@ export interface ChecksRun {
   readonly changed: readonly number[];
 }
 
-/** Runs the given checks once. Never throws for what a probe meets: that is an `unknown` finding. */
+/**
+ * Runs the given checks once. Never throws for what a probe meets: that is an `unknown` finding. `every` also tries probes
+ * that were set aside: somebody asked.
+ */
 export async function runChecks(
   checks: readonly Check[],
   context: DaemonContext,
   signal: AbortSignal,
+  o: { readonly every: boolean },
 ): Promise<ChecksRun> {
   const { state, clock } = context;
   const probes = [...new Set(checks.flatMap((check) => check.probes))];
-  const facts = await readFacts(probes, daemonProbeContext(context, signal));
-  signal.throwIfAborted();
+  const facts = await readCarefully(probes, context, signal, o.every);
   const now = nowSeconds(clock);
   const trust = state.enrolled?.trust;
   const content = trust?.content() ?? null;
@@ -52,8 +59,55 @@ export async function runChecks(
     baselineSigned: content === null || isListed(content.value, 'baseline', baseline.sha256),
   });
   for (const finding of findings) state.findings.set(`${finding.target.id}/${finding.check.id}`, finding);
+  noteUnknownChecks(findings, context);
   const recorded = state.enrolled?.recorder.recordFindings(findings);
   return { findings, changed: recorded?.changed ?? [] };
+}
+
+/** Facts of all probes; those that were set aside keep their last one. */
+async function readCarefully(
+  probes: readonly ProbeName[],
+  context: DaemonContext,
+  signal: AbortSignal,
+  every: boolean,
+): Promise<FactSet> {
+  const { clock, state, log } = context;
+  const { probes: care } = state.care;
+  const aside: Record<string, UnreadableFact> = {};
+  for (const name of every ? [] : probes) {
+    const fact = setAside(care.get(name), clock.monoMs(), nowSeconds(clock));
+    if (fact !== null) aside[name] = fact;
+  }
+  const asked = probes.filter((name) => aside[name] === undefined);
+  const read = await readFacts(asked, daemonProbeContext(context, signal));
+  signal.throwIfAborted();
+  for (const name of asked) {
+    const fact = read[name];
+    if (fact === undefined) continue;
+    const after = afterProbe(care.get(name), fact, clock.monoMs());
+    care.set(name, after);
+    const pauseMs = after.breaker.openUntilMs - clock.monoMs();
+    if (after.last !== null && pauseMs > 0) {
+      log.warn('probe set aside', { probe: name, reason: after.last.reason, retry_in_s: Math.round(pauseMs / 1_000) });
+    }
+  }
+  return { ...read, ...aside };
+}
+
+/** A check that has been unknown for a day is an alert of the log, until it is known again. */
+function noteUnknownChecks(findings: readonly Finding[], { store, state, clock }: DaemonContext): void {
+  const now = nowSeconds(clock);
+  const since = noteUnknown(kept(store, 'unknown_since'), findings, now);
+  keep(store, 'unknown_since', since);
+  const [longest, ...others] = unknownTooLong(since, now);
+  const recorder = state.enrolled?.recorder;
+  if (longest === undefined) recorder?.clear('check_unknown_long');
+  else {
+    recorder?.raise('check_unknown_long', {
+      severity: 'medium',
+      details: { checks: 1 + others.length, longest_s: longest.forS },
+    });
+  }
 }
 
 /** Checks whose time has come: `lastRun` holds monotonic milliseconds by check id. Pure. */

@@ -9,6 +9,7 @@ export const STAGE_NAMES = [
   'checkin',
   'orders',
   'checks',
+  'self_watch',
   'canary',
   'evidence',
   'upload',

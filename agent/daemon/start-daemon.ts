@@ -10,6 +10,8 @@ import { recoverOrders } from '../orders/carry-out-orders.ts';
 import { openStore } from '../store/open-store.ts';
 import { writeStatus } from '../system/status-file.ts';
 import { initialState } from './agent-state.ts';
+import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
+import { blockingReason } from './blocking-reason.ts';
 import { buildStatus } from './build-status.ts';
 import type { BuildInfo } from '../system/build-info.ts';
 import type { DaemonContext, Ports } from './context.ts';
@@ -19,6 +21,7 @@ import type { Cycle } from './cycle.ts';
 import { loadChecks } from './load-checks.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { orderDeps } from './order-deps.ts';
+import { keep, kept } from './self-care.ts';
 import { certificateStage } from './stages/certificate-stage.ts';
 import { checkinStage } from './stages/checkin-stage.ts';
 import { canaryStage } from './stages/canary-stage.ts';
@@ -27,6 +30,7 @@ import { controlStage } from './stages/control-stage.ts';
 import { enrolStage } from './stages/enrol-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
+import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
 
 export interface DaemonOptions {
@@ -85,8 +89,9 @@ export function startDaemon(options: DaemonOptions): Daemon {
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
       trigger: (name) => cycle?.trigger(name),
-      requestRestart: () => {
-        setTimeout(() => stop('restart ordered'), RESTART_AFTER_MS);
+      stages: () => cycle?.statuses() ?? [],
+      requestRestart: (reason) => {
+        setTimeout(() => stop(reason), RESTART_AFTER_MS);
       },
     };
     resume(context);
@@ -97,6 +102,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
 
   const publish = (): void => {
     try {
+      noteBlocking(context);
       writeStatus(config.state_dir, buildStatus(context, cycle?.statuses() ?? []));
     } catch (error) {
       log.warn('status not written', { reason: isAgentError(error) ? error.describe() : String(error) });
@@ -113,6 +119,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       canaryStage(context),
       evidenceStage(context),
       uploadStage(context),
+      selfWatchStage(context),
     ],
     { clock, ids: ports.ids, ticker: ports.ticker, log, afterRun: publish },
   );
@@ -155,6 +162,19 @@ function resume(context: DaemonContext): void {
   state.lifecycle = 'enrolled';
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));
   if (recovered > 0) context.log.info('orders of an earlier process ended', { orders: recovered });
+}
+
+/** Remembers the blocking reason of this moment over restarts. */
+function noteBlocking({ state, store, clock }: DaemonContext): void {
+  if (state.lifecycle === 'stopping' || state.lifecycle === 'stopped') return;
+  try {
+    const before = kept(store, 'last_blocking');
+    const after = rememberBlocking(before, blockingReason(state), nowSeconds(clock));
+    if (isNewBlocking(before, after)) keep(store, 'last_blocking', after);
+  } catch (error) {
+    // A store that takes no write is a reason of its own, and must not keep the status file from being written.
+    if (!isAgentError(error)) throw error;
+  }
 }
 
 function makeStateDir(dir: string): void {

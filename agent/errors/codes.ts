@@ -1027,6 +1027,24 @@ export const CODES = {
     'an operator has not confirmed this appliance yet',
     'compare the fingerprint, and confirm it at Central Command',
   ),
+  self_memory_limit: code(
+    3,
+    true,
+    'the agent used more memory than its limit for too long',
+    'report it with the log lines before the restart; memory_limit_mib is the limit',
+  ),
+  self_cpu_limit: code(
+    3,
+    true,
+    'the agent used a whole core for a quarter of an hour',
+    'report it with the log lines before the restart',
+  ),
+  check_unknown_long: code(
+    3,
+    true,
+    'a check has been unknown for a day or longer',
+    'see compliance-agent status for the check and why it cannot be read',
+  ),
   // checks
   baseline_invalid: code(
     2,

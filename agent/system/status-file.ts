@@ -28,6 +28,16 @@ export interface StageStatus {
   readonly next_in_s: number;
 }
 
+/** A blocking reason that is or was; Unix seconds. */
+export interface LastBlocking {
+  readonly code: string;
+  readonly sentence: string;
+  readonly remedy: string;
+  readonly since: number;
+  /** Null while it lasts. */
+  readonly until: number | null;
+}
+
 /** Times are Unix seconds of the wall clock. Nothing secret: the file is 0640 so that a technician's group may read it. */
 export interface AgentStatus {
   readonly schema: 'compliance-agent/status/v1';
@@ -38,6 +48,8 @@ export interface AgentStatus {
   readonly state: Lifecycle;
   /** The one reason that keeps the appliance from all its work, or null. */
   readonly blocking_reason: { readonly code: string; readonly sentence: string; readonly remedy: string } | null;
+  /** The present one with its begin, or else the last one that was, also before a restart; null where none ever was. */
+  readonly last_blocking_reason: LastBlocking | null;
   readonly mode: 'direct' | 'reseller';
   readonly partner_id: string | null;
   readonly site_id: string | null;

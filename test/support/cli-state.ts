@@ -99,6 +99,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
     agent_version: '0.1.0',
     state: 'enrolled',
     blocking_reason: null,
+    last_blocking_reason: null,
     mode: 'reseller',
     partner_id: 'northern-it',
     site_id: 'main-street',

@@ -11,7 +11,7 @@ export function restartAgentHandler(context: DaemonContext): OrderHandler {
     does: 'work',
     deadlineMs: 10_000,
     act() {
-      context.requestRestart();
+      context.requestRestart('restart ordered');
       return Promise.resolve({
         kind: 'handed_over',
         sentence: 'The agent ends; the service manager starts it again.',

@@ -23,7 +23,7 @@ export function runCheckHandler(context: DaemonContext): OrderHandler {
         const sentence = `${missing} of the checks that were asked for are not known to this agent; none was run.`;
         return { kind: 'failed', code: 'check_unknown', sentence, result: { missing } };
       }
-      const { findings, changed } = await runChecks(checks, context, signal);
+      const { findings, changed } = await runChecks(checks, context, signal, { every: true });
       const result = { ...countResults(findings), changed: changed.length };
       const unread = findings.filter((finding) => finding.result === 'unknown').length;
       const unknown = unread === 0 ? '' : `, ${unread} of them unknown`;

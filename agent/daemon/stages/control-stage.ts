@@ -24,6 +24,8 @@ export function controlStage(context: DaemonContext): Stage {
         if (stage === undefined) context.log.warn('unknown request dropped', { file: drop.name });
         else {
           context.log.info('request taken', { verb: drop.verb });
+          // Without this the stage would only look whether a check happens to be due.
+          if (drop.verb === 'check_now') context.state.care.checksAsked += 1;
           context.trigger(stage);
         }
       }

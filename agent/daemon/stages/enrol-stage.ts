@@ -84,6 +84,8 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
     overwriteToken(config.provision_dir);
     writeProvisionResult(config.provision_dir, `enrolled as ${applianceId} at site ${siteId}`);
     context.trigger('checkin');
+    // What was found before enrolment is in no log yet: the log begins with every check.
+    state.care.checksAsked += 1;
     context.trigger('checks');
   } finally {
     await https.close();

@@ -54,6 +54,35 @@ describe('status', () => {
     expect(out.split('\n')[1]).toBe('Blocked: central.example does not resolve. (dns_failed) — check the DNS server');
   });
 
+  it.each([
+    [
+      'lasts',
+      { ...BLOCKED.blocking_reason, since: NOW - 7_200, until: null },
+      BLOCKED,
+      2,
+      /^Blocked since .* \(2 h ago\)\.$/,
+    ],
+    [
+      'is over',
+      { ...BLOCKED.blocking_reason, since: NOW - 7_200, until: NOW - 3_600 },
+      {},
+      2,
+      /^Last blocked 60 min ago for 60 min: central\.example does not resolve\. \(dns_failed\)$/,
+    ],
+  ])(
+    'says before all the rest when a blocking reason that %s began and ended',
+    async (_what, last, more, line, words) => {
+      const { out } = await status({ ...more, last_blocking_reason: last });
+      expect(out.split('\n')[line]).toMatch(words);
+    },
+  );
+
+  it('reads a status file of a version that kept no last blocking reason', async () => {
+    const { last_blocking_reason: _last, ...old } = agentStatus();
+    writeFileSync(join(dir, STATUS_FILE), JSON.stringify(old));
+    expect((await cli(['status', '--state', dir])).code).toBe(0);
+  });
+
   it('gives the whole status as JSON, with whether the daemon runs', async () => {
     const { code, ...rest } = await status({}, '--json');
     expect(code).toBe(0);

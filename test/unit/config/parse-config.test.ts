@@ -155,6 +155,7 @@ describe('parseConfig', () => {
         'evidence_retention: 500',
         'prune_retention_days: 30',
         'ntp_max_skew_ms: 2000',
+        'memory_limit_mib: 512',
         'log_level: debug',
         'maintenance_window: { time_zone: America/New_York, days: [sat, sun], start: "22:00", end: "04:00" }',
       ].join('\n'),

@@ -1,0 +1,81 @@
+// Looks at the daemon's own memory and CPU. Over a limit for too long it says which stage ran, records an alert, and ends the
+// process in good order, so that the service manager starts it anew; at most once an hour.
+import { CODES } from '../../errors/codes.ts';
+import type { StageStatus } from '../../system/status-file.ts';
+import type { DaemonContext } from '../context.ts';
+import { nowSeconds } from '../context.ts';
+import { keep, kept } from '../self-care.ts';
+import { excessSentence, FIRST_WATCH, mayRestart, watch, type Excess } from '../self-watch.ts';
+import type { Stage, StageName } from '../stage.ts';
+
+const LOOK_MS = 5_000;
+
+export function selfWatchStage(context: DaemonContext): Stage {
+  const { clock, state, config } = context;
+  let watched = FIRST_WATCH;
+  let said: Excess['code'] | null = null;
+  return {
+    name: 'self_watch',
+    wanted: () => true,
+    intervalMs: () => LOOK_MS,
+    jittered: false,
+    deadlineMs: 10_000,
+    longestPauseMs: () => 60_000,
+    run() {
+      const { user, system } = process.cpuUsage();
+      const sample = {
+        atMs: clock.monoMs(),
+        rssBytes: process.memoryUsage.rss(),
+        cpuMs: (user + system) / 1_000,
+        busy: busyStages(context.stages(), nowSeconds(clock) - LOOK_MS / 1_000),
+      };
+      const { state: next, excess } = watch(watched, sample, config.memory_limit_mib);
+      watched = next;
+      const recorder = state.enrolled?.recorder;
+      if (excess !== null) {
+        if (said !== excess.code) react(context, excess);
+        said = excess.code;
+      } else if (watched.looksOver === 0) {
+        said = null;
+        recorder?.clear('self_memory_limit');
+        recorder?.clear('self_cpu_limit');
+      }
+      return Promise.resolve();
+    },
+  };
+}
+
+function react(context: DaemonContext, excess: Excess): void {
+  const { store, log, state, clock } = context;
+  const now = nowSeconds(clock);
+  const sentence = excessSentence(excess);
+  const restarts = mayRestart(kept(store, 'last_restart')?.at ?? null, now);
+  log.error('own limit exceeded', {
+    code: excess.code,
+    value: excess.value,
+    limit: excess.limit,
+    stage: excess.stage,
+    restarts,
+  });
+  state.enrolled?.recorder.raise(excess.code, {
+    severity: 'high',
+    details: { value: excess.value, limit: excess.limit, restarts },
+  });
+  if (!restarts) return;
+  keep(store, 'last_restart', { at: now, code: excess.code });
+  keep(store, 'last_blocking', {
+    code: excess.code,
+    sentence: `${sentence} It restarted itself.`,
+    remedy: CODES[excess.code].remedy,
+    since: now,
+    until: now,
+  });
+  context.requestRestart(excess.code);
+}
+
+/** Those that run, and those that ended since `since` (Unix seconds); not this one. */
+function busyStages(stages: readonly StageStatus[], since: number): StageName[] {
+  return stages
+    .filter((one) => one.name !== 'self_watch' && (one.running || (one.last_finished_at ?? 0) > since))
+    .map((one) => one.name as StageName);
+}
