@@ -1,14 +1,17 @@
 // What one round of checks costs: probes on this machine, judging, and a large ruleset at two sizes.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Check } from '../agent/checks/check.ts';
 import { parseBaseline } from '../agent/checks/baseline.ts';
 import { parseControlMap } from '../agent/checks/controls.ts';
 import { judgeAll } from '../agent/checks/judge-all.ts';
 import { CHECKS } from '../agent/checks/registry.ts';
+import { watchOf } from '../agent/checks/watch.ts';
 import { readRuleset } from '../agent/facts/normalise-ruleset.ts';
 import { PROBE_DEADLINE_MS, type ProbeContext } from '../agent/facts/probe.ts';
 import { PROBE_NAMES } from '../agent/facts/probes.ts';
 import { readFacts } from '../agent/facts/read-facts.ts';
+import type { Watch } from '../agent/facts/watch.ts';
 import { systemClock } from '../agent/system/clock.ts';
 import { createExec } from '../agent/system/exec.ts';
 import { rowOf, type BenchRow } from './bench-row.ts';
@@ -16,6 +19,8 @@ import { rowOf, type BenchRow } from './bench-row.ts';
 const RUNBOOKS = join(import.meta.dirname, '../runbooks');
 const RULES = 1_000;
 const FACTOR = 10;
+/** Some ask programs that take seconds. */
+const EACH_RUNS = 5;
 
 async function timed(runs: number, work: () => unknown): Promise<number[]> {
   // The first run also loads and compiles.
@@ -46,7 +51,7 @@ function rulesetJson(rules: number): string {
   return JSON.stringify({ nftables: items });
 }
 
-function context(): ProbeContext {
+function context(watch: Watch): ProbeContext {
   return {
     exec: createExec(),
     clock: systemClock,
@@ -56,6 +61,7 @@ function context(): ProbeContext {
     deadlineMs: PROBE_DEADLINE_MS,
     skewMs: 0,
     databaseCheck: 'ok',
+    watch,
   };
 }
 
@@ -65,11 +71,12 @@ export async function benchChecks(o: { readonly smoke?: boolean } = {}): Promise
   const maps = ['hipaa-2013', 'hipaa-nprm-2025'].map((id) => join(RUNBOOKS, `controls/${id}.yaml`));
   const baseline = parseBaseline(readFileSync(path), path);
   const controls = maps.map((map) => parseControlMap(readFileSync(map), map));
-  const facts = await readFacts(PROBE_NAMES, context());
+  const watch = watchOf(baseline);
+  const facts = await readFacts(PROBE_NAMES, context(watch));
   const target = { id: 'appliance', role: 'appliance', os_build: null };
-  const judge = (): unknown =>
+  const judge = (checks: readonly Check[] = CHECKS): unknown =>
     judgeAll({
-      checks: CHECKS,
+      checks,
       facts,
       baseline,
       controls,
@@ -86,13 +93,19 @@ export async function benchChecks(o: { readonly smoke?: boolean } = {}): Promise
     'ms',
     await timed(runs, () => readRuleset(large)),
   );
+  const each: BenchRow[] = [];
+  for (const check of CHECKS) {
+    const work = async (): Promise<unknown> => (await readFacts(check.probes, context(watch)), judge([check]));
+    each.push(rowOf(`check ${check.id}: read and judge`, 'ms', await timed(Math.min(runs, EACH_RUNS), work)));
+  }
   return [
+    ...each,
     rowOf(
       'all checks of the appliance: read and judge',
       'ms',
-      await timed(runs, async () => (await readFacts(PROBE_NAMES, context()), judge())),
+      await timed(runs, async () => (await readFacts(PROBE_NAMES, context(watch)), judge())),
     ),
-    rowOf('all checks of the appliance: judge only', 'ms', await timed(runs, judge)),
+    rowOf('all checks of the appliance: judge only', 'ms', await timed(runs, () => judge())),
     normaliseSmall,
     {
       ...normaliseLarge,
