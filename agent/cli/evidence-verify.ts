@@ -14,6 +14,7 @@ import { nowSeconds, type CliContext } from './deps.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { isBundle, readBundle } from './read-bundle.ts';
 import { evidenceFiles, readLines } from './read-lines.ts';
 import { rootChain, type RootChain } from './root-chain.ts';
 import { verdictLines, type VerifiedLog, type VerifyVerdict } from './verdict-lines.ts';
@@ -93,13 +94,34 @@ function verifyFiles(context: CliContext, path: string, o: VerifyOptions): { cha
     o.receipts === undefined ? [] : receiptsFrom(linesOf(o.receipts, MAX_RECEIPTS_BYTES), chain, o.receipts);
   const checkpoints = o.checkpoints === undefined ? [] : readNotes(o.checkpoints);
   const progress = createProgress(context, 'verified entries');
-  const lines = (function* all() {
-    for (const file of files) yield* readLines(file);
-  })();
-  const job = { source: path, lines, total: null, receipts, checkpoints };
+  const job = { source: path, lines: linesIn(files), total: null, receipts, checkpoints };
   const logs = [verifyLog(job, chain, o, nowSeconds(context), progress)];
   progress.end();
   return { chain, logs };
+}
+
+/** An auditor bundle brings roots, receipts and checkpoints along; what it says counts only under the digest from outside. */
+function verifyBundle(context: CliContext, path: string, o: VerifyOptions): { chain: RootChain; logs: VerifiedLog[] } {
+  if (o.root !== undefined || o.receipts !== undefined || o.checkpoints !== undefined) {
+    throw new AgentError('usage', 'a bundle brings its own roots, receipts and checkpoints: name it alone');
+  }
+  const bundle = readBundle(path);
+  const chain = rootChain(linesOf(bundle.rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, bundle.rootFile);
+  const logs = bundle.logs.map(({ epoch, files, receiptsFile, checkpointsFile }) => {
+    const receipts = receiptsFrom(linesOf(receiptsFile, MAX_RECEIPTS_BYTES), chain, receiptsFile);
+    const progress = createProgress(context, 'verified entries');
+    const source = bundle.logs.length === 1 ? path : `${path}, epoch ${epoch}`;
+    const checkpoints = readNotes(checkpointsFile);
+    const job = { source, lines: linesIn(files), total: null, receipts, checkpoints };
+    const log = verifyLog(job, chain, o, nowSeconds(context), progress);
+    progress.end();
+    return log;
+  });
+  return { chain, logs };
+}
+
+function* linesIn(files: readonly string[]): Generator<string> {
+  for (const file of files) yield* readLines(file);
 }
 
 async function verifyStore(context: CliContext, o: VerifyOptions): Promise<{ chain: RootChain; logs: VerifiedLog[] }> {
@@ -138,7 +160,9 @@ export async function evidenceVerify(
     throw new AgentError('usage', 'give files or --state, not both');
   }
   const { chain, logs } =
-    path === undefined ? await verifyStore(context, options) : verifyFiles(context, path, options);
+    path === undefined
+      ? await verifyStore(context, options)
+      : (isBundle(path) ? verifyBundle : verifyFiles)(context, path, options);
   const isWhole = logs.length > 0 && logs.every((log) => log.ok);
   const verdict: VerifyVerdict = !isWhole ? 'failed' : chain.vouched ? 'verified' : 'untrusted_root';
   const root = {

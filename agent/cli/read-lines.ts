@@ -1,4 +1,5 @@
 // Lines of exported evidence, streamed: a file, or a folder of `<first>-<last>.jsonl` files in the order of their numbers.
+import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
@@ -38,6 +39,9 @@ function open(path: string): number {
   }
 }
 
+/** Bytes that are no UTF-8 become an empty line: refused as json_not_strict, and no replacement character is ever judged. */
+const textOf = (bytes: Buffer): string => (isUtf8(bytes) ? bytes.toString('utf8') : '');
+
 /** Every line without its LF, exactly as it stands; a last line without LF counts. A carriage return stays in the line. */
 export function* readLines(path: string): Generator<string> {
   const fd = open(path);
@@ -49,7 +53,7 @@ export function* readLines(path: string): Generator<string> {
       if (length === 0) break;
       let start = 0;
       for (let end = chunk.subarray(0, length).indexOf(LF); end >= 0;) {
-        yield Buffer.concat([rest, chunk.subarray(start, end)]).toString('utf8');
+        yield textOf(Buffer.concat([rest, chunk.subarray(start, end)]));
         rest = Buffer.alloc(0);
         start = end + 1;
         const next = chunk.subarray(start, length).indexOf(LF);
@@ -63,5 +67,5 @@ export function* readLines(path: string): Generator<string> {
   } finally {
     closeSync(fd);
   }
-  if (rest.length > 0) yield rest.toString('utf8');
+  if (rest.length > 0) yield textOf(rest);
 }

@@ -1,9 +1,8 @@
 // The trust root to verify by: pinned by the digest that the caller brings from outside, then walked up to the newest. Pure.
 import { AgentError } from '../errors/agent-error.ts';
 import { acceptSuccessor, parseRoot, type PinnedRoot } from '../trust/root.ts';
+import { readSource } from '../trust/open-document.ts';
 import { payloadDigest } from '../wire/document.ts';
-import { parseEnvelope } from '../wire/dsse.ts';
-import { DOCUMENTS } from '../wire/schemas/payload-types.ts';
 import type { Root } from '../wire/schemas/root.ts';
 
 export interface RootChain {
@@ -16,10 +15,7 @@ export interface RootChain {
   readonly pinnedDigest: string;
 }
 
-/** A root envelope is larger than its payload by its base64 and signatures. */
-const MAX_ROOT_LINE_BYTES = DOCUMENTS.root.maxBytes * 2;
-
-const digestOf = (line: string): string => payloadDigest(parseEnvelope(line, { maxBytes: MAX_ROOT_LINE_BYTES }));
+const digestOf = (line: string, place: string): string => payloadDigest(readSource('root', line, place).envelope);
 
 /**
  * `lines` are root documents in rising order. With `digest` the chain begins at the root that has it; older ones are left
@@ -27,11 +23,11 @@ const digestOf = (line: string): string => payloadDigest(parseEnvelope(line, { m
  * @throws root_not_found, root_digest_mismatch, and what parseRoot and acceptSuccessor throw
  */
 export function rootChain(lines: readonly string[], digest: string | null, place: string): RootChain {
-  const at = digest === null ? 0 : lines.findIndex((line) => digestOf(line) === digest);
+  const at = digest === null ? 0 : lines.findIndex((line) => digestOf(line, place) === digest);
   const first = lines[at];
   if (first === undefined) {
     if (lines.length === 0) throw new AgentError('root_not_found', 'there is no trust root', { place });
-    const found = lines.map(digestOf).join(', ');
+    const found = lines.map((line) => digestOf(line, place)).join(', ');
     throw new AgentError('root_digest_mismatch', `no root here has the given digest; there is ${found}`, { place });
   }
   const pinned = parseRoot(first, digest === null ? { place } : { expectedDigest: digest, place });

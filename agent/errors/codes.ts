@@ -966,6 +966,24 @@ export const CODES = {
     'give --root-sha256 with the digest from the contract or the partner',
   ),
   root_not_found: code(2, false, 'no trust root was found beside the evidence', 'name the file with --root'),
+  bundle_invalid: code(
+    4,
+    false,
+    'a bundle has no MANIFEST, or one that does not have the form of docs/formats/bundle.md',
+    'ask for the bundle again, or verify its lines alone: compliance-agent evidence verify FILE --root FILE',
+  ),
+  bundle_mismatch: code(
+    4,
+    false,
+    'a bundle holds other files than its MANIFEST names, or a file was changed since',
+    'ask for the bundle again; sha256sum -c MANIFEST names the file',
+  ),
+  export_refused: code(
+    2,
+    false,
+    'the folder for a bundle exists already and is not overwritten',
+    'name a folder that does not exist yet',
+  ),
   // doctor and self-care
   dns_servers_missing: code(
     3,

@@ -2,7 +2,13 @@
 import { documentVectors } from './documents.ts';
 import { edgeCases } from './ed25519.ts';
 import { envelopeVectors, jcsVectors, strictJsonVectors } from './encodings.ts';
-import { checkpointVectors, logVectors, merkleVectors } from './log.ts';
+import { bindingVectors } from './evidence/bindings.ts';
+import { chainVectors } from './evidence/chain.ts';
+import { checkpointedVectors } from './evidence/checkpoints.ts';
+import { receiptVectors } from './evidence/receipts.ts';
+import { rootVectors } from './evidence/roots.ts';
+import { spellingVectors } from './evidence/spelling.ts';
+import { checkpointVectors, merkleVectors } from './log.ts';
 import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
 import { ENTRY_SAMPLE } from './samples-entries.ts';
 import { ORDER_SAMPLES } from './samples-orders.ts';
@@ -19,7 +25,12 @@ export function allVectors(): ReadonlyMap<string, string> {
     'envelope.json': envelopeVectors(),
     'merkle.json': merkleVectors(),
     'checkpoint.json': checkpointVectors(),
-    'log.json': logVectors(),
+    'evidence/bindings.json': bindingVectors(),
+    'evidence/chain.json': chainVectors(),
+    'evidence/checkpoints.json': checkpointedVectors(),
+    'evidence/receipts.json': receiptVectors(),
+    'evidence/roots.json': rootVectors(),
+    'evidence/spelling.json': spellingVectors(),
     'ed25519/edge-cases.json': { cases: edgeCases() },
     ...Object.fromEntries(samples.map((sample) => [`${kebab(sample.document)}.json`, documentVectors(sample)])),
   };

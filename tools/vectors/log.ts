@@ -1,13 +1,11 @@
-// Vectors of Merkle trees, checkpoints and whole evidence logs.
+// Vectors of Merkle trees and checkpoints.
 import { sign } from 'node:crypto';
 import type { ErrorCode } from '../../agent/errors/codes.ts';
-import { ALERT_BODY, EPOCH_BODY, FINDING_BODY, statement } from './samples-entries.ts';
-import { BINDING, ORIGIN } from './samples-enrolment.ts';
+import { logOf, rootOf } from './evidence/whole.ts';
+import { ORIGIN } from './samples-enrolment.ts';
 import { NOW, ROOT } from './samples-trust.ts';
-import { envelope, hexDigest, leaf, replaceOnce, signedLine, treeRoot, vectorKey, type VectorKey } from './signing.ts';
+import { hexDigest, leaf, treeRoot, vectorKey, type VectorKey } from './signing.ts';
 
-const ENTRY_TYPE = 'application/vnd.in-toto+json';
-const ZEROS = '0'.repeat(64);
 const device = vectorKey('device');
 
 /** Roots of the trees over the lines "", "0", "01", "012" … */
@@ -20,174 +18,6 @@ export function merkleVectors(): object {
     /** roots[n] is the root over the first n lines. */
     roots: Array.from({ length: lines.length + 1 }, (_, n) => treeRoot(leaves.slice(0, n)).toString('hex')),
   };
-}
-
-interface LogCase {
-  readonly name: string;
-  readonly lines: readonly string[];
-  readonly expect: 'ok' | ErrorCode;
-  /** Position of the first line that does not hold. */
-  readonly seq?: number;
-  readonly size?: number;
-  readonly root?: string;
-}
-
-/** A log of four entries that holds, and the same with one thing changed each. */
-export function logVectors(): object {
-  const good = logOf(4);
-  const [e0, e1, e2, e3] = good as [string, string, string, string];
-  const prev3 = leaf(e2).toString('hex');
-  const bad = (name: string, lines: readonly string[], expect: ErrorCode, seq: number): LogCase => ({
-    name,
-    lines,
-    expect,
-    seq,
-  });
-  const last = (value: object, key = device): string[] => [
-    e0,
-    e1,
-    e2,
-    signedLine(ENTRY_TYPE, JSON.stringify(value), key),
-  ];
-  const changed = (from: string, to: string): string[] => [
-    e0,
-    e1,
-    e2,
-    signedLine(ENTRY_TYPE, replaceOnce(JSON.stringify(statement('alert', ALERT_BODY, 3, prev3)), from, to), device),
-  ];
-  const cases: LogCase[] = [
-    { name: 'a log of four entries', lines: good, expect: 'ok', size: 4, root: rootOf(good) },
-    { name: 'a log of one entry', lines: [e0], expect: 'ok', size: 1, root: rootOf([e0]) },
-    bad('the first entry is gone', [e1, e2, e3], 'entry_seq', 0),
-    bad('an entry in the middle is gone', [e0, e1, e3], 'entry_seq', 2),
-    bad('two entries are swapped', [e0, e2, e1, e3], 'entry_seq', 1),
-    bad('an entry stands twice', [e0, e1, e1, e2], 'entry_seq', 2),
-    bad('the log begins twice', [e0, e0], 'entry_seq', 1),
-    bad('a payload was changed', [e0, e1, tampered(e2), e3], 'signature_invalid', 2),
-    bad(
-      'an entry is signed by somebody else',
-      last(statement('alert', ALERT_BODY, 3, prev3), vectorKey('thief')),
-      'signature_invalid',
-      3,
-    ),
-    bad(
-      'another keyid beside a good signature',
-      [e0, e1, e2, e3.replace(device.keyid, vectorKey('thief').keyid)],
-      'signature_invalid',
-      3,
-    ),
-    bad(
-      'prev of another branch',
-      last(statement('alert', ALERT_BODY, 3, hexDigest('another branch'))),
-      'entry_prev',
-      3,
-    ),
-    bad('prev of zeros', last(statement('alert', ALERT_BODY, 3, ZEROS)), 'entry_prev', 3),
-    bad('a seq left out', last(statement('alert', ALERT_BODY, 4, prev3)), 'entry_seq', 3),
-    bad('another site', changed('"site_id":"main-street"', '"site_id":"side-street"'), 'entry_origin', 3),
-    bad('another origin', changed('main-street-1/1"', 'main-street-1/2"'), 'entry_origin', 3),
-    bad('no reseller_id', changed('"reseller_id":"northern-it",', ''), 'entry_origin', 3),
-    bad(
-      'an end before the beginning',
-      changed(`"observed_from":${NOW + 2}`, `"observed_from":${NOW + 9}`),
-      'entry_time',
-      3,
-    ),
-    bad('an unknown field', changed('"root_version"', '"mood":1,"root_version"'), 'schema_invalid', 3),
-    bad('two signatures', [e0, e1, e2, twoSignatures(3, prev3)], 'entry_signature_count', 3),
-    bad(
-      'another payloadType',
-      [
-        e0,
-        e1,
-        e2,
-        signedLine(
-          'application/vnd.compliance-agent.order+json',
-          JSON.stringify(statement('alert', ALERT_BODY, 3, prev3)),
-          device,
-        ),
-      ],
-      'payload_type_mismatch',
-      3,
-    ),
-    bad('a space in a line', [e0, e1, e2, replaceOnce(e3, '"payloadType":', '"payloadType": ')], 'json_not_strict', 3),
-    bad('an empty line', [e0, e1, '', e2], 'json_not_strict', 2),
-    bad(
-      'entry 0 without a binding',
-      [signedLine(ENTRY_TYPE, JSON.stringify(statement('epoch', { status: 'confirmed' }, 0, ZEROS)), device)],
-      'entry_unbound',
-      0,
-    ),
-    bad(
-      'entry 0 of another kind',
-      [signedLine(ENTRY_TYPE, JSON.stringify(statement('alert', ALERT_BODY, 0, ZEROS)), device)],
-      'entry_unbound',
-      0,
-    ),
-    bad('a binding by the order key', [entry0(bindingBy(vectorKey('order')))], 'entry_unbound', 0),
-    bad('a binding by a stranger', [entry0(bindingBy(vectorKey('thief')))], 'entry_unbound', 0),
-    bad(
-      'a binding of another device',
-      [entry0(bindingBy(vectorKey('registrar'), { device_spki: vectorKey('device 2').spki }))],
-      'signature_invalid',
-      0,
-    ),
-    bad(
-      'a binding whose origin is of another domain',
-      [entry0(bindingBy(vectorKey('registrar'), { origin: 'logs.elsewhere.example/main-street-1/1' }))],
-      'entry_unbound',
-      0,
-    ),
-    bad(
-      'entry 0 calls its provisional binding confirmed',
-      [entry0(bindingBy(vectorKey('registrar'), { status: 'provisional' }))],
-      'entry_unbound',
-      0,
-    ),
-    bad(
-      'a prev of entry 0 that is not zeros',
-      [signedLine(ENTRY_TYPE, JSON.stringify(statement('epoch', EPOCH_BODY, 0, hexDigest(''))), device)],
-      'entry_prev',
-      0,
-    ),
-  ];
-  return { trust_root: ROOT, origin: ORIGIN, cases };
-}
-
-function logOf(size: number): string[] {
-  const lines: string[] = [entry0(EPOCH_BODY)];
-  for (let seq = 1; seq < size; seq++) {
-    const prev = leaf(lines[seq - 1]!).toString('hex');
-    const value = seq === 1 ? statement('finding', FINDING_BODY, seq, prev) : statement('alert', ALERT_BODY, seq, prev);
-    lines.push(signedLine(ENTRY_TYPE, JSON.stringify(value), device));
-  }
-  return lines;
-}
-
-function entry0(body: object): string {
-  return signedLine(ENTRY_TYPE, JSON.stringify(statement('epoch', body, 0, ZEROS)), device);
-}
-
-function bindingBy(key: VectorKey, change: object = {}): object {
-  const binding = envelope('application/vnd.compliance-agent.binding+json', JSON.stringify({ ...BINDING, ...change }), [
-    key,
-  ]);
-  return { binding, status: 'confirmed' };
-}
-
-function tampered(line: string): string {
-  const parsed = JSON.parse(line) as { payload: string };
-  const payload = replaceOnce(Buffer.from(parsed.payload, 'base64').toString(), '"medium"', '"low"');
-  return JSON.stringify({ ...parsed, payload: Buffer.from(payload).toString('base64') });
-}
-
-function twoSignatures(seq: number, prev: string): string {
-  const payload = JSON.stringify(statement('alert', ALERT_BODY, seq, prev));
-  return signedLine(ENTRY_TYPE, payload, device, vectorKey('thief'));
-}
-
-function rootOf(lines: readonly string[]): string {
-  return treeRoot(lines.map(leaf)).toString('hex');
 }
 
 /** Checkpoints and cosignatures: whole notes, with the keys that must have signed them. */
@@ -271,7 +101,7 @@ export function checkpointVectors(): object {
   }
 }
 
-function noteLine(name: string, type: number, key: VectorKey, head: Uint8Array, message: string): string {
+export function noteLine(name: string, type: number, key: VectorKey, head: Uint8Array, message: string): string {
   const rawKey = Buffer.from(key.spki, 'base64').subarray(-32);
   const keyId = Buffer.from(
     hexDigest(Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(type), rawKey])),

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AgentError, isAgentError } from '../../../agent/errors/agent-error.ts';
 import { verifyStrict } from '../../../agent/trust/verify-signature.ts';
-import { createLogVerifier } from '../../../agent/verify/log-verifier.ts';
 import { openCheckpoint } from '../../../agent/wire/checkpoint.ts';
 import { verifyCosignature } from '../../../agent/wire/cosignature.ts';
 import { maxLineBytes, parseDocument, payloadDigest } from '../../../agent/wire/document.ts';
@@ -12,7 +11,6 @@ import { jcs, jcsDigest } from '../../../agent/wire/jcs.ts';
 import { keyidOf } from '../../../agent/wire/keys.ts';
 import { leafHash, rootOfLeaves } from '../../../agent/wire/merkle.ts';
 import { DOCUMENTS, type DocumentName } from '../../../agent/wire/schemas/payload-types.ts';
-import type { Root } from '../../../agent/wire/schemas/root.ts';
 import { encodeStrict, parseStrict } from '../../../agent/wire/strict-json.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { vectorJson, vectorText } from '../../support/vectors.ts';
@@ -175,22 +173,5 @@ describe('the vectors of checkpoints', () => {
     expect(checkpoint).toMatchObject({ origin: file.log.origin, size: c.size });
     expect(checkpoint.root.toString('hex')).toBe(c.root);
     expect(time).toBe(c.time);
-  });
-});
-
-describe('the vectors of whole logs', () => {
-  const file = vectorJson<{
-    trust_root: Root;
-    origin: string;
-    cases: (Case & { lines: string[]; seq?: number; size?: number; root?: string })[];
-  }>('log.json');
-
-  it.each(byName(file.cases))('come out as they must: %s', (_, c) => {
-    const verifier = createLogVerifier({ root: file.trust_root });
-    for (const line of c.lines) verifier.push(line);
-    const verdict = verifier.finish();
-    expect(verdict.code ?? 'ok').toBe(c.expect);
-    expect(verdict.seq ?? undefined).toBe(c.seq);
-    if (c.expect === 'ok') expect(verdict).toMatchObject({ origin: file.origin, size: c.size, root: c.root });
   });
 });
