@@ -86,6 +86,16 @@ function addVerbs(program: Command, verb: Verb): void {
       (await import('./evidence-checkpoints.ts')).evidenceCheckpoints(context, options),
   ).addOption(epochOption());
 
+  verb(
+    evidence,
+    'export',
+    'write the bundle for an auditor: lines, roots, verifier, report',
+    async (context, _args, options) => (await import('./evidence-export.ts')).evidenceExport(context, options),
+  )
+    .option('--out <dir>', 'folder to make; it must not exist')
+    .option('--from <day>', 'the report begins here (2026-03-01, or a time in UTC)')
+    .option('--to <day>', 'the report ends here, that day included; the lines are always all of them');
+
   verb(program, 'orders', 'orders and refusals, newest first', async (context, _args, options) =>
     (await import('./orders.ts')).orders(context, options),
   ).addOption(
