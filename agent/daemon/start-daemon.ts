@@ -32,6 +32,7 @@ import { evidenceStage } from './stages/evidence-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
+import { statusText } from './status-text.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -100,10 +101,15 @@ export function startDaemon(options: DaemonOptions): Daemon {
     throw error;
   }
 
+  let told = '';
   const publish = (): void => {
     try {
       noteBlocking(context);
-      writeStatus(config.state_dir, buildStatus(context, cycle?.statuses() ?? []));
+      const status = buildStatus(context, cycle?.statuses() ?? []);
+      writeStatus(config.state_dir, status);
+      const text = statusText(status);
+      if (text !== told) notify.status(text);
+      told = text;
     } catch (error) {
       log.warn('status not written', { reason: isAgentError(error) ? error.describe() : String(error) });
     }
@@ -143,9 +149,6 @@ export function startDaemon(options: DaemonOptions): Daemon {
   cycle.start();
   publish();
   notify.ready();
-  notify.status(
-    context.state.enrolled === null ? 'not enrolled' : `enrolled as ${context.state.enrolled.identity.applianceId}`,
-  );
   log.info('started', { version: options.build.version, state: context.state.lifecycle, state_dir: config.state_dir });
   return { stopped: ended.promise, stop };
 }
