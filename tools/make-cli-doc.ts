@@ -18,6 +18,7 @@ export const VERBS = [
   'evidence show',
   'evidence verify',
   'evidence checkpoints',
+  'evidence export',
   'orders',
   'config check',
   'config show',
