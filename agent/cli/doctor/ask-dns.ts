@@ -54,7 +54,8 @@ export async function askServer(
       if (answer !== null) end(answer);
     });
     // Connected: answers of strangers do not arrive, and a closed port is heard of at once.
-    socket.connect(server.port, server.address, send);
+    const onConnect = (error?: Error | null): void => (error ? end('unreachable') : send());
+    socket.connect(server.port, server.address, onConnect);
   });
 }
 

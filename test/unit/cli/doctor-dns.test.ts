@@ -54,6 +54,11 @@ describe('DNS messages', () => {
     expect(await askServer(server, NAME, type, never)).toBe('unreachable');
   });
 
+  it('cannot be sent to a server that no way leads to, which is an answer and no failure', async () => {
+    // A link-local address of no interface: the system refuses to connect at once.
+    expect(await askServer({ address: 'fe80::1', port: 53 }, NAME, 'A', never)).toBe('unreachable');
+  });
+
   it('spell every IPv6 address in one way', () => {
     expect(canonicalAddress('2001:DB8:0:0:0:0:0:1')).toBe('2001:db8::1');
     expect(canonicalAddress('fe80::1%eth0')).toBe('fe80::1');
