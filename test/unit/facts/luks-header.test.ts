@@ -26,13 +26,20 @@ describe('the reader of LUKS headers', () => {
   });
 
   it('finds any changed byte of a LUKS2 header', () => {
+    // SHA-256 fills half of the field for the checksum; the other half is nobody's.
+    const isUnused = (at: number): boolean => at >= 480 && at < 512;
     fc.assert(
-      fc.property(fc.nat(luks2.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
-        const bytes = Buffer.from(luks2);
-        bytes[at] = (bytes[at] ?? 0) ^ change;
-        // In the first bytes it may be no header any more, or one of another version.
-        expect(typeof parseLuksHeader(bytes)).toBe('string');
-      }),
+      fc.property(
+        fc.nat(luks2.length - 1).filter((at) => !isUnused(at)),
+        fc.integer({ min: 1, max: 255 }),
+        (at, change) => {
+          const bytes = Buffer.from(luks2);
+          bytes[at] = (bytes[at] ?? 0) ^ change;
+          // In the first bytes it may be no header any more, or one of another version.
+          expect(typeof parseLuksHeader(bytes)).toBe('string');
+        },
+      ),
+      { numRuns: 2_000 },
     );
   });
 
