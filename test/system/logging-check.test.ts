@@ -108,6 +108,16 @@ describe('a journald that keeps its journal on disk', () => {
     expect(judge(facts).result).toBe('unknown');
   });
 
+  it('a user who may read only his own messages is denied, and not shown a log in which nothing was dropped', () => {
+    box.run(['useradd', '--uid', '1234', '--create-home', 'lab']);
+    const words = ['setpriv', '--reuid=1234', '--regid=1234', '--clear-groups', '--'] as const;
+    box.run([...words, 'logger', 'mine']);
+    box.run(['journalctl', '--sync']);
+    const own = box.run([...words, 'journalctl', '--quiet', '--output=cat', '--lines=1', 'MESSAGE=mine']);
+    const { facts } = JSON.parse(box.run([...words, process.execPath, PROGRAM, '/home/lab'])) as Canary;
+    expect([own.trim(), facts.logging]).toMatchObject(['mine', { status: 'unreadable', reason: 'denied' }]);
+  });
+
   it('with the group of the journal and no other privilege the canary is read back', () => {
     const group = box.run(['getent', 'group', 'systemd-journal']).split(':')[2] ?? '';
     const words = ['setpriv', `--reuid=${AGENT_UID}`, `--regid=${AGENT_UID}`, `--groups=${group}`, '--'] as const;
