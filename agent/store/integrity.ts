@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { AgentError } from '../errors/agent-error.ts';
 import type { Db } from './connection.ts';
 import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
-import { SUMMED_TABLES, tableWithWrongSum } from './row-sums.ts';
+import { LATER_SUMMED_TABLES, SUMMED_TABLES, tableWithWrongSum } from './row-sums.ts';
 import { guarded } from './sqlite-errors.ts';
 
 /** Up to this size the structure of the whole file is checked (about 0.2 s). */
@@ -43,19 +43,25 @@ function assertReadable(db: Db, version: number): void {
   });
 }
 
-/** Brings the file to SCHEMA_VERSION, each step in its own transaction together with its version number. */
+/** Those that a file from before their migration does not have yet are left out. */
+function laterTables(db: Db): string[] {
+  const exists = db.query<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?");
+  return Object.keys(LATER_SUMMED_TABLES).filter((table) => exists.get(table) !== undefined);
+}
+
+/** Brings the file to SCHEMA_VERSION: all missing steps and the version number in one transaction. */
 export function migrate(db: Db): void {
-  for (const step of MIGRATIONS) {
-    if (step.version <= pragma(db, 'user_version')) continue;
-    db.unit(() =>
-      guarded(db.path, () => {
-        db.raw.exec(step.sql);
-        db.raw.pragma(`application_id = ${APPLICATION_ID}`);
-        db.raw.pragma(`user_version = ${step.version}`);
-        setMeta(db, 'readable_from', String(step.readableFrom));
-      }),
-    );
-  }
+  const missing = MIGRATIONS.filter((step) => step.version > pragma(db, 'user_version'));
+  const last = missing.at(-1);
+  if (last === undefined) return;
+  db.unit(() =>
+    guarded(db.path, () => {
+      for (const step of missing) db.raw.exec(step.sql);
+      db.raw.pragma(`application_id = ${APPLICATION_ID}`);
+      db.raw.pragma(`user_version = ${last.version}`);
+      setMeta(db, 'readable_from', String(last.readableFrom));
+    }),
+  );
 }
 
 /** Also proves that the disk takes a write: a full or read-only one is met at the start, not at the first finding. */
@@ -72,12 +78,12 @@ function setMeta(db: Db, key: string, value: string): void {
 
 /**
  * `ok`, or one sentence on the first damage found: the structure (of the whole file while it is small, else of every
- * table but `entries`), the row sums, and that the log ends where its recorded size says.
+ * table but `entries` and `tiles`), the row sums, and that the log ends where its recorded size says.
  */
 export function soundness(db: Db): string {
   return guarded(db.path, () => {
     const whole = statSync(db.path).size <= FULL_CHECK_BYTES;
-    const parts = whole ? [''] : [...Object.keys(SUMMED_TABLES), 'log_state'];
+    const parts = whole ? [''] : [...Object.keys(SUMMED_TABLES), ...laterTables(db), 'log_state'];
     for (const table of parts) {
       const check = table === '' ? 'quick_check(1)' : `quick_check('${table}')`;
       if (db.raw.pragma(check, { simple: true }) !== 'ok') return 'the structure of the database is damaged';

@@ -204,8 +204,11 @@ describe('a box whose disk was copied and set back', { timeout: 120_000 }, () =>
     renameSync(image, site.paths.state);
 
     site.startAgent();
-    const found = await site.untilStatus('the conflict is found', (s) =>
-      ['log_rewound', 'log_forked'].includes(s.blocking_reason?.code ?? ''),
+    // The image also repeats check-in counters of this boot: it is answered once it is past those that were used.
+    const found = await site.untilStatus(
+      'the conflict is found',
+      (s) => ['log_rewound', 'log_forked'].includes(s.blocking_reason?.code ?? ''),
+      60_000,
     );
     expect(found.blocking_reason?.sentence).toContain('takes only reading orders');
     const listed = await site.cli('evidence', 'list', '--kind', 'alert', '--json');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAgentError } from '../../../agent/errors/agent-error.ts';
-import { SUMMED_TABLES } from '../../../agent/store/row-sums.ts';
+import { LATER_SUMMED_TABLES, SUMMED_TABLES } from '../../../agent/store/row-sums.ts';
 import { DATABASE_FILE } from '../../../agent/store/open-store.ts';
 import { leafHash } from '../../../agent/wire/merkle.ts';
 import { withDir } from '../../support/evidence-fixtures.ts';
@@ -22,6 +22,8 @@ function startCode(dir: string): string | null {
     throw error;
   }
 }
+
+const EVERY_SUMMED = { ...SUMMED_TABLES, ...LATER_SUMMED_TABLES };
 
 describe('a damaged store', () => {
   it('is never started silently: bytes overwritten anywhere give store_corrupt, or hit unused space and change nothing', () =>
@@ -71,7 +73,7 @@ describe('a damaged store', () => {
       expectCode(() => open(dir), 'store_corrupt');
     }));
 
-  it.each(Object.keys(SUMMED_TABLES))(
+  it.each(Object.keys(EVERY_SUMMED))(
     'with a value changed in table %s by a tool without our sums is refused',
     (table) =>
       withDir((dir) => {
@@ -80,7 +82,7 @@ describe('a damaged store', () => {
         store.close();
         withRaw(dir, (raw) => {
           raw.exec(`DROP TRIGGER ${table}_sum_update`);
-          const column = SUMMED_TABLES[table]!.at(-1)!;
+          const column = EVERY_SUMMED[table]!.at(-1)!;
           const { changes } = raw
             .prepare(
               `UPDATE ${table} SET ${column} = CASE typeof(${column})
@@ -93,18 +95,19 @@ describe('a damaged store', () => {
       }),
   );
 
-  it.each(['log_state', 'entries'])('with a value changed in table %s is refused', (table) =>
+  it.each(['log_state', 'entries', 'tiles'])('with a value changed in table %s is refused', (table) =>
     withDir((dir) => {
       const store = open(dir);
       fill(store);
       store.close();
       withRaw(dir, (raw) => {
         raw.exec('DROP TRIGGER entries_are_final');
-        raw.exec(
-          table === 'entries'
-            ? "UPDATE entries SET kind = 'alert' WHERE id % 4294967296 = 4"
-            : 'UPDATE log_state SET last_leaf = zeroblob(32)',
-        );
+        const change = {
+          entries: "UPDATE entries SET kind = 'alert' WHERE id % 4294967296 = 4",
+          log_state: 'UPDATE log_state SET last_leaf = zeroblob(32)',
+          tiles: 'UPDATE tiles SET hashes = zeroblob(length(hashes))',
+        };
+        raw.exec(change[table as keyof typeof change]);
       });
       expectCode(() => open(dir), 'store_corrupt');
     }),
