@@ -65,7 +65,9 @@ function repository(name: string, files: Readonly<Record<string, string>> = {}):
 function ciRun(repo: string): { status: number | null; out: string; last: string | undefined } {
   rmSync(ran, { force: true });
   const env = { ...process.env, RAN: ran, PATH: `${join(dir, 'bin')}:${process.env['PATH']}` };
-  const { status, stdout, stderr } = spawnSync(join(repo, '.ci/run'), { env, encoding: 'utf8' });
+  // A socket for stdin would make bash believe in a remote login and read ~/.bashrc, which may change the path.
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  const { status, stdout, stderr } = spawnSync(join(repo, '.ci/run'), { env, encoding: 'utf8', stdio: [...stdio] });
   return { status, out: stdout + stderr, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
