@@ -11,9 +11,11 @@ packages=(
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
   mount             # losetup, mount and umount, for the power-cut test
   nftables          # nft, for a real ruleset under the firewall check
+  nix-bin           # nix-instantiate, to evaluate nix/module.nix
   openssl           # signatures checked by other code than ours
   python3           # a verifier of evidence that shares no code with this repository
   restic            # real repositories, for the backup check
+  systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container
   util-linux        # nsenter, setpriv and unshare
   xfsprogs          # xfs_io, which shuts a file system down the way a power cut does

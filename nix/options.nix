@@ -1,0 +1,129 @@
+# Every option of `services.compliance-agent` that ends in the agent's configuration file, under the name that the file has
+# for it (docs/configuration.md). An option left at `null` leaves its key out: the agent's own default then counts.
+{ lib }:
+let
+  inherit (lib) types;
+  whole =
+    key: low: high: default: description:
+    {
+      inherit key default description;
+      type = types.ints.between low high;
+    };
+  orUnset = type: types.nullOr type;
+  text = types.strMatching "[^\n]+";
+in
+{
+  mode = {
+    key = "mode";
+    type = types.enum [
+      "reseller"
+      "direct"
+    ];
+    default = "reseller";
+    description = "Who runs Central Command: a partner for many customers (`reseller`) or the owner of the site (`direct`).";
+  };
+  resellerId = {
+    key = "reseller_id";
+    type = orUnset (types.strMatching "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
+    default = null;
+    description = "The partner. Required in mode `reseller`, refused in mode `direct`.";
+  };
+  centralUrl = {
+    key = "central_url";
+    type = orUnset (types.strMatching "https://[A-Za-z0-9.:-]+|https://\\[[0-9a-fA-F:.]+](:[0-9]+)?");
+    default = null;
+    description = "Central Command. When `null`, the address from the provisioning files is used.";
+  };
+  stateDir = {
+    key = "state_dir";
+    type = text;
+    default = "/var/lib/compliance-agent";
+    description = "Database, keys and status file: one folder directly below `/var/lib`, on a disk that survives a restart. Provisioning files are looked for in its folder `provision`.";
+  };
+  pollIntervalS = whole "poll_interval_s" 1 3600 60 "Seconds between check-ins, spread by ±10 %.";
+  checksIntervalS = {
+    key = "checks_interval_s";
+    type = orUnset (types.ints.between 1 86400);
+    default = null;
+    description = "When set, every check runs at this interval in seconds instead of its own.";
+  };
+  uploadIntervalS = whole "upload_interval_s" 1 86400 60 "Seconds between uploads of evidence.";
+  heartbeatIntervalS =
+    whole "heartbeat_interval_s" 1 86400 3600
+      "Seconds between entries that say that findings are unchanged.";
+  orderTtlS =
+    whole "order_ttl_s" 60 900 900
+      "Upper bound, in seconds, for the lifetime of an order; longer-lived orders are refused.";
+  allowedHosts = {
+    key = "allowed_hosts";
+    type = types.listOf text;
+    default = [ ];
+    description = "Hosts besides Central Command that the agent may be allowed to reach: names or addresses, without ports.";
+  };
+  baselinePath = {
+    key = "baseline_path";
+    type = orUnset text;
+    default = null;
+    description = "Baseline that the checks judge against. When `null`, the one that ships with the agent.";
+  };
+  evidenceRetention =
+    whole "evidence_retention" 1 1000000 200
+      "Newest entries that stay on the appliance even when Central Command has stored them.";
+  pruneRetentionDays =
+    whole "prune_retention_days" 1 3650 90
+      "Entries younger than so many days stay on the appliance in any case.";
+  ntpMaxSkewMs =
+    whole "ntp_max_skew_ms" 100 600000 5000
+      "Milliseconds from true time beyond which the clock counts as wrong.";
+  memoryLimitMib =
+    whole "memory_limit_mib" 64 65536 400
+      "MiB beyond which the daemon says what it was doing and has itself restarted. The unit's `MemoryMax` lies 128 MiB above it.";
+  logLevel = {
+    key = "log_level";
+    type = types.enum [
+      "debug"
+      "info"
+      "warn"
+      "error"
+    ];
+    default = "info";
+    description = "Least important line that is logged.";
+  };
+  maintenanceWindow = {
+    key = "maintenance_window";
+    type = orUnset (
+      types.submodule {
+        options = {
+          time_zone = lib.mkOption {
+            type = text;
+            description = "IANA time zone, such as `Europe/Vienna`.";
+          };
+          days = lib.mkOption {
+            type = types.listOf (
+              types.enum [
+                "mon"
+                "tue"
+                "wed"
+                "thu"
+                "fri"
+                "sat"
+                "sun"
+              ]
+            );
+            description = "Days on which the window opens.";
+          };
+          start = lib.mkOption {
+            type = types.strMatching "[0-9]{2}:[0-9]{2}";
+            description = "When it opens, `HH:MM`.";
+          };
+          end = lib.mkOption {
+            type = types.strMatching "[0-9]{2}:[0-9]{2}";
+            description = "When it closes; not after `start` means the next day.";
+          };
+        };
+      }
+    );
+    default = null;
+    description = "When disruptive work may happen until the first signed site policy (`time_zone`, `days`, `start`, `end`).";
+  };
+}

@@ -1,0 +1,233 @@
+// The NixOS module without NixOS: every file parses, options are judged, and the units that come out are the reviewed ones.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { KEYS, type ConfigKey } from '../../agent/config/keys.ts';
+import { parseConfig } from '../../agent/config/parse-config.ts';
+import {
+  evaluateModule,
+  nixInstantiate,
+  nixpkgsProblem,
+  nixProblem,
+  type Evaluated,
+} from '../../tools/evaluate-module.ts';
+import { APPLIANCE_DOC, applianceDoc, GOLDEN_DIR } from '../../tools/make-units.ts';
+import { lockSha256, narHash, readPin, withDeps } from '../../tools/npm-deps.ts';
+
+const REPO = join(import.meta.dirname, '../..');
+const nix = nixProblem();
+const analyze = spawnSync('systemd-analyze', ['--version']).status === 0 ? null : 'needs systemd-analyze';
+const RESELLER = 'resellerId = "northwind-msp";';
+
+const nixFiles = [
+  'flake.nix',
+  ...readdirSync(join(REPO, 'nix'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.nix'))
+    .map((name) => `nix/${name}`),
+];
+const golden = (): Record<string, string> =>
+  Object.fromEntries(readdirSync(GOLDEN_DIR).map((name) => [name, readFileSync(join(GOLDEN_DIR, name), 'utf8')]));
+const example = (name: string): string =>
+  `(import ./nix/examples/${name}.nix).services.compliance-agent`.replace('./', `${REPO}/`);
+const parsed = (text: string) => parseConfig(text, 'config.yaml');
+
+describe('the files of nix/', () => {
+  beforeEach((context) => context.skip(nix !== null, nix ?? ''));
+
+  it.each(nixFiles)('%s is Nix', (file) => {
+    expect(nixInstantiate('--parse', file)).not.toBe('');
+  });
+
+  it('none of them names a registry of packages', () => {
+    const texts = [...nixFiles, 'nix/npm-deps.json'].map((file) => readFileSync(join(REPO, file), 'utf8'));
+    expect(texts.filter((text) => /registry\.|npmjs|artifactory|verdaccio/i.test(text))).toEqual([]);
+  });
+});
+
+/** Same expectations for our few words of `lib` and for nixpkgs' own. */
+describe.each([
+  { lib: 'our own words of lib', withNixpkgs: false, problem: nix },
+  { lib: "nixpkgs' lib", withNixpkgs: true, problem: nixpkgsProblem() },
+])('the module, evaluated with $lib', ({ withNixpkgs, problem }) => {
+  beforeEach((context) => context.skip(problem !== null, problem ?? ''));
+  const evaluate = (settings?: string): Evaluated =>
+    evaluateModule({ withNixpkgs, ...(settings === undefined ? {} : { settings }) });
+
+  it('gives the units of nix/golden, byte for byte', () => {
+    expect(evaluate().units).toEqual(golden());
+  });
+
+  it.each(['reseller', 'direct'])('accepts the example of mode %s, and the agent accepts the file it gives', (mode) => {
+    const { refused, units, configText } = evaluate(example(mode));
+    expect([refused, Object.keys(units).length]).toEqual([[], 3]);
+    expect(parsed(configText)).toMatchObject({ ok: true, warnings: [], config: { mode } });
+  });
+
+  it('writes a maintenance window and a list of hosts as the agent reads them', () => {
+    const { configText } = evaluate(example('reseller'));
+    expect(parsed(configText)).toMatchObject({
+      config: {
+        allowed_hosts: ['ntp.northwind.example'],
+        maintenance_window: { time_zone: 'America/New_York', days: ['sat', 'sun'], start: '22:00', end: '04:00' },
+      },
+    });
+  });
+
+  it.each([
+    ['pollIntervalS = 0;', 'pollIntervalS'],
+    ['pollIntervalS = 3601;', 'pollIntervalS'],
+    ['pollIntervalS = "60";', 'pollIntervalS'],
+    ['orderTtlS = 901;', 'orderTtlS'],
+    ['mode = "both";', 'mode'],
+    ['logLevel = "verbose";', 'logLevel'],
+    ['centralUrl = "http://central.example";', 'centralUrl'],
+    ['centralUrl = "https://central.example/path";', 'centralUrl'],
+    ['allowedHosts = "ntp.example";', 'allowedHosts'],
+    ['allowedHosts = [ "a\\nlog_level: debug" ];', 'allowedHosts'],
+    ['maintenanceWindow = { days = [ "sat" ]; };', 'maintenanceWindow'],
+    [
+      'maintenanceWindow = { time_zone = "UTC"; days = [ "saturday" ]; start = "22:00"; end = "04:00"; };',
+      'maintenanceWindow',
+    ],
+    ['polIntervalS = 60;', 'polIntervalS'],
+  ])('refuses %s and names the option', (setting, name) => {
+    expect(() => evaluate(`{ ${RESELLER} ${setting} }`)).toThrow(`services.compliance-agent.${name}`);
+  });
+
+  it.each([
+    ['', 'resellerId is required in mode `reseller`'],
+    ['mode = "direct"; resellerId = "northwind-msp";', 'resellerId has no effect in mode `direct`'],
+    [`${RESELLER} stateDir = "/srv/agent";`, 'stateDir must be one folder directly below /var/lib'],
+    [`${RESELLER} stateDir = "/var/lib/../etc";`, 'stateDir must be one folder directly below /var/lib'],
+  ])('gives no units for { %s }: %s', (settings, message) => {
+    const { refused, units } = evaluate(`{ ${settings} }`);
+    expect([refused.length, units]).toEqual([1, {}]);
+    expect(refused[0]).toContain(message);
+  });
+
+  it.each([
+    ['allowDisruptiveOutsideWindow = true;', 'site policy'],
+    ['policyVersion = 3;', 'site policy'],
+    ['outputs = { syslog = "tls://log.example"; };', 'site policy'],
+    ['syslogTarget = "log.example";', 'site policy'],
+    ['rmmWebhook = "https://rmm.example";', 'site policy'],
+    ['healing = { enable = true; };', 'site policy'],
+    ['waivers = [ ];', 'site policy'],
+    ['siteId = "north";', 'enrolment'],
+    ['hostId = "north-1";', 'enrolment'],
+  ])('refuses %s, since the %s decides that', (setting, who) => {
+    const { refused, units } = evaluate(`{ ${RESELLER} ${setting} }`);
+    expect([refused.length, units]).toEqual([1, {}]);
+    expect(refused[0]).toContain(who);
+  });
+
+  it('another state directory moves everything that names it', () => {
+    const { units, configText } = evaluate(`{ ${RESELLER} stateDir = "/var/lib/other"; }`);
+    expect(units['compliance-agent.service']).toContain('\nStateDirectory=other\n');
+    expect(Object.values(units).join('') + configText).not.toContain('/var/lib/compliance-agent');
+  });
+});
+
+describe('the options of the module', () => {
+  beforeEach((context) => context.skip(nix !== null, nix ?? ''));
+
+  it('are those of the configuration file, with the same defaults', () => {
+    const { configText } = evaluateModule();
+    const result = parsed(configText);
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    const others = (Object.keys(KEYS) as ConfigKey[]).filter((key) => key !== 'reseller_id');
+    expect(others.map((key) => [key, result.config[key]])).toEqual(others.map((key) => [key, KEYS[key].default]));
+    // Every key is an option but the folder for provisioning, which lies in the state directory.
+    const shown = evaluateModule().options.filter(({ name }) => name !== 'enable' && name !== 'package');
+    expect(shown).toHaveLength(Object.keys(KEYS).length - 1);
+  });
+
+  it('stand in docs/appliance.md, each with what it means', () => {
+    const document = readFileSync(APPLIANCE_DOC, 'utf8');
+    const { options } = evaluateModule();
+    expect(options.filter(({ description }) => description.length < 20)).toEqual([]);
+    expect(applianceDoc(document, options)).toBe(document);
+  });
+});
+
+describe('the units, judged by systemd', () => {
+  beforeEach((context) => {
+    context.skip(nix !== null, nix ?? '');
+    context.skip(analyze !== null, analyze ?? '');
+  });
+
+  /** In a folder of its own, with a program where the unit looks for it. */
+  function withUnits<T>(use: (paths: Record<string, string>) => T): T {
+    const dir = mkdtempSync(join(tmpdir(), 'units-'));
+    try {
+      const program = join(dir, 'bin/compliance-agent');
+      mkdirSync(join(dir, 'bin'));
+      writeFileSync(program, '#!/bin/sh\n');
+      chmodSync(program, 0o755);
+      const { units } = evaluateModule({ prefix: dir });
+      for (const [name, text] of Object.entries(units)) writeFileSync(join(dir, name), text);
+      return use(Object.fromEntries(Object.keys(units).map((name) => [name, join(dir, name)])));
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+  const run = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  const security = (path: string, threshold: number) =>
+    run('security', '--offline=true', `--threshold=${threshold}`, '--no-pager', path);
+
+  it('systemd-analyze verify has nothing to say about them', () => {
+    const { status, stdout, stderr } = withUnits((paths) => run('verify', '--man=no', ...Object.values(paths)));
+    expect([status, stdout + stderr]).toEqual([0, '']);
+  });
+
+  it.each([
+    ['compliance-agent.service', 12],
+    ['compliance-agent-facts.service', 16],
+  ])('the exposure of %s is at most %d tenths', (unit, tenths) => {
+    const { status, stdout } = withUnits((paths) => security(paths[unit] ?? '', tenths));
+    expect(status, stdout).toBe(0);
+  });
+
+  it('a unit that loses one of its lines is above the limit: the gate has teeth', () => {
+    const status = withUnits((paths) => {
+      const path = paths['compliance-agent.service'] ?? '';
+      writeFileSync(path, readFileSync(path, 'utf8').replace('ProtectSystem=strict\n', ''));
+      return security(path, 12).status;
+    });
+    expect(status).not.toBe(0);
+  });
+});
+
+describe('the libraries that Nix fetches', () => {
+  it('are pinned for the package-lock.json that is here', () => {
+    expect(readPin().lock_sha256, 'run: node tools/npm-deps.ts --write').toBe(lockSha256());
+  });
+
+  it('have the pinned hash when npm installs them as nix/package.nix does', (context) => {
+    let made: string;
+    try {
+      made = withDeps(narHash);
+    } catch (error) {
+      const reason = /E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT|CONNRESET|NETUNREACH)/.exec(String(error))?.[0];
+      if (reason === undefined) throw error;
+      return context.skip(`npm reaches no registry: ${reason}`);
+    }
+    expect(made, 'run: node tools/npm-deps.ts --write').toBe(readPin().hash);
+  });
+
+  it('the command that makes the hash is the one that Nix runs', async () => {
+    const { INSTALL, NOT_KEPT } = await import('../../tools/npm-deps.ts');
+    const text = readFileSync(join(REPO, 'nix/package.nix'), 'utf8');
+    expect(text).toContain(`npm ${INSTALL.join(' ')}\n`);
+    for (const name of NOT_KEPT) expect(text).toContain(`node_modules/${name}`);
+  });
+
+  it('our hash of a folder is the one of Nix', (context) => {
+    context.skip(nix !== null, nix ?? '');
+    const { stdout } = spawnSync('nix-hash', ['--type', 'sha256', join(REPO, 'nix')], { encoding: 'utf8' });
+    const ours = narHash(join(REPO, 'nix')).replace('sha256-', '');
+    expect(Buffer.from(ours, 'base64').toString('hex')).toBe(stdout.trim());
+  });
+});

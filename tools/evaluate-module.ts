@@ -1,0 +1,58 @@
+// Evaluates nix/module.nix without building anything: with our own few words of `lib`, or with nixpkgs' where it is named.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const REPO = join(import.meta.dirname, '..');
+
+export interface Evaluated {
+  /** Messages of assertions that failed. */
+  readonly refused: readonly string[];
+  /** Empty where anything was refused. */
+  readonly units: Readonly<Record<string, string>>;
+  readonly configText: string;
+  readonly user: { readonly uid: number; readonly group: string; readonly isSystemUser: boolean };
+  readonly options: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly default: unknown;
+    readonly required: boolean;
+    readonly description: string;
+  }[];
+}
+
+/** Why nothing can be evaluated here, or null. */
+export function nixProblem(): string | null {
+  return spawnSync('nix-instantiate', ['--version']).status === 0 ? null : 'needs nix-instantiate (Debian: nix-bin)';
+}
+
+/** Why nixpkgs' own `lib` cannot be used here, or null. */
+export const nixpkgsProblem = (): string | null =>
+  nixProblem() ??
+  (process.env['NIXPKGS_LIB'] === undefined ? "needs NIXPKGS_LIB, the path of nixpkgs' folder `lib`" : null);
+
+export interface EvaluateOptions {
+  /** Nix text: an attribute set. */
+  readonly settings?: string;
+  readonly withNixpkgs?: boolean;
+  /** Where the package counts as installed. */
+  readonly prefix?: string;
+}
+
+/** The settings whose units stand in nix/golden: the least that is accepted. */
+export const GOLDEN_SETTINGS = '{ resellerId = "northwind-msp"; }';
+
+/** @throws Error with what nix-instantiate said */
+export function evaluateModule(options: EvaluateOptions = {}): Evaluated {
+  const { settings = GOLDEN_SETTINGS, withNixpkgs = false, prefix } = options;
+  const argv = ['--eval', '--strict', '--json', 'nix/eval', '--arg', 'settings', settings];
+  if (withNixpkgs) argv.push('--argstr', 'libPath', process.env['NIXPKGS_LIB'] ?? '');
+  if (prefix !== undefined) argv.push('--argstr', 'prefix', prefix);
+  return JSON.parse(nixInstantiate(...argv)) as Evaluated;
+}
+
+/** Runs in the checkout; nothing is built or put into a store. @throws Error with what nix-instantiate said */
+export function nixInstantiate(...args: string[]): string {
+  const result = spawnSync('nix-instantiate', ['--store', 'dummy://', ...args], { cwd: REPO, encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(result.stderr);
+  return result.stdout;
+}
