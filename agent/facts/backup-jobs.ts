@@ -2,7 +2,7 @@
 // compared. Both take no lock: they would keep the clinic's own backup out for hours.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecResult } from '../system/ports.ts';
 import { resticCalls } from './backup.ts';
@@ -17,6 +17,12 @@ export type JobOutcome = Pick<JobRun, 'outcome' | 'reason' | 'subject' | 'counts
 
 /** What restic says when it ran to its end and found errors. Any other failure proves nothing. */
 const FOUND_ERRORS = /repository contains errors|Fatal: There were \d+ errors/;
+/**
+ * On a disk, and only the owner can rename what lies there. Not the state directory: that is the agent's, and root must not
+ * restore or remove below a folder that somebody else can exchange for a link.
+ */
+const TEMPORARY = '/var/tmp';
+const RESTORE_PREFIX = 'compliance-agent-restore-';
 const READ_CHUNK_BYTES = 1024 * 1024;
 
 const inconclusive = (reason: string, subject: string | null): JobOutcome => ({
@@ -104,10 +110,9 @@ export async function restoreTestJob(context: ProbeContext, watch: BackupWatch):
   // restic restores nothing and calls that a success where nothing has the name.
   if (files.length === 0) return { outcome: 'disproven', reason: 'nothing_to_restore', subject, counts: {} };
 
-  const parent = join(context.stateDir, 'jobs', 'backup-restore-test');
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const parent = context.tmpDir ?? TEMPORARY;
   await removeLeftovers(parent);
-  const target = await mkdtemp(join(parent, `${process.pid}-`));
+  const target = await mkdtemp(join(parent, `${RESTORE_PREFIX}${process.pid}-`));
   try {
     const include = escapePattern(watch.restorePath);
     const words = ['restore', newest.id, '--target', target, '--include', include, '--verify'];
@@ -128,10 +133,18 @@ export async function restoreTestJob(context: ProbeContext, watch: BackupWatch):
   }
 }
 
-/** What a run that was killed left behind are files of the clinic; a run that still works keeps its own. */
+/**
+ * What a run that was killed left behind are files of the clinic; a run that still works keeps its own. Names prove nothing
+ * in a folder that everybody may write into: only folders of our own user are removed, and no link is followed.
+ */
 async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!isAlive(Number.parseInt(name, 10))) await rm(join(parent, name), { recursive: true, force: true });
+    if (!name.startsWith(RESTORE_PREFIX) || isAlive(Number.parseInt(name.slice(RESTORE_PREFIX.length), 10))) continue;
+    const path = join(parent, name);
+    const stat = await lstat(path).catch(() => null);
+    if (stat?.isDirectory() === true && stat.uid === process.getuid?.()) {
+      await rm(path, { recursive: true, force: true });
+    }
   }
 }
 

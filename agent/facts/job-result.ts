@@ -1,6 +1,6 @@
 // What a scheduled job left behind: its last run, and the last run that proved something either way. Jobs are for what
 // takes long or writes; probes read their results.
-import { lchownSync, mkdirSync, statSync } from 'node:fs';
+import { lchownSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../errors/agent-error.ts';
@@ -47,6 +47,9 @@ const pathOf = (stateDir: string, job: JobName): string => join(stateDir, 'jobs'
 export function makeJobsDir(stateDir: string): string {
   const dir = join(stateDir, 'jobs');
   const isNew = mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined;
+  if (!lstatSync(dir).isDirectory()) {
+    throw new AgentError('file_permissions', 'the folder for results of jobs is a link', { place: dir });
+  }
   if (isNew && process.getuid?.() === 0) {
     const { uid, gid } = statSync(stateDir);
     lchownSync(dir, uid, gid);

@@ -61,6 +61,8 @@ export interface ProbeContext {
   readonly rootDir?: string;
   readonly sysDir?: string;
   readonly devDir?: string;
+  /** Where jobs put what they remove again; `/var/tmp` by default. */
+  readonly tmpDir?: string;
 }
 
 /** Reads one thing. Rejecting is allowed: {@link readFacts} turns it into an unreadable fact. */

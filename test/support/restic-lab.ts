@@ -40,6 +40,7 @@ export interface ResticLab {
 function labIn(dir: string, source: string): ResticLab {
   const path = (name: string): string => join(dir, name);
   const [stateDir, repository] = [path('state'), path('repository')];
+  mkdirSync(path('tmp'));
   const watch: BackupWatch = {
     repositoryFile: path('repository-file'),
     passwordFile: path('password'),
@@ -65,6 +66,7 @@ function labIn(dir: string, source: string): ResticLab {
       exec: createExec(),
       clock: systemClock,
       stateDir,
+      tmpDir: path('tmp'),
       deadlineMs: 30_000,
       watch: { backup: { ...watch, ...change } },
     });

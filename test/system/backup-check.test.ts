@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -213,14 +214,30 @@ describe('the long jobs on a real repository', () => {
   });
 
   it('restored files are gone after the test, and so is what a killed test left', async () => {
-    const folder = join(lab.stateDir, 'jobs/backup-restore-test');
+    const folder = join(lab.dir, 'tmp');
     // Above the kernel's largest process id, so nobody's.
-    const leftover = join(folder, '4194305-left');
-    mkdirSync(leftover, { recursive: true });
+    const leftover = join(folder, 'compliance-agent-restore-4194305-left');
+    mkdirSync(leftover);
     writeFileSync(join(leftover, 'file'), 'of a patient');
+    const { last } = await lab.job('backup-restore-test');
+    expect([last.outcome, readdirSync(folder)]).toEqual(['proven', []]);
+  });
+
+  it('a link, a folder of somebody else and one of a run that still works are left alone', async (context) => {
+    context.skip(process.getuid?.() !== 0, 'needs root to make a folder of somebody else');
+    const folder = join(lab.dir, 'tmp');
+    const victim = join(lab.dir, 'victim');
+    mkdirSync(victim);
+    writeFileSync(join(victim, 'file'), 'precious');
+    const name = (rest: string): string => join(folder, `compliance-agent-restore-${rest}`);
+    symlinkSync(victim, name('4194305-link'));
+    mkdirSync(name('4194305-theirs'));
+    chownSync(name('4194305-theirs'), 65_534, 65_534);
+    mkdirSync(name(`${process.pid}-ours`));
+    mkdirSync(join(folder, 'of-another-program'));
+    const before = readdirSync(folder);
     await lab.job('backup-restore-test');
-    expect(existsSync(leftover)).toBe(false);
-    expect(readdirSync(folder)).toEqual([]);
+    expect([readdirSync(folder), readdirSync(victim)]).toEqual([before, ['file']]);
   });
 
   it('a run that cannot tell keeps what was proven before', async () => {
