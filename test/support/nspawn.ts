@@ -104,7 +104,7 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
   const close = async (): Promise<void> => {
     // The end of its first process ends everything inside; nspawn then tidies up and ends by itself.
     if (nspawn.exitCode === null && nspawn.signalCode === null) {
-      if (leader === null) nspawn.kill('SIGKILL');
+      if (leader === null || !existsSync(`/proc/${leader}`)) nspawn.kill('SIGKILL');
       else process.kill(leader, 'SIGKILL');
     }
     await exited;
@@ -114,7 +114,8 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
     const deadline = performance.now() + BOOT_MS;
     for (;;) {
       if (nspawn.exitCode !== null || performance.now() > deadline) throw new Error(`no boot: ${complaint}`);
-      leader ??= leaderOf(pid);
+      // Its first child only sets the container up and ends; the one after it is the first process inside.
+      leader = leaderOf(pid);
       if (leader !== null) {
         const state = spawnSync(inside()[0], [...inside().slice(1), 'systemctl', 'is-system-running']);
         if (/running|degraded/.test(state.stdout.toString())) break;
