@@ -19,6 +19,7 @@ let
     inherit root;
     fileset = lib.fileset.unions [
       ../agent
+      ../docs/verify
       ../runbooks
       ../tools/install-tree.ts
       ../tools/strip-types.ts

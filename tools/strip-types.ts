@@ -1,5 +1,5 @@
 // Makes the JavaScript that an appliance runs: types stripped once at build, since stripping them at each start costs memory
-// for as long as the process lives. `node tools/strip-types.ts OUT` writes OUT/agent, OUT/runbooks and OUT/package.json.
+// for as long as the process lives. `node tools/strip-types.ts OUT` writes OUT/agent, OUT/runbooks, OUT/docs/verify and OUT/package.json.
 import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -26,6 +26,8 @@ export function stripTree(out: string): void {
     writeFileSync(to, stripModule(readFileSync(from, 'utf8')));
   }
   cpSync(join(repo, 'runbooks'), join(out, 'runbooks'), { recursive: true });
+  // `evidence export` puts the verifier for auditors into every bundle.
+  cpSync(join(repo, 'docs', 'verify'), join(out, 'docs', 'verify'), { recursive: true });
   cpSync(join(repo, 'package.json'), join(out, 'package.json'));
 }
 

@@ -7,7 +7,7 @@ logs/N/*.jsonl   the evidence: one signed entry per line. N is the life of the l
 logs/N/receipts.jsonl, logs/N/checkpoints.txt
                  what Central Command and its witness signed about that log.
 root.json        the trust roots of the partner, oldest first: who may sign what.
-verify.py        verifies all of it with Python 3.9 and OpenSSL 3, and nothing of the maker's.
+verify.py        verifies all of it with Python 3.11 and OpenSSL 3, and nothing of the maker's.
 views/           tables for spreadsheets. Views are never the evidence.
 MANIFEST         SHA-256 of every file: sha256sum -c MANIFEST
 

@@ -54,7 +54,7 @@ export function howToCheck({ rootSha256 }: ReportInput): Html {
   return html`<h2 id="check">How to check this without trusting us</h2>
     <p>
       This page is a summary. The evidence is in the folder <code>logs</code> beside it: lines that the appliance signed
-      one by one. On any computer with Python 3.9 and OpenSSL 3:
+      one by one. On any computer with Python 3.11 and OpenSSL 3:
     </p>
     <ol>
       <li>

@@ -141,7 +141,10 @@ function results(model: ReportModel, names: ReportNames): Html {
           { head: 'Last read', cell: (one) => time(one.lastReadAt) },
           {
             head: 'Supports',
-            cell: ({ finding }) => finding.controls.map((c) => c.cite).join(', ') || 'no requirement',
+            cell: ({ finding }) =>
+              finding.controls.length === 0
+                ? 'no requirement'
+                : html`${finding.controls.map((c) => html`<span class="cite">${c.cite}</span>`)}`,
           },
         ],
         { rows, more: 0 },

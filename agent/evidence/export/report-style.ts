@@ -36,7 +36,9 @@ th, td { text-align: left; vertical-align: top; padding: .5rem .75rem .5rem 0; b
 th { font-weight: 600; }
 thead th { border-bottom: 1.5px solid var(--ink); font-size: .85rem; overflow-wrap: normal; }
 td.when { min-width: 6.5rem; }
-td.wide { width: 42%; }
+tbody th { min-width: 9.5rem; }
+td.wide { width: 40%; }
+.cite { display: block; white-space: nowrap; }
 time span { white-space: nowrap; }
 code, .mono { font: .88em/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 pre { background: var(--wash); border: 1px solid var(--line); border-radius: .35rem; padding: .75rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -63,6 +65,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   tbody th, td { border: 0; padding: .2rem 0; }
   tbody th { font-size: 1.02rem; }
   td.wide { width: auto; }
+  tbody th { min-width: 0; }
   td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-size: .8rem; }
 }
 @page { size: A4; margin: 18mm 16mm 20mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif; } }
@@ -78,6 +81,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   .tiles { grid-template-columns: repeat(6, 1fr); }
   a { color: inherit; text-decoration: none; }
   details:not([open]) { display: none; }
+  td.wide { width: 35%; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

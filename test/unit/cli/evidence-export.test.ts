@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripTree } from '../../../tools/strip-types.ts';
 import { loadChecks } from '../../../agent/daemon/load-checks.ts';
 import { MANIFEST_FILE } from '../../../agent/evidence/export/manifest.ts';
 import { makeCliState, ROOT_SHA256, type CliState } from '../../support/cli-state.ts';
@@ -62,6 +63,13 @@ describe('evidence export', () => {
     const { out } = await cli(['evidence', 'list', '--lines', '--state', state.dir]);
     expect(read(`logs/1/0-${state.size - 1}.jsonl`) === out).toBe(true);
     expect(read('verify.py') === readFileSync(join(REPO, 'docs', 'verify', 'verify.py'), 'utf8')).toBe(true);
+  });
+
+  it('finds the verifier in a build, where the source tree has it', () => {
+    const out = join(state.dir, 'build');
+    stripTree(out);
+    expect(existsSync(join(out, 'agent', 'cli', 'evidence-export.js'))).toBe(true);
+    expect(readFileSync(join(out, 'docs', 'verify', 'verify.py'), 'utf8') === read('verify.py')).toBe(true);
   });
 
   it('has a table with one row per entry', () => {
