@@ -41,13 +41,13 @@ interface Surroundings {
   readonly mounts: readonly Mount[];
 }
 
-/** Kernel name of a device node or of a link to one. */
+/** Kernel name of a device node or of a link to one; null where it is no device. */
 function nameOfNode(path: string, { devDir }: Surroundings): string | null {
   if (!path.startsWith('/dev/')) return null;
   try {
     return basename(realpathSync(join(devDir, path.slice('/dev/'.length))));
-  } catch {
-    return null;
+  } catch (cause) {
+    throw new Unreadable('denied', 'the device of a volume is hidden from this process', cause);
   }
 }
 
@@ -135,8 +135,9 @@ function readHeader(device: string, devDir: string): HeaderReading | 'unread' {
     fd = openSync(join(devDir, device), 'r');
   } catch (cause) {
     const errno = (cause as NodeJS.ErrnoException).code;
-    if (errno === 'EACCES' || errno === 'EPERM') {
-      throw new Unreadable('denied', 'reading the header of a volume needs root', cause);
+    // The kernel names the volume, so a missing node means a sandbox without devices (PrivateDevices=).
+    if (errno === 'EACCES' || errno === 'EPERM' || errno === 'ENOENT') {
+      throw new Unreadable('denied', 'reading the header of a volume needs root and its device', cause);
     }
     return 'unread';
   }

@@ -143,6 +143,20 @@ describe('what a volume lies on', () => {
     expect(protections()).toEqual(['luks', 'clear', 'luks', 'clear']);
   });
 
+  it('a header whose device is hidden from this process is denied, so that what root read may stand in', () => {
+    mount('253:0 / / rw - ext4 /dev/mapper/data rw');
+    rmSync(join(dir, 'dev/sda2'));
+    expect(read).toThrow(expect.objectContaining({ reason: 'denied' }));
+  });
+
+  it('a btrfs and a swap whose devices are hidden from this process are denied as well', () => {
+    mount('0:30 / / rw - btrfs /dev/mapper/hidden rw');
+    expect(read).toThrow(expect.objectContaining({ reason: 'denied' }));
+    mount('253:0 / / rw - ext4 /dev/mapper/data rw');
+    writeFileSync(join(dir, 'proc/swaps'), `${SWAPS}/dev/dm-9 partition 1 0 -2\n`);
+    expect(read).toThrow(expect.objectContaining({ reason: 'denied' }));
+  });
+
   it('a list of swap that is none is unparsable', () => {
     mount('253:0 / / rw - ext4 /dev/mapper/data rw');
     writeFileSync(join(dir, 'proc/swaps'), 'nothing');
