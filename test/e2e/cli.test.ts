@@ -176,6 +176,7 @@ describe('the command line beside a running daemon', () => {
       ['evidence list'],
       ['evidence show', '0'],
       ['evidence verify', '--root-sha256', site.rootDigest()],
+      ['evidence checkpoints'],
       ['orders'],
       ['config check', site.paths.config],
       ['config show'],
