@@ -1,4 +1,4 @@
-// Verifying a log on one core, and exporting one: entries per second, and memory that must not grow with the log. Each run is a
+// Verifying a log, and exporting one: entries per second of CPU, so that other work on the machine counts little, and memory that must not grow with the log. Each run is a
 // process of its own, so that its memory is its own too.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -68,7 +68,7 @@ function rowsOf(name: string, size: number, runs: readonly Measured[]): BenchRow
   return [
     rowOf(
       `${name}, ${size} entries`,
-      'entries/s',
+      'entries/CPU-s',
       runs.map((run) => size / run.seconds),
     ),
     rowOf(
