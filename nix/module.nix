@@ -157,7 +157,7 @@ in
       environment.MALLOC_ARENA_MAX = "1";
       serviceConfig = {
         Type = "oneshot";
-        ExecStart = "${program} facts firewall --write ${factsDir} --config ${configFile}";
+        ExecStart = "${program} facts firewall encryption --write ${factsDir} --config ${configFile}";
         RuntimeDirectory = "compliance-agent/facts";
         RuntimeDirectoryMode = "0755";
         # The daemon reads them between two runs.
@@ -175,7 +175,10 @@ in
           "AF_NETLINK"
           "AF_UNIX"
         ];
-        # Root's files are not for reading: without CAP_DAC_OVERRIDE it reads what everybody may read.
+        # The headers of encrypted volumes: root owns the devices, and without CAP_DAC_OVERRIDE root reads only what is its
+        # own or everybody's.
+        PrivateDevices = false;
+        DeviceAllow = [ "block-* r" ];
       };
     };
     systemd.timers.compliance-agent-facts = {

@@ -83,7 +83,13 @@ describe('the service, booted by systemd', () => {
     expect(sentence()).not.toMatch(/policy|table/);
     box.run(['systemctl', 'start', 'compliance-agent-facts.timer']);
     await box.untilStatus('the fact counts', () => /policy|table/.test(sentence()));
-    expect(box.run(['stat', '-c', '%a %U', '/run/compliance-agent/facts/firewall.json']).trim()).toBe('644 root');
+    const files = ['firewall', 'encryption'].map((name) => `/run/compliance-agent/facts/${name}.json`);
+    expect(
+      box
+        .run(['stat', '-c', '%a %U', ...files])
+        .trim()
+        .split('\n'),
+    ).toEqual(['644 root', '644 root']);
   });
 });
 
