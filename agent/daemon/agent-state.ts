@@ -56,6 +56,8 @@ export interface AgentState {
   /** Why a new certificate could not be had; null when none was needed or it was. */
   certificateError: AgentError | null;
   uploadError: AgentError | null;
+  /** The store refused a write (full, read-only, damaged): nothing can be recorded until it takes one again. */
+  storeError: AgentError | null;
   /** Central's interval, where an answer set one. */
   checkinIntervalS: number | null;
 }
@@ -77,5 +79,15 @@ export const initialState = (): AgentState => ({
   checkinFailures: 0,
   certificateError: null,
   uploadError: null,
+  storeError: null,
   checkinIntervalS: null,
 });
+
+/** Stages that write with every run: one of them done means that the store takes writes again. */
+const WRITING_STAGES: ReadonlySet<string> = new Set(['checkin', 'checks', 'evidence']);
+
+/** Called after each run of a stage. */
+export function noteStoreTrouble(state: Pick<AgentState, 'storeError'>, stage: string, error: AgentError | null): void {
+  if (error?.code.startsWith('store_') === true) state.storeError = error;
+  else if (error === null && WRITING_STAGES.has(stage)) state.storeError = null;
+}

@@ -1,7 +1,7 @@
 // The one reason that keeps the appliance from all its work, most basic first. Pure.
+import type { Uplink } from '../uplink/create-uplink.ts';
 import type { AgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
-import type { Uplink } from '../uplink/create-uplink.ts';
 import type { AgentState, Blocked } from './agent-state.ts';
 
 /** A wall clock this far from the signed time is named as the reason: certificates and windows depend on it. */
@@ -9,12 +9,24 @@ const CLOCK_FAR_OFF_MS = 120_000;
 
 type Inputs = Pick<
   AgentState,
-  'lifecycle' | 'enrolment' | 'checkinError' | 'certificateError' | 'uploadError' | 'clockOffsetMs' | 'timeWentBack'
+  | 'lifecycle'
+  | 'storeError'
+  | 'enrolment'
+  | 'checkinError'
+  | 'certificateError'
+  | 'uploadError'
+  | 'clockOffsetMs'
+  | 'timeWentBack'
 > & {
   readonly enrolled: { readonly uplink: Pick<Uplink, 'conflict'> } | null;
 };
 
 export function blockingReason(state: Inputs): Blocked | null {
+  if (state.storeError !== null) {
+    const { code, message, place, remedy } = state.storeError;
+    const at = place === undefined ? '' : ` (${place})`;
+    return { code, sentence: `Nothing can be recorded: ${message}${at}.`, remedy };
+  }
   if (state.enrolment !== null) return state.enrolment;
   const conflict = state.enrolled?.uplink.conflict() ?? null;
   if (conflict !== null) {

@@ -2,7 +2,6 @@
 import type { EntryContext } from '../evidence/log.ts';
 import type { SignedTime } from '../trust/signed-time.ts';
 import { timeT } from '../trust/signed-time.ts';
-import { rulesetDigest } from '../trust/content-list.ts';
 import { clockHealth } from './build-health.ts';
 import type { DaemonContext } from './context.ts';
 import type { TrustState } from './trust-state.ts';
@@ -17,7 +16,6 @@ export function clockOf(context: DaemonContext, signed: SignedTime | null): Cloc
 
 export function entryContext(context: DaemonContext, trust: TrustState): EntryContext {
   const { root } = trust.root();
-  const content = trust.content();
   return {
     agent_version: context.build.version,
     nixos_revision: context.build.nixosRevision,
@@ -25,7 +23,7 @@ export function entryContext(context: DaemonContext, trust: TrustState): EntryCo
     clock: { ...clockOf(context, context.store.trust.signedTime()), boot_id: context.clock.bootId() },
     root_version: root.version,
     policy_version: trust.policy()?.value.version ?? null,
-    ruleset_digest: content === null ? null : rulesetDigest(content.value),
+    ruleset_digest: trust.rulesetDigest(),
     ...(root.single_approver === undefined ? {} : { single_approver: true }),
   };
 }

@@ -9,7 +9,7 @@ import { loadOrCreateKeys } from '../identity/keys.ts';
 import { recoverOrders } from '../orders/carry-out-orders.ts';
 import { openStore } from '../store/open-store.ts';
 import { writeStatus } from '../system/status-file.ts';
-import { initialState } from './agent-state.ts';
+import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
 import { blockingReason } from './blocking-reason.ts';
 import { buildStatus } from './build-status.ts';
@@ -127,7 +127,16 @@ export function startDaemon(options: DaemonOptions): Daemon {
       uploadStage(context),
       selfWatchStage(context),
     ],
-    { clock, ids: ports.ids, ticker: ports.ticker, log, afterRun: publish },
+    {
+      clock,
+      ids: ports.ids,
+      ticker: ports.ticker,
+      log,
+      afterRun: (name, error) => {
+        noteStoreTrouble(context.state, name, error);
+        publish();
+      },
+    },
   );
   const timers = [setInterval(publish, STATUS_EVERY_MS)];
   if (notify.watchdogMs !== null) timers.push(setInterval(() => notify.watchdog(), notify.watchdogMs / 3));
