@@ -162,7 +162,7 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     schema: v.pipe(v.array(v.pipe(v.string(), v.maxLength(253), v.regex(HOST))), v.maxLength(MAX_HOSTS)),
     default: [],
     accepts: `a list of at most ${MAX_HOSTS} host names or addresses, without ports, paths or wildcards`,
-    meaning: 'Hosts besides Central Command that the egress table lets the agent reach.',
+    meaning: 'Hosts besides Central Command that the egress table is to let the agent reach. Read and not used yet.',
   },
   baseline_path: {
     schema: v.nullable(path),
@@ -174,19 +174,20 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     schema: whole(1, 1_000_000),
     default: 200,
     accepts: wholeText(1, 1_000_000, 'entries'),
-    meaning: 'Newest entries that are kept on the appliance even when Central Command has stored them.',
+    meaning: 'Newest entries that pruning is to keep on the appliance. Read and not used yet: nothing is pruned.',
   },
   prune_retention_days: {
     schema: whole(1, 3_650),
     default: 90,
     accepts: wholeText(1, 3_650, 'days'),
-    meaning: 'Entries younger than this are kept on the appliance in any case.',
+    meaning: 'Entries younger than this are not to be pruned. Read and not used yet: nothing is pruned.',
   },
   ntp_max_skew_ms: {
     schema: whole(100, 600_000),
     default: 5_000,
     accepts: wholeText(100, 600_000, 'milliseconds'),
-    meaning: 'Distance from true time beyond which the clock counts as wrong.',
+    meaning:
+      'Distance from true time beyond which `doctor` calls the clock wrong; the `clock` check goes by the baseline.',
   },
   memory_limit_mib: {
     schema: whole(64, 65_536),
@@ -204,6 +205,7 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     schema: v.nullable(v.looseObject({})),
     default: null,
     accepts: `a map of ${Object.keys(WINDOW_FIELDS).join(', ')}`,
-    meaning: 'When disruptive work may happen until the first signed site policy; with neither it waits.',
+    meaning:
+      'When disruptive work may happen until the first signed site policy. Read and not used yet: without a policy it waits.',
   },
 };

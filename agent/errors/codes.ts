@@ -196,14 +196,12 @@ export const CODES = {
     'the agent did not come back in time after a restart that was ordered',
     'look at the journal of the unit',
   ),
-  healing_already_paused: code(2, false, 'healing is paused for longer already', 'nothing needs to be done'),
   signed_time_went_back: code(
     4,
     true,
     'Central Command answered with an earlier time than before',
     'check the clock of Central Command',
   ),
-  baseline_unreadable: code(2, true, 'the baseline or a control map cannot be read', 'correct the named file'),
   // https
   url_invalid: code(2, false, 'an address of Central Command is not a plain https:// URL', 'correct central_url'),
   dns_failed: code(3, true, 'a host name did not resolve', 'check the DNS server and the host name'),

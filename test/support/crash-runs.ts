@@ -21,8 +21,8 @@ export interface CrashReport {
 }
 
 const PAGE = { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 };
-/** From before the store is open to well into the second cycle. */
-const LONGEST_LIFE_MS = 2_200;
+/** Lives end anywhere from before the store is open to this long after a start takes on this machine: well into the cycle. */
+const BEYOND_START_MS = 1_700;
 const SHORTEST_LIFE_MS = 60;
 /** An order is issued before every third start, so that each of its steps is met by some kill. */
 const ORDER_EVERY = 3;
@@ -38,11 +38,13 @@ export function linesOnDisk(site: Site): string[] {
 }
 
 /**
- * @param seed printed by the caller: the same seed kills after the same times
+ * @param seed printed by the caller: the same seed kills after the same parts of a life
  * @throws when a line that was on the disk is missing or changed after a later kill
  */
 export async function crashRuns(site: Site, kills: number, seed: number): Promise<CrashReport> {
-  const lives = fc.sample(fc.integer({ min: SHORTEST_LIFE_MS, max: LONGEST_LIFE_MS }), { seed, numRuns: kills });
+  const longest = (await startMs(site)) + BEYOND_START_MS;
+  const parts = fc.sample(fc.integer({ min: 0, max: 1_000 }), { seed, numRuns: kills });
+  const lives = parts.map((part) => SHORTEST_LIFE_MS + ((longest - SHORTEST_LIFE_MS) * part) / 1_000);
   const issued: string[] = [];
   let before: string[] = linesOnDisk(site);
   for (const [index, life] of lives.entries()) {
@@ -57,6 +59,16 @@ export async function crashRuns(site: Site, kills: number, seed: number): Promis
     before = after;
   }
   return { seed, kills, lines: before, issued };
+}
+
+/** How long a start takes here and now, up to the daemon's own word that it has started. */
+async function startMs(site: Site): Promise<number> {
+  const began = performance.now();
+  site.startAgent();
+  await site.untilStatus('started', () => true);
+  const took = performance.now() - began;
+  await site.endAgent('SIGKILL');
+  return took;
 }
 
 function issue(site: Site, index: number): string {

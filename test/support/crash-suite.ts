@@ -23,7 +23,8 @@ export function crashSuite(kills: number, withinMs: number): void {
         await site.confirm();
         await site.endAgent('SIGKILL');
         report = await crashRuns(site, kills, seed);
-        expect(report.lines.length).toBeGreaterThan(kills / 4);
+        // Some lives were long enough to write: otherwise nothing was tried.
+        expect(report.lines.length).toBeGreaterThan(Math.max(5, kills / 8));
       },
       withinMs,
     );

@@ -22,6 +22,9 @@ export function whyNoLoopDisk(): string | null {
   }
 }
 
+/** For a copy of the mount in another namespace to go. */
+const DETACH_MS = 30_000;
+
 export interface LoopDisk {
   /** Where the file system is mounted. */
   readonly path: string;
@@ -48,6 +51,7 @@ export function createLoopDisk(mebibytes: number): LoopDisk {
     cutPower: () => run('xfs_io', '-x', '-c', 'shutdown', path),
     remount: () => {
       run('umount', path);
+      untilDetached(image);
       mount();
     },
     setReadOnly: () => run('mount', '-o', 'remount,ro', path),
@@ -57,4 +61,16 @@ export function createLoopDisk(mebibytes: number): LoopDisk {
       rmSync(parent, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * A process that made its own mount namespace meanwhile (a container of another test) holds a copy of the mount for a moment, and
+ * with it the file system that was shut down: mounted before it is gone, that one would come back.
+ */
+function untilDetached(image: string): void {
+  const end = performance.now() + DETACH_MS;
+  while (execFileSync('losetup', ['--associated', image]).length > 0) {
+    if (performance.now() > end) throw new Error(`the loop device of ${image} is still in use`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  }
 }
