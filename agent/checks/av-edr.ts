@@ -102,6 +102,14 @@ function judgeScan(read: AvEdrFacts, declared: AvEdrBaseline, now: number): Part
       facts: { scan: 'not_seen', scan_hours: null },
     };
   }
+  // A wrong clock dated it: an hour is more than two clocks of one machine ever differ.
+  if (read.scan.endedAt - now > HOUR_S) {
+    return {
+      problems: [],
+      unknowns: ['the last scan is dated in the future, so the clock was wrong when it ran or is wrong now'],
+      facts: { scan: 'future', scan_hours: null },
+    };
+  }
   const hours = hoursSince(read.scan.endedAt, now);
   const state = !read.scan.succeeded ? 'failed' : now - read.scan.endedAt > limit * HOUR_S ? 'old' : 'fresh';
   const sentences: Partial<Record<typeof state, string>> = {

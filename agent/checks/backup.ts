@@ -6,7 +6,7 @@ import { conclude, declaredOr, judged, measured, readOr, type Check, type Judged
 const [MINUTE_S, HOUR_S, DAY_S] = [60, 3_600, 86_400];
 
 type SnapshotState = 'fresh' | 'old' | 'critical' | 'none' | 'future' | 'not_read';
-type ProofState = 'proven' | 'old' | 'disproven' | 'partial' | 'never' | 'not_read';
+type ProofState = 'proven' | 'old' | 'future' | 'disproven' | 'partial' | 'never' | 'not_read';
 
 interface Part {
   readonly problems: readonly Problem[];
@@ -83,12 +83,21 @@ function judgeRepository(read: BackupFacts, declared: BackupBaseline, now: numbe
   return { problems, unknowns: [], facts };
 }
 
-function proofState(job: JobFacts, read: BackupFacts, days: number, isWhole: boolean, now: number): ProofState {
+interface ProofRules {
+  readonly days: number;
+  readonly isWhole: boolean;
+  /** A proof dated further ahead than this was dated by a wrong clock: it says nothing about when. */
+  readonly toleranceS: number;
+}
+
+function proofState(job: JobFacts, read: BackupFacts, rules: ProofRules, now: number): ProofState {
   if (read.repository !== 'open') return 'not_read';
   if (job.conclusive === null) return 'never';
   if (job.conclusive.outcome !== 'proven') return 'disproven';
-  if (now - job.conclusive.finished_at > days * DAY_S) return 'old';
-  return isWhole ? 'proven' : 'partial';
+  const age = now - job.conclusive.finished_at;
+  if (age < -rules.toleranceS) return 'future';
+  if (age > rules.days * DAY_S) return 'old';
+  return rules.isWhole ? 'proven' : 'partial';
 }
 
 /** The last try belongs to the sentence where a proof is missing: it says why. */
@@ -97,11 +106,22 @@ function lastTry({ last }: JobFacts): string {
   return last.outcome === 'inconclusive' ? `the last run of its job could not tell: ${last.reason}` : 'its job ran';
 }
 
+const toleranceS = (declared: BackupBaseline): number => declared.clock_tolerance_minutes * MINUTE_S;
+
+/** A proof from the future is none, and no damage either. */
+const futureOf = (state: ProofState, what: string): string[] =>
+  state === 'future' ? [`${what} is dated in the future, so the clock was wrong when it ran or is wrong now`] : [];
+
 function judgeIntegrity(read: BackupFacts, declared: BackupBaseline, now: number): Part {
   const job = read.integrity;
   const percent = job.conclusive?.counts.read_data_percent ?? null;
   const isWhole = (percent ?? 0) >= declared.integrity.read_data_percent;
-  const state = proofState(job, read, declared.integrity.days, isWhole, now);
+  const state = proofState(
+    job,
+    read,
+    { days: declared.integrity.days, isWhole, toleranceS: toleranceS(declared) },
+    now,
+  );
   const facts = {
     integrity: state,
     integrity_hours: job.conclusive === null ? null : hoursSince(job.conclusive.finished_at, now),
@@ -128,12 +148,21 @@ function judgeIntegrity(read: BackupFacts, declared: BackupBaseline, now: number
     },
   };
   const problem = sentences[state];
-  return { problems: problem === undefined ? [] : [problem], unknowns: [], facts };
+  return {
+    problems: problem === undefined ? [] : [problem],
+    unknowns: futureOf(state, 'the integrity job'),
+    facts,
+  };
 }
 
 function judgeRestore(read: BackupFacts, declared: BackupBaseline, now: number): Part {
   const job = read.restore;
-  const state = proofState(job, read, declared.restore_test.days, true, now);
+  const state = proofState(
+    job,
+    read,
+    { days: declared.restore_test.days, isWhole: true, toleranceS: toleranceS(declared) },
+    now,
+  );
   const { listed, restored, identical } = job.conclusive?.counts ?? {};
   const facts = {
     restore: state,
@@ -158,7 +187,11 @@ function judgeRestore(read: BackupFacts, declared: BackupBaseline, now: number):
     },
   };
   const problem = sentences[state];
-  return { problems: problem === undefined ? [] : [problem], unknowns: [], facts };
+  return {
+    problems: problem === undefined ? [] : [problem],
+    unknowns: futureOf(state, 'the restore test'),
+    facts,
+  };
 }
 
 export const backupCheck: Check = {

@@ -3,7 +3,7 @@ import { createEvidenceLog } from '../evidence/log.ts';
 import { createRecorder } from '../evidence/recorder.ts';
 import { swappableClient } from '../https/swappable-client.ts';
 import type { EnrolledIdentity } from '../store/open-store.ts';
-import { openBinding } from '../trust/binding.ts';
+import { openStoredBinding } from './stored-binding.ts';
 import { createUplink } from '../uplink/create-uplink.ts';
 import type { Enrolled } from './agent-state.ts';
 import { centralClient } from './central-client.ts';
@@ -17,7 +17,7 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
   const { store, clock, ids, keys, config, build } = context;
   const trust = loadTrustState(store, identity.siteId);
   for (const problem of trust.problems()) context.log.warn('stored document not in force', { reason: problem });
-  const binding = openBinding(trust.root().root, identity.bindingLine, { place: 'stored binding' });
+  const binding = openStoredBinding(store, identity.bindingLine);
   const evidence = createEvidenceLog({
     store,
     clock,

@@ -6,6 +6,7 @@ import { CHECKS } from '../checks/registry.ts';
 import { judgeAll } from '../checks/judge-all.ts';
 import { activeWaivers } from '../trust/policy.ts';
 import { isListed } from '../trust/content-list.ts';
+import type { Opened } from '../trust/open-document.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
@@ -56,7 +57,7 @@ export async function runChecks(
     waivers: policy === null ? [] : activeWaivers(policy.value, now),
     now,
     target: applianceTarget(context),
-    baselineSigned: content === null || isListed(content.value, 'baseline', baseline.sha256),
+    baselineSigned: isBaselineSigned(content, context.store.trust.document('content') !== null, baseline.sha256),
   });
   for (const finding of findings) state.findings.set(`${finding.target.id}/${finding.check.id}`, finding);
   noteUnknownChecks(findings, context);
@@ -108,6 +109,18 @@ function noteUnknownChecks(findings: readonly Finding[], { store, state, clock }
       details: { checks: 1 + others.length, longest_s: longest.forS },
     });
   }
+}
+
+/**
+ * Before the first content list nothing is signed and nothing needs to be. From then on the list in force must name the baseline; one
+ * that does not verify any more (its key was revoked, say) vouches for nothing. Pure.
+ */
+export function isBaselineSigned(
+  content: Pick<Opened<'contentList'>, 'value'> | null,
+  everHadList: boolean,
+  baselineSha256: string,
+): boolean {
+  return content === null ? !everHadList : isListed(content.value, 'baseline', baselineSha256);
 }
 
 /** Checks whose time has come: `lastRun` holds monotonic milliseconds by check id. Pure. */

@@ -27,7 +27,7 @@ import { checkinStage } from './stages/checkin-stage.ts';
 import { canaryStage } from './stages/canary-stage.ts';
 import { checksStage } from './stages/checks-stage.ts';
 import { controlStage } from './stages/control-stage.ts';
-import { enrolStage } from './stages/enrol-stage.ts';
+import { enrolStage, tidyStick } from './stages/enrol-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
@@ -172,6 +172,7 @@ function resume(context: DaemonContext): void {
   }
   state.enrolled = openEnrolled(context, identity);
   state.lifecycle = 'enrolled';
+  tidyStick(context, null);
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));
   if (recovered > 0) context.log.info('orders of an earlier process ended', { orders: recovered });
 }

@@ -24,12 +24,13 @@ export interface TrustState {
   revokedKeyids(): ReadonlySet<string>;
   /** Why a stored document is not in force, in plain sentences. */
   problems(): readonly string[];
-  /** Reads the store again. */
-  reload(): void;
+  /** Looks whether the store holds other documents than these, and takes them up: cheap where it does not. */
+  refresh(): void;
 }
 
 /** Throws `root_invalid` when the pinned root itself cannot be used: nothing can be verified without it. */
 export function loadTrustState(store: Store, siteId: string): TrustState {
+  let held = namesOf(store);
   let loaded = load(store, siteId);
   return {
     root: () => loaded.root,
@@ -39,10 +40,19 @@ export function loadTrustState(store: Store, siteId: string): TrustState {
     revocationsVersion: () => loaded.revocations?.version ?? null,
     revokedKeyids: () => loaded.revoked,
     problems: () => loaded.problems,
-    reload() {
+    refresh() {
+      const names = namesOf(store);
+      if (names === held) return;
       loaded = load(store, siteId);
+      held = names;
     },
   };
+}
+
+/** Digests of everything that is loaded from. */
+function namesOf(store: Store): string {
+  const documents = (['revocations', 'content', 'policy'] as const).map((kind) => store.trust.document(kind)?.digest);
+  return JSON.stringify([store.trust.roots().map((row) => row.digest), documents]);
 }
 
 /**

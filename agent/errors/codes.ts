@@ -146,6 +146,12 @@ export const CODES = {
     'three check-ins in a row got no usable answer',
     'see `compliance-agent status` for the cause; work goes on and evidence waits here',
   ),
+  order_id_reused: code(
+    4,
+    false,
+    'an order carries the id of another order that was accepted',
+    'issue it again: each order gets an id of its own',
+  ),
   order_refusals_unrecorded: code(
     4,
     true,
@@ -356,6 +362,12 @@ export const CODES = {
     'the database of Central Command is damaged or newer than this program',
     'restore the backup, or start the version that wrote it',
   ),
+  backup_certificate_missing: code(
+    5,
+    false,
+    'the database was made before the backup CA had a certificate: the backup pin on this stick leads to no CA',
+    'the stick works with the CA in use; only a Central Command made anew by init has a backup CA to move to',
+  ),
   central_locked: code(
     5,
     true,
@@ -419,6 +431,12 @@ export const CODES = {
     false,
     'an enrolled device claims again with another TLS key than the one bound to it',
     'enrol the device anew with a new device key',
+  ),
+  enrolment_other_site: code(
+    7,
+    false,
+    'a device that is enrolled or pending at one site claims with the token of another site',
+    'use a stick of its own site, or enrol the device at the other one with new keys',
   ),
   csr_invalid: code(
     4,

@@ -42,7 +42,7 @@ const UNIT_STATE = words(
   ...['none', 'other'],
 );
 const FILTER_POLICY = words('drop', 'accept', 'other');
-const PROOF = words('proven', 'old', 'disproven', 'partial', 'never', 'not_read');
+const PROOF = words('proven', 'old', 'future', 'disproven', 'partial', 'never', 'not_read');
 const JOB_RUN = words('proven', 'disproven', 'inconclusive', 'never');
 
 /** What any check may say when it could not judge. */
@@ -151,7 +151,7 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     signatures_hours: 'integer',
     signatures_version: 'integer',
     signatures_count: 'integer',
-    scan: words('fresh', 'old', 'failed', 'not_seen', 'not_expected'),
+    scan: words('fresh', 'old', 'future', 'failed', 'not_seen', 'not_expected'),
     scan_hours: 'integer',
     exclusions: 'integer',
     exclusions_undeclared: 'integer',

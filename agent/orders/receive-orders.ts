@@ -40,6 +40,11 @@ export function receiveOrders(lines: readonly string[], deps: ReceiveDeps): Rece
     const now = deps.acceptance();
     const verdict = first.verdict === 'accepted' && now.floor !== floor ? acceptOrder(line, now) : first;
     if (awaitsItsEnd(verdict, deps.store)) continue;
+    const again = reusesId(verdict, deps.store);
+    if (again !== null) {
+      counts[commitRefused(again, deps)] += 1;
+      continue;
+    }
     switch (verdict.verdict) {
       case 'accepted':
         commitAccepted(line, verdict, deps);
@@ -67,6 +72,14 @@ export function receiveOrders(lines: readonly string[], deps: ReceiveDeps): Rece
 function awaitsItsEnd(verdict: AcceptanceVerdict, store: Store): boolean {
   const known = store.orders.byDigest(verdict.digest);
   return known !== null && known.endReported === 0;
+}
+
+/** One id names one order: another one under it, which only the order key can sign, is refused. */
+function reusesId(verdict: AcceptanceVerdict, store: Store): Extract<AcceptanceVerdict, { verdict: 'refused' }> | null {
+  if (verdict.verdict !== 'accepted' || store.orders.byId(verdict.order.order_id) === null) return null;
+  const { digest, order } = verdict;
+  const sentence = 'another order with this id was accepted before';
+  return { verdict: 'refused', outcome: 'rejected', code: 'order_id_reused', sentence, digest, order };
 }
 
 interface Judged {

@@ -1,9 +1,9 @@
 // What the running daemon tells the CLI: one small file, written whole, and the drop folder in the other direction.
 // The CLI never writes the database; it leaves `control/*.json` for the daemon.
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
-import { writeFileAtomic } from './files.ts';
+import { readFileLimited, writeFileAtomic } from './files.ts';
 
 export const STATUS_FILE = 'status.json';
 export const CONTROL_DIR = 'control';
@@ -135,11 +135,10 @@ export function takeControlDrops(stateDir: string): ControlDrop[] {
     const path = join(dir, name);
     let verb = 'unknown';
     try {
-      if (statSync(path).size <= MAX_CONTROL_BYTES) {
-        const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-        const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown }).verb : undefined;
-        verb = CONTROL_VERBS.find((v) => v === asked) ?? 'unknown';
-      }
+      // Refuses what is no plain file: a named pipe would hold the daemon until somebody writes to it.
+      const value: unknown = JSON.parse(readFileLimited(path, MAX_CONTROL_BYTES).toString('utf8'));
+      const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown }).verb : undefined;
+      verb = CONTROL_VERBS.find((v) => v === asked) ?? 'unknown';
     } catch {
       // unreadable or not JSON: an unknown request
     }

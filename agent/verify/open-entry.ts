@@ -1,6 +1,6 @@
 // One line of a log: its form, its signature, its place in the chain, and whose log it says it is in.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
-import { openBinding } from '../trust/binding.ts';
+import { openBindingUnderAny } from '../trust/binding.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { verifyStrict } from '../trust/verify-signature.ts';
 import { parseDocument } from '../wire/document.ts';
@@ -106,19 +106,15 @@ function identityOf(predicate: PredicateOf<'epoch'>, embedded: EmbeddedEnvelope,
 }
 
 function openUnderAny(roots: readonly Root[], envelope: Envelope): Opened<'binding'> {
-  let first: unknown;
-  for (const root of roots) {
-    try {
-      return openBinding(root, envelope);
-    } catch (error) {
-      if (!isAgentError(error)) throw error;
-      first ??= error;
-    }
+  try {
+    return openBindingUnderAny(roots, envelope);
+  } catch (error) {
+    if (!isAgentError(error)) throw error;
+    throw new AgentError('entry_unbound', 'the binding of the log is not acceptable', {
+      cause: error,
+      details: { binding: error.code },
+    });
   }
-  throw new AgentError('entry_unbound', 'the binding of the log is not acceptable', {
-    cause: first,
-    details: { binding: isAgentError(first) ? first.code : null },
-  });
 }
 
 function checkPlace(predicate: Predicate, ctx: EntryContext, identity: LogIdentity): void {

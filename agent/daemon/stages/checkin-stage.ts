@@ -68,17 +68,14 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   );
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
-  const changed = await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
+  const changed = await takeDocuments(enrolled, answer, signal, runId);
   const {
     rootChanged: root,
     contentChanged: content,
     policyChanged: policy,
     revocationsChanged: revocations,
   } = changed;
-  if (root || content || policy || revocations) {
-    enrolled.trust.reload();
-    log.info('documents changed', { root, content, policy, revocations });
-  }
+  if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
   const lines = answer.orders.map((envelope) => JSON.stringify(envelope));
@@ -141,9 +138,25 @@ async function tryNewerRoots(
   runId: string,
 ): Promise<void> {
   if (error.code !== 'signature_invalid' && error.code !== 'threshold_not_met') return;
-  if (!(await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId))) return;
-  enrolled.trust.reload();
-  context.trigger('checkin');
+  try {
+    if (await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId)) context.trigger('checkin');
+  } finally {
+    enrolled.trust.refresh();
+  }
+}
+
+/** Each document is committed by itself: one that stalls must not keep those before it, a revocation say, from counting. */
+async function takeDocuments(
+  enrolled: Enrolled,
+  answer: CheckinAnswer,
+  signal: AbortSignal,
+  runId: string,
+): ReturnType<Enrolled['uplink']['syncTrust']> {
+  try {
+    return await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
+  } finally {
+    enrolled.trust.refresh();
+  }
 }
 
 function noteFailure(enrolled: Enrolled, context: DaemonContext, error: AgentError): void {

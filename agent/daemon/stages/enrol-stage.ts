@@ -81,14 +81,27 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
     state.enrolment = null;
     const { applianceId, siteId, origin } = answer.identity;
     log.info('enrolled', { appliance_id: applianceId, site_id: siteId, origin });
-    overwriteToken(config.provision_dir);
-    writeProvisionResult(config.provision_dir, `enrolled as ${applianceId} at site ${siteId}`);
     context.trigger('checkin');
     // What was found before enrolment is in no log yet: the log begins with every check.
     state.care.checksAsked += 1;
     context.trigger('checks');
+    tidyStick(context, `enrolled as ${applianceId} at site ${siteId}`);
   } finally {
     await https.close();
+  }
+}
+
+/**
+ * The token is worthless now; that it still stands on a stick that cannot be written is worth a line in the log, and no reason to
+ * call the appliance not enrolled. Called again at each start, for a process that ended in between.
+ */
+export function tidyStick(context: Pick<DaemonContext, 'config' | 'log'>, result: string | null): void {
+  try {
+    overwriteToken(context.config.provision_dir);
+    if (result !== null) writeProvisionResult(context.config.provision_dir, result);
+  } catch (error) {
+    if (!isAgentError(error)) throw error;
+    if (result !== null) context.log.warn('provisioning files not tidied', { code: error.code, reason: error.message });
   }
 }
 

@@ -53,11 +53,10 @@ function fieldsOf(entry: Predicate): Fields {
         controls: entry.controls.map((control) => `${control.map} ${control.cite}`).join('; '),
         digest: entry.facts_digest,
       };
-    case 'heartbeat':
-      return {
-        target: entry.target.id,
-        sentence: `unchanged: ${entry.unchanged.map((one) => `${one.check} ${one.result} since ${one.since_seq}`).join('; ')}`,
-      };
+    case 'heartbeat': {
+      const unchanged = entry.unchanged.map((one) => `${one.check} ${one.result} since ${one.since_seq}`);
+      return { target: entry.target.id, sentence: ['unchanged', ...unchanged].join('; ') };
+    }
     case 'action':
       return {
         target: entry.target.id,

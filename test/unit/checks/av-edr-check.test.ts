@@ -45,6 +45,7 @@ describe('the check of protection against malware', () => {
 
   it.each<[string, Partial<AvEdrFacts>, ((text: string) => string)?]>([
     ['signatures come from the future', { signatures: daily(READ_AT + 7_200) }],
+    ['the last scan comes from the future', { scan: { endedAt: READ_AT + 10 * 365 * 24 * HOUR_S, succeeded: true } }],
     ['systemd remembers no scan', { scan: null }],
     ['there is no process to look at', { running: 'nothing' }],
     [

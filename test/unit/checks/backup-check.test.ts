@@ -75,6 +75,13 @@ describe('the backup check', () => {
     expect([finding.result, finding.facts.snapshot]).toEqual(['unknown', 'future']);
   });
 
+  it.each<[string, Partial<BackupFacts>]>([
+    ['an integrity job', { integrity: job({ finished_at: READ_AT + 3_601 }) }],
+    ['a restore test', { restore: job({ finished_at: READ_AT + 10 * 365 * DAY_S }) }],
+  ])('%s that a wrong clock dated in the future proves nothing: unknown, never a pass', (_what, change) => {
+    expect(judge(change).result).toBe('unknown');
+  });
+
   it('says why a proof is missing when the last run could not tell', () => {
     const integrity = { conclusive: null, last: { outcome: 'inconclusive', reason: 'locked' } } as const;
     expect(judge({ integrity }).sentence).toContain('locked');

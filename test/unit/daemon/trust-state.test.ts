@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { isBaselineSigned } from '../../../agent/daemon/run-checks.ts';
+import { openStoredBinding } from '../../../agent/daemon/stored-binding.ts';
 import { loadTrustState } from '../../../agent/daemon/trust-state.ts';
 import type { Store } from '../../../agent/store/open-store.ts';
 import { payloadDigest } from '../../../agent/wire/document.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import type { Revocations } from '../../../agent/wire/schemas/root.ts';
 import { withLog } from '../../support/evidence-fixtures.ts';
-import { makeTrust, NOW, PARTNER, SITE } from '../../support/trust-fixtures.ts';
+import { expectCode } from '../../support/expect-code.ts';
+import { BASELINE_SHA256, makeTrust, NOW, PARTNER, signerFrom, SITE } from '../../support/trust-fixtures.ts';
 
 const trust = makeTrust();
 const keyid = (name: string): string => trust.keys[name]!.keyid;
@@ -41,7 +44,7 @@ describe('the documents in force, read back from the store', () => {
       const state = loadTrustState(store, SITE);
       expect([state.policy() === null, state.content() === null]).toEqual([false, false]);
       put(store, 'revocations', trust.sign('revocations', revocations('operator:bob', 'content:alice')));
-      state.reload();
+      state.refresh();
       expect([state.policy(), state.content(), state.revocationsVersion()]).toEqual([null, null, 1]);
       expect(state.problems()).toHaveLength(2);
     }));
@@ -58,5 +61,41 @@ describe('the documents in force, read back from the store', () => {
       const state = loadTrustState(store, SITE);
       expect([...state.revokedKeyids()]).toEqual([keyid('order')]);
       expect(state.problems()).toHaveLength(1);
+    }));
+
+  it('take up what was committed, also where what came after it failed', () =>
+    withLog(({ store }) => {
+      pin(store);
+      const state = loadTrustState(store, SITE);
+      put(store, 'revocations', trust.sign('revocations', revocations('order')));
+      expect(state.revokedKeyids().size).toBe(0);
+      state.refresh();
+      expect([...state.revokedKeyids()]).toEqual([keyid('order')]);
+    }));
+
+  it('do not make signing optional where the content list does not verify any more', () => {
+    const list = { value: trust.contentList() };
+    expect(isBaselineSigned(null, false, BASELINE_SHA256)).toBe(true);
+    expect(isBaselineSigned(list, true, BASELINE_SHA256)).toBe(true);
+    expect(isBaselineSigned(list, true, 'ff'.repeat(32))).toBe(false);
+    expect(isBaselineSigned(null, true, BASELINE_SHA256)).toBe(false);
+  });
+
+  it('let the binding of an enrolled appliance stand after the registrar key was replaced', () =>
+    withLog(({ store }) => {
+      pin(store);
+      const root = structuredClone(trust.root.root);
+      const other = signerFrom('the next registrar');
+      root.version = 2;
+      root.keys = root.keys.map((key) =>
+        key.keyid === keyid('registrar') ? { ...key, keyid: other.keyid, spki: other.spki } : key,
+      );
+      root.roles.registrar = { threshold: 1, keyids: [other.keyid] };
+      const line = trust.sign('root', root);
+      store.trust.addRoot({ version: 2, digest: payloadDigest(parseEnvelope(line, { maxBytes: 1_000_000 })), line });
+      const binding = trust.sign('binding', trust.binding());
+      expect(openStoredBinding(store, binding).value.origin).toBe(trust.binding().origin);
+      const forged = trust.sign('binding', trust.binding(), signerFrom('a stranger'));
+      expectCode(() => openStoredBinding(store, forged), 'signature_invalid');
     }));
 });

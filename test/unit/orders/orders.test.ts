@@ -106,6 +106,15 @@ describe('receiving orders', () => {
       expect(site.steps()).toEqual(['1 accepted', '1 refused order_replayed']);
     }));
 
+  it('another order under an id that was accepted before is refused, and the rest of the answer is taken', () =>
+    withLog((open) => {
+      const site = appliance(open);
+      site.receive(orderLine(1));
+      const counts = site.receive(orderLine(2, { order_id: uuidOf(1) }), orderLine(3));
+      expect(counts).toMatchObject({ accepted: 1, refused: 1 });
+      expect(site.steps()).toEqual(['1 accepted', '2 refused order_id_reused', '3 accepted']);
+    }));
+
   it('a refusal is recorded once for one payload and code, however often it is sent', () =>
     withLog((open) => {
       const site = appliance(open);
