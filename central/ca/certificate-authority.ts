@@ -1,4 +1,5 @@
-// Central Command's own certificate authority: one CA key in use, one backup key whose pin every appliance has already.
+// Central Command's own certificate authority: one CA in use, and a backup CA whose pin every appliance has
+// already (its certificate too, where the stick was written with it).
 import { createHash, createPublicKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -56,11 +57,35 @@ const newP256 = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256'
 /** Makes CA key, CA certificate and server key in the server's key folder. @throws central_exists */
 export async function createAuthority(keysDir: string, o: { partnerId: string; now: number }): Promise<void> {
   const key = newP256();
+  const pem = await selfSigned(key, `CN=Central Command CA of ${o.partnerId}`, o.now);
+  writeKeyFile(caKeyPath(keysDir), key);
+  writeNewFile(caCertPath(keysDir), pem, 0o644);
+  writeKeyFile(serverKeyPath(keysDir), newP256());
+}
+
+/**
+ * Makes the backup CA, key and certificate, in a folder of people. Its name differs from that of the CA in use, so that
+ * a chain leads to one of them only.
+ *
+ * @throws central_exists
+ */
+export async function createBackupAuthority(
+  keysDir: string,
+  o: { partnerId: string; now: number },
+): Promise<{ pin: string; pem: string }> {
+  const key = newP256();
+  const pem = await selfSigned(key, `CN=Central Command backup CA of ${o.partnerId}`, o.now);
+  writeKeyFile(join(keysDir, 'backup-ca.key.pem'), key);
+  writeNewFile(join(keysDir, 'backup-ca.pem'), pem, 0o600);
+  return { pin: pinOf(key), pem };
+}
+
+async function selfSigned(key: KeyObject, name: string, now: number): Promise<string> {
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
-    name: `CN=Central Command CA of ${o.partnerId}`,
-    notBefore: new Date((o.now - BACKDATE_S) * 1_000),
-    notAfter: new Date((o.now + CA_DAYS * 86_400) * 1_000),
+    name,
+    notBefore: new Date((now - BACKDATE_S) * 1_000),
+    notAfter: new Date((now + CA_DAYS * 86_400) * 1_000),
     signingAlgorithm: SIGNING,
     keys: { privateKey: await signingKey(key), publicKey: await publicKey(derOf(key)) },
     extensions: [
@@ -69,16 +94,7 @@ export async function createAuthority(keysDir: string, o: { partnerId: string; n
       await x509.SubjectKeyIdentifierExtension.create(await publicKey(derOf(key))),
     ],
   });
-  writeKeyFile(caKeyPath(keysDir), key);
-  writeNewFile(caCertPath(keysDir), pemText(certificate), 0o644);
-  writeKeyFile(serverKeyPath(keysDir), newP256());
-}
-
-/** Makes the backup CA key in a folder of people. @returns its pin @throws central_exists */
-export function createBackupKey(keysDir: string): string {
-  const key = newP256();
-  writeKeyFile(join(keysDir, 'backup-ca.key.pem'), key);
-  return pinOf(key);
+  return pemText(certificate);
 }
 
 /** The key that the server's TLS uses. @throws key_unreadable, key_permissions, key_malformed */

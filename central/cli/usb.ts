@@ -1,10 +1,13 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
+import { CODES, type ErrorCode } from '../../agent/errors/codes.ts';
 import { partnerSchema } from '../../agent/wire/schemas/root.ts';
-import { loadAuthority } from '../ca/certificate-authority.ts';
+import { loadAuthority, pinOf } from '../ca/certificate-authority.ts';
 import { onlineKeysDir } from '../keys/online-keys.ts';
+import type { Records } from '../service/central.ts';
 import { newToken } from '../service/enrolment-token.ts';
 import { print, when, type Common } from './output.ts';
 import { tokenDays } from './token.ts';
@@ -26,8 +29,7 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
       throw new AgentError('usage', '--url is no plain https:// address');
     const root = records.trust.root();
     const { caPem, pin } = await loadAuthority(onlineKeysDir(resolve(o.data)));
-    const backup = records.store.setting('backup_ca_pin');
-    if (backup === null) throw new AgentError('central_damaged', 'the backup pin is missing');
+    const backup = backupAuthority(records);
     mkdirSync(dir, { recursive: true });
     refuseWritten(dir);
     const { token, expiresAt } = newToken(records, o.site, days);
@@ -39,19 +41,44 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
         `root_sha256: ${JSON.stringify(root.digest)}`,
         'ca_pins:',
         `  - ${JSON.stringify(pin)}`,
-        `  - ${JSON.stringify(backup)}`,
+        `  - ${JSON.stringify(backup.pin)}`,
         '',
       ].join('\n'),
       'root.json': `${root.line}\n`,
-      'ca.pem': caPem,
+      'ca.pem': caPem + (backup.pem ?? ''),
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
+    const warnings: ErrorCode[] = backup.pem === null ? ['backup_certificate_missing'] : [];
     print(
       o,
-      { dir: resolve(dir), site_id: o.site, central_url: url, root_sha256: root.digest, expires_at: expiresAt },
-      `clinic.yaml, root.json and ca.pem written to ${resolve(dir)} (one device of ${o.site}, until ${when(expiresAt)})`,
+      {
+        dir: resolve(dir),
+        site_id: o.site,
+        central_url: url,
+        root_sha256: root.digest,
+        expires_at: expiresAt,
+        warnings,
+      },
+      [
+        `clinic.yaml, root.json and ca.pem written to ${resolve(dir)} (one device of ${o.site}, until ${when(expiresAt)})`,
+        ...warnings.map((code) => `${code}: ${CODES[code].when}`),
+      ].join('\n'),
     );
   });
+}
+
+/**
+ * Pin and certificate of the backup CA; no certificate in a database that was made before `init` made one.
+ *
+ * @throws central_damaged when the pin is missing, or the certificate is of another key
+ */
+function backupAuthority({ store }: Pick<Records, 'store'>): { pin: string; pem: string | null } {
+  const [pin, pem] = [store.setting('backup_ca_pin'), store.setting('backup_ca_pem')];
+  if (pin === null) throw new AgentError('central_damaged', 'the backup pin is missing');
+  if (pem !== null && pinOf(new X509Certificate(pem).publicKey) !== pin) {
+    throw new AgentError('central_damaged', 'the certificate of the backup CA is not of the key that its pin names');
+  }
+  return { pin, pem };
 }
 
 /** A stick with an unused token is not overwritten: nobody would know which device it was meant for. */

@@ -6,7 +6,7 @@ import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import type { Root } from '../../agent/wire/schemas/root.ts';
 import { parseRoot, type PinnedRoot } from '../../agent/trust/root.ts';
-import { createAuthority, createBackupKey, loadAuthority } from '../ca/certificate-authority.ts';
+import { createAuthority, createBackupAuthority, loadAuthority } from '../ca/certificate-authority.ts';
 import { makePrivateDir, refuseNested } from '../keys/key-files.ts';
 import { createOnlineKeys, ONLINE_ROLES, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
 import { createPersonKey, type PersonSigner } from '../keys/person-keys.ts';
@@ -48,7 +48,7 @@ export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; 
     operator: o.persons.map((person) => createPersonKey(o.keysDir, 'operator', person.id)),
   };
   await createAuthority(onlineKeysDir(o.dataDir), { partnerId: o.partnerId, now: o.now });
-  const backupPin = createBackupKey(o.keysDir);
+  const backup = await createBackupAuthority(o.keysDir, { partnerId: o.partnerId, now: o.now });
   const { pin } = await loadAuthority(onlineKeysDir(o.dataDir));
   const envelope = signDocument(
     'root',
@@ -60,13 +60,14 @@ export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; 
   try {
     store.unit(() => {
       store.setSetting('deployment_mode', o.direct ? 'direct' : 'reseller');
-      store.setSetting('backup_ca_pin', backupPin);
+      store.setSetting('backup_ca_pin', backup.pin);
+      store.setSetting('backup_ca_pem', backup.pem);
       store.documents.add({ kind: 'root', scope: '', version: 1, digest: root.digest, line: root.line }, o.now);
     });
   } finally {
     store.close();
   }
-  return { root, caPins: [pin, backupPin] };
+  return { root, caPins: [pin, backup.pin] };
 }
 
 function refuseExisting(o: Pick<NewCentral, 'dataDir' | 'keysDir'>): void {

@@ -58,6 +58,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'appliance_revoked',
   'csr_invalid',
   'enrolment_key_changed',
+  'enrolment_other_site',
   'enrolment_source_unsupported',
   'enrolment_token_expired',
   'enrolment_token_unknown',
@@ -116,8 +117,13 @@ function register(central: Central, claim: Claim, token: string): EnrolmentRow {
     if (row.device_spki === null && row.expires_at <= now) {
       throw new AgentError('enrolment_token_expired', 'the token is past its date');
     }
+    const known = enrolments.byDevice(claim.device_spki);
+    // A device stays at the site of its first token. Thrown within the transaction: the token stays unused.
+    if (known !== null && known.site_id !== row.site_id) {
+      throw new AgentError('enrolment_other_site', `the device is known at ${known.site_id} already`);
+    }
     enrolments.useToken(sha256, claim.device_spki);
-    if (enrolments.byDevice(claim.device_spki)?.state === 'confirmed') return null;
+    if (known?.state === 'confirmed') return null;
     enrolments.claim(
       {
         device_spki: claim.device_spki,
@@ -130,9 +136,9 @@ function register(central: Central, claim: Claim, token: string): EnrolmentRow {
       },
       now,
     );
-    const policy = central.trust.policy(row.site_id)?.value;
+    const device = enrolments.byDevice(claim.device_spki) as EnrolmentRow;
+    const policy = central.trust.policy(device.site_id)?.value;
     if (claim.hardware.serial !== null && policy?.auto_confirm.includes(claim.hardware.serial) === true) {
-      const device = enrolments.byDevice(claim.device_spki) as EnrolmentRow;
       confirmDevice(central, device, { approver: 'auto-confirm' });
     }
     return null;

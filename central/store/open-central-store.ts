@@ -33,7 +33,7 @@ export interface CentralStore {
   close(): void;
 }
 
-export type SettingKey = 'deployment_mode' | 'public_url' | 'backup_ca_pin';
+export type SettingKey = 'deployment_mode' | 'public_url' | 'backup_ca_pin' | 'backup_ca_pem';
 
 export const databasePath = (dataDir: string): string => join(dataDir, 'central.db');
 

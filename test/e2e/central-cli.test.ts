@@ -42,6 +42,7 @@ describe('central-command init', () => {
     expect(out.ca_pins).toHaveLength(2);
     expect(readdirSync(join(dir, 'k1')).sort()).toEqual([
       'backup-ca.key.pem',
+      'backup-ca.pem',
       ...['content', 'operator', 'root'].flatMap((r) => [`${r}-bob.pem`, `${r}-jane-doe.pem`]),
     ]);
     for (const folder of ['d1', 'd1/keys', 'k1']) expect(statSync(join(dir, folder)).mode & 0o777).toBe(0o700);
@@ -135,7 +136,9 @@ describe('central-command', () => {
     expect(Buffer.from(clinic.token, 'base64')).toHaveLength(32);
     expect(JSON.stringify(out)).not.toContain(clinic.token);
     expect(parseRoot(readFileSync(join(dir, 'root.json'), 'utf8').trimEnd()).digest).toBe(central.root.digest);
-    expect(readFileSync(join(dir, 'ca.pem'), 'utf8')).toBe(central.caPem);
+    const backupPem = readFileSync(join(central.keysDir, 'backup-ca.pem'), 'utf8');
+    expect(readFileSync(join(dir, 'ca.pem'), 'utf8')).toBe(central.caPem + backupPem);
+    expect(out.warnings).toEqual([]);
     expect(codeOf(await central.cli('usb', 'write', dir, '--site', 'north', '--json'))).toBe('central_exists');
     expect(codeOf(await central.cli('usb', 'write', join(central.dir, 's2'), '--site', 'south', '--json'))).toBe(
       'site_unknown',
