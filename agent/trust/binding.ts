@@ -39,7 +39,7 @@ export function openBindingUnderAny(
   source: string | Envelope,
   o: RoleOptions = {},
 ): Opened<'binding'> {
-  let first: unknown;
+  let first: AgentError | null = null;
   for (const root of roots) {
     try {
       return openBinding(root, source, o);
