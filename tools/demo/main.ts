@@ -12,6 +12,9 @@ import { createReport } from './report.ts';
 import type { Site } from './site.ts';
 import { APPLIANCE, createSite } from './site.ts';
 
+/** Two rounds of checks: the first may come before the first signed time. */
+const CLOCK_MS = 8_000;
+
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
 const repo = join(import.meta.dirname, '../..');
 const dir = mkdtempSync(join(tmpdir(), 'compliance-demo-'));
@@ -48,10 +51,14 @@ async function demo(): Promise<void> {
   report.seen('it took over the content list that a person signed offline');
 
   report.section('Checks on this host');
-  const { findings } = await site.untilStatus(
-    'every check ran, the clock against the signed time',
-    (s) => s.findings.length >= 4 && s.findings.some((f) => f.check === 'clock' && f.result !== 'unknown'),
-  );
+  const { findings } = await site
+    .untilStatus(
+      'the clock was held against the signed time',
+      (s) => s.findings.length >= 4 && s.findings.some((f) => f.check === 'clock' && f.result !== 'unknown'),
+      CLOCK_MS,
+    )
+    // On some hosts the clock stays unknown: then that is what is shown.
+    .catch(() => site.untilStatus('the checks ran', (s) => s.findings.length >= 4));
   for (const finding of findings) report.item(finding.result, `${finding.check}: ${finding.sentence}`);
   noListeningSocket(site);
   report.seen('the agent has no listening socket');
