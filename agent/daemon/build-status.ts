@@ -69,9 +69,6 @@ function warnings(context: DaemonContext, now: number): string[] {
   if (trust !== undefined) {
     said.push(...trust.problems());
     const { root } = trust.root();
-    if (root.roles.content.threshold === 1) said.push('One person alone may sign content at this partner.');
-    if (root.roles.operator.threshold === 1)
-      said.push('One person alone may sign site policy and authorisations at this partner.');
     said.push(...rootWarnings(root, now).map((warning) => warning.sentence));
   }
   return said;
