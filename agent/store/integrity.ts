@@ -25,7 +25,7 @@ export function assertOurFile(db: Db): boolean {
       if (tables !== 0) throw corrupt(db.path, 'the database holds tables but no schema version');
       return true;
     }
-    if (pragma(db, 'application_id') !== APPLICATION_ID) {
+    if (version < 0 || pragma(db, 'application_id') !== APPLICATION_ID) {
       throw corrupt(db.path, 'the database belongs to another program or its header is damaged');
     }
     if (version > SCHEMA_VERSION) assertReadable(db, version);

@@ -37,6 +37,13 @@ const BY_ERRNO: Readonly<Record<string, Translation>> = {
   EIO: IO,
 };
 
+/**
+ * What SQLite says of a damaged header or schema only in words, under its general code. Our own statements fit our schema, so a table
+ * or column that is missing, or there before its step, is damage too.
+ */
+const DAMAGED_SCHEMA = /unsupported file format|malformed database schema|no such (?:table|column)|already exists/;
+const SCHEMA_DAMAGE: Translation = ['store_corrupt', 'the schema of the database is damaged'];
+
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
@@ -46,7 +53,8 @@ export function toStoreError(error: unknown, path: string): unknown {
   const native = codeOf(error);
   const found =
     error instanceof Database.SqliteError
-      ? BY_SQLITE_CODE.find(([prefix]) => native.startsWith(prefix))?.[1]
+      ? (BY_SQLITE_CODE.find(([prefix]) => native.startsWith(prefix))?.[1] ??
+        (DAMAGED_SCHEMA.test(error.message) ? SCHEMA_DAMAGE : undefined))
       : BY_ERRNO[native];
   if (found !== undefined) {
     const [code, sentence] = found;

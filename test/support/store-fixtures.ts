@@ -123,9 +123,11 @@ export function dump(dir: string): string {
       .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
       .pluck()
       .all() as string[];
-    return JSON.stringify(
-      tables.map((table) => [table, raw.prepare(`SELECT * FROM ${table} ORDER BY rowid`).all()]),
-      (_, value: unknown) => value,
-    ).replace(/\{"key":"opened_at"[^}]*\}/, '');
+    // The row of the last opening is written anew by each start, wherever it stood before.
+    const rows = (table: string): unknown[] =>
+      (raw.prepare(`SELECT * FROM ${table} ORDER BY rowid`).all() as { key?: unknown }[]).filter(
+        (row) => row.key !== 'opened_at',
+      );
+    return JSON.stringify(tables.map((table) => [table, rows(table)]));
   });
 }

@@ -47,11 +47,36 @@ describe('a damaged store', () => {
           const code = startCode(dir);
           seen[code ?? 'unharmed'] = (seen[code ?? 'unharmed'] ?? 0) + 1;
           if (code === null) expect(dump(dir)).toBe(before);
-          else expect(['store_corrupt', 'store_too_new', 'line']).toContain(code);
+          else expect(['store_corrupt', 'store_too_new', 'store_read_only', 'line']).toContain(code);
         }),
         { numRuns: 250 },
       );
       expect(seen['store_corrupt']).toBeGreaterThan(0);
+    }));
+
+  it('is refused, or opens unharmed, whichever byte of its header was overwritten', () =>
+    withDir((parent) => {
+      const intact = join(parent, 'intact');
+      const store = open(intact);
+      fill(store, 3);
+      store.close();
+      const before = dump(intact);
+      const dir = join(parent, 'case');
+      open(dir).close();
+      for (let offset = 0; offset < 100; offset += 1) {
+        for (const byte of [5, 255]) {
+          copyFileSync(join(intact, DATABASE_FILE), join(dir, DATABASE_FILE));
+          const file = openSync(join(dir, DATABASE_FILE), 'r+');
+          writeSync(file, Uint8Array.of(byte), 0, 1, offset);
+          closeSync(file);
+          const code = startCode(dir);
+          if (code === null) expect(dump(dir)).toBe(before);
+          else
+            expect(['store_corrupt', 'store_too_new', 'store_read_only', 'line'], `byte ${offset} = ${byte}`).toContain(
+              code,
+            );
+        }
+      }
     }));
 
   it('that lost its last pages is refused', () =>
