@@ -116,9 +116,15 @@ function openRegular(path: string): number {
 
 /** The whole file, or file_too_large. Also for /proc, whose files have no size. Codes as for writing. */
 export function readFileLimited(path: string, maxBytes: number): Buffer {
+  return readOpened(path, maxBytes, () => undefined);
+}
+
+/** `inspect` looks at the opened file itself and throws where it must not be read: nobody can exchange it in between. */
+function readOpened(path: string, maxBytes: number, inspect: (fd: number) => void): Buffer {
   try {
     const fd = openRegular(path);
     try {
+      inspect(fd);
       const data = readAtMost(fd, maxBytes);
       if (data === null)
         throw new AgentError('file_too_large', `the file is larger than ${maxBytes} bytes`, { place: path });
@@ -149,24 +155,12 @@ export function secretFileProblem(
  * file. Whoever may write into its folder can still put another file of that owner in its place.
  */
 export function readUnforgeableFile(path: string, maxBytes: number, ownerUid: number): Buffer {
-  try {
-    const fd = openRegular(path);
-    try {
-      const { uid, mode } = fstatSync(fd);
-      if (uid !== ownerUid || (mode & 0o022) !== 0) {
-        const state = `it belongs to user id ${uid} and its mode is ${(mode & 0o777).toString(8).padStart(4, '0')}`;
-        throw new AgentError('file_permissions', `others could have written this file: ${state}`, { place: path });
-      }
-      const data = readAtMost(fd, maxBytes);
-      if (data === null)
-        throw new AgentError('file_too_large', `the file is larger than ${maxBytes} bytes`, { place: path });
-      return data;
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw fileError(error, 'read', path);
-  }
+  return readOpened(path, maxBytes, (fd) => {
+    const { uid, mode } = fstatSync(fd);
+    if (uid === ownerUid && (mode & 0o022) === 0) return;
+    const state = `it belongs to user id ${uid} and its mode is ${(mode & 0o777).toString(8).padStart(4, '0')}`;
+    throw new AgentError('file_permissions', `others could have written this file: ${state}`, { place: path });
+  });
 }
 
 function isBelow(path: string, dir: string | undefined): boolean {
@@ -178,24 +172,12 @@ function isBelow(path: string, dir: string | undefined): boolean {
  * is on the opened file, and what is returned was read from that same file.
  */
 export function readSecretFile(path: string, maxBytes: number, environment: NodeJS.ProcessEnv = process.env): Buffer {
-  try {
-    const fd = openRegular(path);
-    try {
-      const problem = secretFileProblem(fstatSync(fd), {
-        ownUid: process.getuid?.() ?? 0,
-        isSystemdCredential: isBelow(path, environment.CREDENTIALS_DIRECTORY),
-      });
-      if (problem !== null) {
-        throw new AgentError('file_permissions', `a secret's file is not safe: ${problem}`, { place: path });
-      }
-      const data = readAtMost(fd, maxBytes);
-      if (data === null)
-        throw new AgentError('file_too_large', `the file is larger than ${maxBytes} bytes`, { place: path });
-      return data;
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw fileError(error, 'read', path);
-  }
+  return readOpened(path, maxBytes, (fd) => {
+    const problem = secretFileProblem(fstatSync(fd), {
+      ownUid: process.getuid?.() ?? 0,
+      isSystemdCredential: isBelow(path, environment.CREDENTIALS_DIRECTORY),
+    });
+    if (problem === null) return;
+    throw new AgentError('file_permissions', `a secret's file is not safe: ${problem}`, { place: path });
+  });
 }
