@@ -1,5 +1,6 @@
 // Central Command in the hands of an attacker: it has every online key and signs its answers correctly, but slips orders into
-// them that nobody issued. Only the demo and the tests use it.
+// them that nobody issued, changes what it likes and serves other documents. Only the demo and the tests use it.
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -13,12 +14,21 @@ import { onlineKeysDir } from '../../central/keys/online-keys.ts';
 import type { Central } from '../../central/service/central.ts';
 import { openCentral } from '../../central/service/central.ts';
 import { checkIn } from '../../central/service/check-in.ts';
+import { findDocument } from '../../central/service/find-document.ts';
+import type { StoredKind } from '../../central/store/document-table.ts';
+
+/** Takes the honest answer and returns what is sent instead; null when it has taken the response in hand itself. */
+export type Distortion = (honest: string, response: ServerResponse) => string | Buffer | null;
 
 export interface LyingCentral {
   readonly central: Central;
   readonly port: number;
   /** What the next answers carry beside the honest orders: anything that JSON can hold. */
   slipIn(orders: readonly unknown[]): void;
+  /** What becomes of each answer to a check-in from now on; null: nothing. */
+  distort(change: Distortion | null): void;
+  /** Lines that are served instead of the stored documents, by `kind/ref`. */
+  readonly documents: Map<string, string>;
   close(): Promise<void>;
 }
 
@@ -26,6 +36,8 @@ export interface LyingCentral {
 export async function startLyingCentral(dataDir: string, host: string, port: number): Promise<LyingCentral> {
   const central = await openCentral(dataDir, { intervals: { checkinS: 1 } });
   let slipped: readonly unknown[] = [];
+  let distortion: Distortion | null = null;
+  const documents = new Map<string, string>();
   const key = loadServerKey(onlineKeysDir(dataDir));
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const { pem } = await central.authority.issueServer({ hosts: [host], spki, now: central.now() });
@@ -42,14 +54,22 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
+        const client = clientCertificate(request.socket as TLSSocket, central.now());
+        const named = DOCUMENT_PATH.exec(request.url ?? '');
+        if (named !== null) {
+          const [, kind, ref] = named as unknown as [string, StoredKind, string];
+          const line = documents.get(`${kind}/${ref}`) ?? stored(() => findDocument(central, client, kind, ref));
+          if (line === null) response.writeHead(404).end();
+          else send(response, line);
+          return;
+        }
         if (request.url !== '/api/v1/appliances/checkin') {
           response.writeHead(503).end();
           return;
         }
-        const client = clientCertificate(request.socket as TLSSocket, central.now());
-        const honest = checkIn(central, client, Buffer.concat(chunks));
-        const answer = withOrders(central, honest, slipped);
-        response.writeHead(200, { 'content-type': 'application/vnd.dsse+json' }).end(answer);
+        const honest = withOrders(central, checkIn(central, client, Buffer.concat(chunks)), slipped);
+        const answer = distortion === null ? honest : distortion(honest, response);
+        if (answer !== null) send(response, answer);
       });
     },
   );
@@ -61,12 +81,29 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
     slipIn(orders) {
       slipped = orders;
     },
+    distort(change) {
+      distortion = change;
+    },
+    documents,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       central.close();
     },
   };
+}
+
+const DOCUMENT_PATH = /^\/api\/v1\/appliances\/documents\/(root|content|policy|revocations)\/([^/]+)$/;
+
+const send = (response: ServerResponse, body: string | Buffer): void =>
+  void response.writeHead(200, { 'content-type': 'application/vnd.dsse+json' }).end(body);
+
+function stored(find: () => string): string | null {
+  try {
+    return find();
+  } catch {
+    return null;
+  }
 }
 
 function withOrders(central: Central, honest: string, orders: readonly unknown[]): string {

@@ -13,6 +13,8 @@ export interface SiteOptions {
   readonly repo: string;
   /** Lines added to the appliance's configuration. */
   readonly config?: readonly string[];
+  /** Who holds the partner's keys; one person unless said otherwise. */
+  readonly persons?: readonly string[];
 }
 
 export type Site = ReturnType<typeof createSite>;
@@ -24,7 +26,7 @@ export const APPLIANCE = 'demo-clinic-1';
 /** Generous: a start takes about a second here, and may take many on a busy machine. */
 const START_MS = 30_000;
 
-export function createSite({ dir, repo, config = [] }: SiteOptions) {
+export function createSite({ dir, repo, config = [], persons = ['Alex Demo'] }: SiteOptions) {
   const paths = {
     data: join(dir, 'central'),
     keys: join(dir, 'operator-keys'),
@@ -103,7 +105,8 @@ export function createSite({ dir, repo, config = [] }: SiteOptions) {
 
     /** A new partner with one site, and the stick for its appliance. */
     async provision(): Promise<void> {
-      const made = await site.central('init', '--keys', paths.keys, '--partner', PARTNER, '--person', 'Alex Demo');
+      const people = persons.flatMap((person) => ['--person', person]);
+      const made = await site.central('init', '--keys', paths.keys, '--partner', PARTNER, ...people);
       rootDigest = (made as { root_sha256: string }).root_sha256;
       await site.startCentral();
       await site.central('site', 'add', SITE, '--customer', 'demo-customer');
