@@ -34,6 +34,16 @@ export const ROOMS = {
     because: 'an auditor runs the verification without any other part of the agent',
     pure: true,
   },
+  report: {
+    imports: ['wire', 'trust', 'verify'],
+    because:
+      'what a bundle says to people is made from verified entries alone, on the appliance and at Central Command',
+    pure: true,
+  },
+  bundle: {
+    imports: ['wire', 'trust', 'verify', 'report', 'system'],
+    because: 'a bundle is written and read the same way wherever the entries come from',
+  },
   config: { imports: ['system', 'wire'], because: 'configuration is read before anything else exists' },
   identity: {
     imports: ['system', 'wire', 'trust', 'store', 'https', 'config'],
@@ -109,8 +119,9 @@ export type RoomName = keyof typeof ROOMS;
 export const ROOM_NAMES = Object.keys(ROOMS) as RoomName[];
 
 /** Rooms of the agent that Central Command may import, and nothing else of it. */
-export const CENTRAL_IMPORTS: readonly RoomName[] = ['errors', 'wire', 'trust', 'verify'];
-export const CENTRAL_BECAUSE = 'the server shares the formats and their verification with the agent, nothing that acts';
+export const CENTRAL_IMPORTS: readonly RoomName[] = ['errors', 'wire', 'trust', 'verify', 'report', 'bundle', 'checks'];
+export const CENTRAL_BECAUSE =
+  'the server shares formats, their verification and what is shown of them with the agent, nothing that acts';
 
 /**
  * Where each npm package may be imported. A package with one home can be replaced in one place, and the appliance's tree

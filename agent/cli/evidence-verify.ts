@@ -14,9 +14,9 @@ import { nowSeconds, type CliContext } from './deps.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { isBundle, readBundle } from './read-bundle.ts';
-import { evidenceFiles, readLines } from './read-lines.ts';
-import { rootChain, type RootChain } from './root-chain.ts';
+import { isBundle, readBundle } from '../bundle/read-bundle.ts';
+import { evidenceFiles, readLines } from '../bundle/read-lines.ts';
+import { rootChain, type RootChain } from '../bundle/root-chain.ts';
 import { verdictLines, type VerifiedLog, type VerifyVerdict } from './verdict-lines.ts';
 
 export interface VerifyOptions {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { encodeManifest } from '../../agent/evidence/export/manifest.ts';
+import { encodeManifest } from '../../agent/report/manifest.ts';
 import type { EvidenceCase, EvidenceFile } from '../../tools/vectors/evidence/whole.ts';
 import { vectorJson } from './vectors.ts';
 

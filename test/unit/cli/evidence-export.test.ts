@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { stripTree } from '../../../tools/strip-types.ts';
 import { loadChecks } from '../../../agent/daemon/load-checks.ts';
-import { MANIFEST_FILE } from '../../../agent/evidence/export/manifest.ts';
+import { MANIFEST_FILE } from '../../../agent/report/manifest.ts';
 import { makeCliState, ROOT_SHA256, type CliState } from '../../support/cli-state.ts';
 import { makeReportState, type ReportState } from '../../support/report-state.ts';
 import { cli } from '../../support/run-cli.ts';

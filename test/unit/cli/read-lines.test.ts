@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it, expect } from 'vitest';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { evidenceFiles, readLines } from '../../../agent/cli/read-lines.ts';
+import { evidenceFiles, readLines } from '../../../agent/bundle/read-lines.ts';
 import { MAX_ENTRY_BYTES } from '../../../agent/wire/schemas/entry.ts';
 import { expectCode } from '../../support/expect-code.ts';
 

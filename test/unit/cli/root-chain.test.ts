@@ -1,5 +1,5 @@
 import { describe, it, expect } from 'vitest';
-import { rootChain } from '../../../agent/cli/root-chain.ts';
+import { rootChain } from '../../../agent/bundle/root-chain.ts';
 import { parseRoot } from '../../../agent/trust/root.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { makeTrust } from '../../support/trust-fixtures.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createCoverage, type Coverage, type Unobserved } from '../../../agent/evidence/export/coverage.ts';
+import { HEARTBEAT_INTERVAL_S } from '../../../agent/evidence/what-to-record.ts';
+import { createCoverage, HEARTBEATS_EVERY_S, type Coverage, type Unobserved } from '../../../agent/report/coverage.ts';
 
 const T = 1_780_000_000;
 const TARGET = { id: 'appliance', role: 'appliance', os_build: null };
@@ -23,6 +24,10 @@ const heartbeat = (coverage: Coverage, at: number, runs: number, since = 1): voi
     ],
   });
 const spans = (missing: readonly Unobserved[]): number[][] => missing.map((one) => [one.from - T, one.to - T]);
+
+it('holds heartbeats to the interval at which the recorder writes them', () => {
+  expect(HEARTBEATS_EVERY_S).toBe(HEARTBEAT_INTERVAL_S);
+});
 
 describe('expected observations', () => {
   it('are all there where each hour tells of about as many runs as the cadence asks for', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CSV_HEAD, csvRow } from '../../../agent/evidence/export/entries-csv.ts';
-import { escapeHtml, html } from '../../../agent/evidence/export/html.ts';
-import { encodeManifest, parseManifest } from '../../../agent/evidence/export/manifest.ts';
-import { createReportCollector, MAX_ROWS, type Period } from '../../../agent/evidence/export/report-model.ts';
-import { reportHtml } from '../../../agent/evidence/export/report-html.ts';
+import { CSV_HEAD, csvRow } from '../../../agent/report/entries-csv.ts';
+import { escapeHtml, html } from '../../../agent/report/html.ts';
+import { encodeManifest, parseManifest } from '../../../agent/report/manifest.ts';
+import { createReportCollector, MAX_ROWS, type Period } from '../../../agent/report/report-model.ts';
+import { reportHtml } from '../../../agent/report/report-html.ts';
 import { parseDocument } from '../../../agent/wire/document.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import { createLogVerifier } from '../../../agent/verify/log-verifier.ts';

@@ -1,5 +1,5 @@
 // MANIFEST of an auditor bundle: one line per file, as `sha256sum` writes and checks them (docs/formats/bundle.md). Pure.
-import { AgentError } from '../../errors/agent-error.ts';
+import { AgentError } from '../errors/agent-error.ts';
 
 export const MANIFEST_FILE = 'MANIFEST';
 

@@ -1,5 +1,5 @@
 // The small parts of the report: times, results, proofs, tables. Pure.
-import type { CheckResult } from '../../wire/schemas/primitives.ts';
+import type { CheckResult } from '../wire/schemas/primitives.ts';
 import { html, type Html } from './html.ts';
 import type { Listed } from './report-model.ts';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
-import { encodeManifest, MANIFEST_FILE, type ManifestFile } from '../evidence/export/manifest.ts';
+import { encodeManifest, MANIFEST_FILE, type ManifestFile } from '../report/manifest.ts';
 import { fileError } from '../system/files.ts';
 
 export interface BundleFile {

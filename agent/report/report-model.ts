@@ -1,6 +1,6 @@
 // What a report says, gathered from the statements of one log as they pass by: memory grows with what is worth a line, and
 // stops at MAX_ROWS. A view: the signed lines are the evidence. Pure.
-import type { Predicate, PredicateOf } from '../../wire/schemas/entry.ts';
+import type { Predicate, PredicateOf } from '../wire/schemas/entry.ts';
 import { createCoverage, type Unobserved } from './coverage.ts';
 
 /** Rows of one list; what is beyond is counted and said. The lines themselves are all in the bundle. */

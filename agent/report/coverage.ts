@@ -1,7 +1,6 @@
 // Which expected observations are missing: `scope` entries say what is expected and how often, findings and heartbeats say what
 // was observed. A miss of more than two cadences is `unobserved`: absence must show beside pass and fail. Pure.
-import type { PredicateOf } from '../../wire/schemas/entry.ts';
-import { HEARTBEAT_INTERVAL_S } from '../what-to-record.ts';
+import type { PredicateOf } from '../wire/schemas/entry.ts';
 
 export interface Unobserved {
   readonly target: string;
@@ -25,6 +24,8 @@ export interface Coverage {
   finish(end: number): Unobserved[];
 }
 
+/** Entries of kind `heartbeat` come once an hour (docs/evidence.md). */
+export const HEARTBEATS_EVERY_S = 3_600;
 /** Misses that are none: two cadences, and what ±10 % of jitter in every pause can add up to. */
 const MISSES_ALLOWED = 2;
 const JITTER_SHARE = 0.1;
@@ -49,7 +50,7 @@ export function createCoverage(): Coverage {
     // Runs are told once an hour only: without their number, silence of that length says nothing yet.
     const isMissing =
       recordedRuns === null
-        ? length > HEARTBEAT_INTERVAL_S + pair.cadenceS * allowed
+        ? length > HEARTBEATS_EVERY_S + pair.cadenceS * allowed
         : expectedRuns - recordedRuns > allowed;
     if (!isMissing) return;
     const { target, check, cadenceS, at: from } = pair;

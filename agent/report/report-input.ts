@@ -1,5 +1,5 @@
 // What a report is made from.
-import type { LogVerdict } from '../../verify/log-verifier.ts';
+import type { LogVerdict } from '../verify/log-verifier.ts';
 import type { Period, ReportModel } from './report-model.ts';
 
 /** Names for people, beside the ids that the evidence holds. */

@@ -1,5 +1,5 @@
 // One row per entry for spreadsheets (RFC 4180, CRLF). A view: what a row leaves out stands in the entry. Pure.
-import type { Predicate } from '../../wire/schemas/entry.ts';
+import type { Predicate } from '../wire/schemas/entry.ts';
 
 export const CSV_HEAD = row([
   'seq',

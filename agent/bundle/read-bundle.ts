@@ -4,8 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
-import { MANIFEST_FILE, parseManifest } from '../evidence/export/manifest.ts';
-import { ROOT_FILE } from '../identity/provision-files.ts';
+import { MANIFEST_FILE, parseManifest } from '../report/manifest.ts';
 import { fileError, readFileLimited } from '../system/files.ts';
 
 export interface BundleLog {
@@ -21,6 +20,7 @@ export interface Bundle {
   readonly logs: readonly BundleLog[];
 }
 
+const ROOT_FILE = 'root.json';
 const MAX_MANIFEST_BYTES = 1_048_576;
 const CHUNK_BYTES = 1_048_576;
 const LINES = /^logs\/([1-9][0-9]{0,8})\/([0-9]{1,15})-[0-9]{1,15}\.jsonl$/;
