@@ -33,17 +33,20 @@ export interface LoopDisk {
   /** Mounts again, which replays the journal as a start after a power cut does. */
   remount(): void;
   setReadOnly(): void;
+  /** Makes it read-only under the programs that write to it, as ext4 does itself after an error of the disk; until `remount`. */
+  failUnderWriters(): void;
   destroy(): void;
 }
 
-export function createLoopDisk(mebibytes: number): LoopDisk {
+/** @param inodes how many files it can hold; mkfs decides where none are given */
+export function createLoopDisk(mebibytes: number, inodes?: number): LoopDisk {
   const parent = mkdtempSync(join(tmpdir(), 'loop-disk-'));
   const image = join(parent, 'image');
   const path = join(parent, 'mounted');
   writeFileSync(image, '');
   truncateSync(image, mebibytes * 1024 * 1024);
   mkdirSync(path);
-  run('mkfs.ext4', '-q', '-F', image);
+  run('mkfs.ext4', '-q', '-F', ...(inodes === undefined ? [] : ['-N', String(inodes)]), image);
   const mount = (): void => run('mount', '-o', 'loop', image, path);
   mount();
   return {
@@ -55,6 +58,7 @@ export function createLoopDisk(mebibytes: number): LoopDisk {
       mount();
     },
     setReadOnly: () => run('mount', '-o', 'remount,ro', path),
+    failUnderWriters: () => run('mount', '-o', 'remount,abort', path),
     destroy: () => {
       // Lazily: a program that still has the file system open must not keep the test from cleaning up.
       spawnSync('umount', ['-l', path]);

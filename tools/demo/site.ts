@@ -15,6 +15,10 @@ export interface SiteOptions {
   readonly config?: readonly string[];
   /** Who holds the partner's keys; one person unless said otherwise. */
   readonly persons?: readonly string[];
+  /** Central Command's options of `serve` in place of the demo's short intervals. */
+  readonly serve?: readonly string[];
+  /** Added to the environment of Central Command and of its verbs. */
+  readonly centralEnv?: Readonly<Record<string, string>>;
 }
 
 export type Site = ReturnType<typeof createSite>;
@@ -26,7 +30,10 @@ export const APPLIANCE = 'demo-clinic-1';
 /** Generous: a start takes about a second here, and may take many on a busy machine. */
 const START_MS = 30_000;
 
-export function createSite({ dir, repo, config = [], persons = ['Alex Demo'] }: SiteOptions) {
+const DEMO_SERVE = ['--checkin-interval', '1', '--claim-interval', '1'];
+
+export function createSite(o: SiteOptions) {
+  const { dir, repo, config = [], persons = ['Alex Demo'], serve = DEMO_SERVE, centralEnv = {} } = o;
   const paths = {
     data: join(dir, 'central'),
     keys: join(dir, 'operator-keys'),
@@ -44,6 +51,7 @@ export function createSite({ dir, repo, config = [], persons = ['Alex Demo'] }: 
     ...args,
   ];
   const options = { cwd: repo, env: { NO_COLOR: '1' } };
+  const centralOptions = { cwd: repo, env: { ...options.env, ...centralEnv } };
   let central: Running | null = null;
   let agent: Running | null = null;
   let url = '';
@@ -66,7 +74,7 @@ export function createSite({ dir, repo, config = [], persons = ['Alex Demo'] }: 
         paths.data,
         '--json',
       ];
-      const { code, output } = await run(argv, options);
+      const { code, output } = await run(argv, centralOptions);
       if (code !== 0) throw new Error(`central-command ${args.join(' ')} ended with ${code}:\n${output}`);
       return JSON.parse(output.trim() === '' ? 'null' : output);
     },
@@ -82,9 +90,9 @@ export function createSite({ dir, repo, config = [], persons = ['Alex Demo'] }: 
           node,
           join(repo, 'central/main.ts'),
           'serve',
-          ...['--data', paths.data, '--listen', listen, '--checkin-interval', '1', '--claim-interval', '1', '--json'],
+          ...['--data', paths.data, '--listen', listen, ...serve, '--json'],
         ],
-        { ...options, logFile: paths.centralLog },
+        { ...centralOptions, logFile: paths.centralLog },
       );
       const serving = central;
       url = await until(
