@@ -45,9 +45,14 @@ export interface AttackedSite {
 export function attackedSite(): { readonly start: () => Promise<AttackedSite> } {
   const site = demoSite([], ['Alice Ames', 'Bob Brown']);
   let central: LyingCentral | null = null;
+  const close = async (): Promise<void> => {
+    const open = central;
+    central = null;
+    await open?.close();
+  };
   afterAll(async () => {
     await site.endAgent('SIGKILL');
-    await central?.close();
+    await close();
   });
   return {
     start: async () => {
@@ -59,8 +64,9 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
       await site.central('policy', 'sign', policy, '--site', SITE, '--keys', site.paths.keys);
       const { hostname, port } = new URL(site.url());
       await site.endCentral('SIGTERM');
-      central = await startLyingCentral(site.paths.data, hostname, Number(port));
-      const before = central.central.trust.root();
+      const liar = await startLyingCentral(site.paths.data, hostname, Number(port));
+      central = liar;
+      const before = liar.central.trust.root();
       const { people, added } = publishSecondRoot(site, before);
       const device = signerFromPrivateKey(createPrivateKey(readFileSync(join(site.paths.state, 'keys/device.key'))));
       const entries = <K extends EntryKind>(kind: K): PredicateOf<K>[] =>
@@ -70,7 +76,7 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
         });
       const attacked: AttackedSite = {
         site,
-        central,
+        central: { ...liar, close },
         people,
         added,
         device,
