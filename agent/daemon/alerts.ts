@@ -10,6 +10,7 @@ export interface Cause {
 
 const SEVERITIES = {
   evidence_diverged: 'critical',
+  evidence_pruned_early: 'critical',
   log_rewound: 'critical',
   log_forked: 'critical',
   witness_refused: 'high',
@@ -29,7 +30,14 @@ export function setAlert(recorder: Pick<Recorder, 'raise' | 'clear'>, code: Chec
 }
 
 /** Raised under their own code; every other cause is a receipt's. */
-const OWN_CODE = ['evidence_diverged', 'log_rewound', 'log_forked', 'witness_refused', 'cosignature_invalid'] as const;
+const OWN_CODE = [
+  'evidence_diverged',
+  'evidence_pruned_early',
+  'log_rewound',
+  'log_forked',
+  'witness_refused',
+  'cosignature_invalid',
+] as const;
 type OwnCode = (typeof OWN_CODE)[number];
 
 /** The causes of a check-in's alerts by the code under which they are raised; the first of each is named. Pure. */
@@ -40,6 +48,7 @@ export function groupCauses(
   const of = (code: OwnCode): Cause | null => found.find((cause) => cause.code === code) ?? null;
   return {
     evidence_diverged: of('evidence_diverged'),
+    evidence_pruned_early: of('evidence_pruned_early'),
     log_rewound: of('log_rewound'),
     log_forked: of('log_forked'),
     witness_refused: of('witness_refused'),

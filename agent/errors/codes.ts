@@ -3,7 +3,7 @@
 /** What a code says about the process that meets it and about whoever retries. */
 export interface CodeInfo {
   /** Exit code of the CLI when this error ends a command (see exit-codes.ts for their meanings). */
-  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7;
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
   /** True where the same call may succeed later without anybody changing anything. */
   readonly retryable: boolean;
   /** One line for docs/errors.md: when this happens. */
@@ -83,11 +83,41 @@ export const CODES = {
     'an evidence entry carries none or more than one signature',
     'the log was changed after it was signed: find an unchanged copy',
   ),
+  prune_uncovered: code(
+    4,
+    false,
+    'a log leaves out a line that no receipt and no cosigned checkpoint of it cover',
+    'ask Central Command for the whole log; the appliance may leave out only what is stored there',
+  ),
   entry_unbound: code(
     4,
     false,
     'a log does not begin with a binding that the registrar signed for its key',
     'check that the whole log and the right trust root were given',
+  ),
+  epoch_unbound: code(
+    4,
+    false,
+    'a log begins with a succession, and the binding that the registrar signs for it is not there',
+    'it is there after the next answered check-in; until then nobody vouches for the log',
+  ),
+  epoch_unconfirmed: code(
+    4,
+    false,
+    'the confirmation of a provisional epoch is not signed by enough persons, or is for another epoch',
+    'have as many operators sign it as the trust root asks for: central-command appliance confirm-epoch',
+  ),
+  epoch_too_soon: code(
+    4,
+    true,
+    'a second provisional epoch follows within 24 hours of the one before',
+    'have the provisional epoch looked into: something goes on damaging or resetting this appliance',
+  ),
+  succession_invalid: code(
+    4,
+    false,
+    'a succession does not lead from the epoch before to the very next one, under a new key',
+    'treat the log as one that somebody else wrote',
   ),
   entry_origin: code(
     4,
@@ -108,12 +138,24 @@ export const CODES = {
     'find an unchanged copy of the log',
   ),
   entry_time: code(4, false, 'an evidence entry ends before it begins', 'report it with the entry'),
-  log_empty: code(4, false, 'a log holds no entry', 'check that the right file was given'),
+  log_empty: code(9, false, 'a log holds no entry', 'check that the right file was given'),
   log_truncated: code(
+    9,
+    false,
+    'a log is shorter than a receipt, a checkpoint, a timestamp or an anchor confirms',
+    'the end was cut off: fetch the rest from Central Command',
+  ),
+  left_out_invalid: code(
     4,
     false,
-    'a log is shorter than a receipt confirms',
-    'the end was cut off: fetch the rest from Central Command',
+    'what stands in a bundle for entries that are left out does not fit: no subtree of the log, a line without the leaf before it, or a receipt or checkpoint that ends within',
+    'ask for a bundle of the whole log: export without --from and --to',
+  ),
+  timestamp_invalid: code(
+    4,
+    false,
+    'an RFC 3161 timestamp is malformed, is over something else than what it is for, or is not signed by the authority that is trusted',
+    'look at it with openssl ts -reply -text; take another authority if this goes on',
   ),
   checkpoint_mismatch: code(
     4,
@@ -311,17 +353,23 @@ export const CODES = {
     'Central Command names another evidence root than ours at the same size',
     'compare both copies with evidence verify; one of them was changed',
   ),
+  evidence_pruned_early: code(
+    5,
+    true,
+    'Central Command lacks entries that it had signed for and that were then pruned on the appliance',
+    'restore the evidence store of Central Command; the last receipts name its objects (evidence show), and nothing is uploaded before',
+  ),
   log_rewound: code(
     5,
     false,
     'the witness holds a checkpoint, signed by the key of this appliance, of more entries than the log has',
-    'the disk was set back to an older state or copied: find out by whom; only reading orders are accepted until then',
+    'the disk was set back to an older state or copied: find out by whom; it goes on in a provisional epoch, once in 24 hours',
   ),
   log_forked: code(
     5,
     false,
     'the witness holds a checkpoint, signed by the key of this appliance, with another root than the log has at that size',
-    'the disk was copied or the log rewritten: find out by whom; only reading orders are accepted until then',
+    'the disk was copied or the log rewritten: find out by whom; it goes on in a provisional epoch, once in 24 hours',
   ),
   witness_refused: code(
     4,
@@ -909,6 +957,18 @@ export const CODES = {
     'the disk under the state directory is full',
     'free disk space; the agent then goes on by itself',
   ),
+  disk_low: code(
+    5,
+    true,
+    'too little of the disk under the state directory is free',
+    'free disk space; until then less is recorded: digests not at all, heartbeats less often, every change as before',
+  ),
+  evidence_cap: code(
+    5,
+    true,
+    'the evidence on the appliance has nearly reached its limit',
+    'let the upload through, so that old entries can be pruned, or raise evidence_cap_mib; until then less is recorded, every change as before',
+  ),
   store_read_only: code(
     5,
     true,
@@ -974,6 +1034,12 @@ export const CODES = {
     'nothing needs to be done',
   ),
   entry_unknown: code(2, false, 'there is no evidence entry with that number', 'see compliance-agent evidence list'),
+  entry_pruned: code(
+    2,
+    false,
+    'the line of that entry was pruned: this appliance holds its hash only',
+    'ask Central Command for it, which signed for it',
+  ),
   error_code_unknown: code(2, false, 'there is no error code of that name', 'see docs/errors.md'),
   root_untrusted: code(
     4,
@@ -983,16 +1049,34 @@ export const CODES = {
   ),
   root_not_found: code(2, false, 'no trust root was found beside the evidence', 'name the file with --root'),
   bundle_invalid: code(
-    4,
+    10,
     false,
     'a bundle has no MANIFEST, or one that does not have the form of docs/formats/bundle.md',
     'ask for the bundle again, or verify its lines alone: compliance-agent evidence verify FILE --root FILE',
   ),
   bundle_mismatch: code(
-    4,
+    10,
     false,
     'a bundle holds other files than its MANIFEST names, or a file was changed since',
     'ask for the bundle again; sha256sum -c MANIFEST names the file',
+  ),
+  anchor_invalid: code(
+    2,
+    false,
+    'the file given with --anchor holds no line "checkpoint <origin> <size> <root>" and no checkpoint note',
+    'bring lines from the syslog of the site, or what compliance-agent evidence checkpoints writes',
+  ),
+  resume_mismatch: code(
+    10,
+    false,
+    'the evidence, the trust root or the agent is not what it was when verification was interrupted',
+    'verify from the beginning: without --resume, or with another state file',
+  ),
+  timestamp_refused: code(
+    3,
+    true,
+    'the timestamp authority refused to sign, or did not answer with a timestamp',
+    'it is asked again within the hour; look at timestamp_url and at what the authority says',
   ),
   export_refused: code(
     2,

@@ -3,9 +3,13 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { Store } from '../store/open-store.ts';
 import { parseEnvelope } from '../wire/dsse.ts';
 import { CompactRange, leafHash } from '../wire/merkle.ts';
+import { logTree } from './log-tree.ts';
 import { MAX_ENTRY_BYTES } from '../wire/schemas/entry.ts';
 
-/** Newest entries that are hashed again at the start; a log up to this length is checked whole, root included. */
+/**
+ * Newest entries that are hashed again at the start. A log that holds no more lines is checked whole, root included: from what
+ * the tiles say of the pruned lines on.
+ */
 const CHECKED_ENTRIES = 1_024;
 
 /**
@@ -17,19 +21,23 @@ export function assertContinues(store: Store, epoch: number, origin: string, key
   const place = `evidence log, epoch ${epoch}`;
   const damaged = (seq: number): AgentError =>
     new AgentError('store_corrupt', `entry ${seq} of the evidence log is damaged`, { place, details: { seq } });
-  const tail = store.entries.tail(epoch, CHECKED_ENTRIES);
-  const first = size - tail.length;
-  if (tail.length !== Math.min(size, CHECKED_ENTRIES)) throw damaged(first);
+  const pruned = store.prunes.get(epoch)?.size ?? 0;
+  if (pruned > size) throw damaged(size);
+  const expected = Math.min(size - pruned, CHECKED_ENTRIES);
+  const tail = store.entries.tail(epoch, expected);
+  const first = size - expected;
+  if (tail.length !== expected) throw damaged(first);
   tail.forEach(({ seq, line, leaf }, i) => {
     if (seq !== first + i || !leafHash(line).equals(leaf)) throw damaged(first + i);
   });
   const last = tail.at(-1);
+  if (last === undefined && size > 0) throw damaged(size - 1);
   if (last === undefined) return;
   if (lastLeaf === null || !lastLeaf.equals(last.leaf)) throw damaged(last.seq);
   try {
     const root = CompactRange.from(size, range).root();
-    if (first === 0) {
-      const again = CompactRange.from(0, []);
+    if (first === pruned) {
+      const again = logTree(store, epoch).rangeAt(pruned);
       for (const { leaf } of tail) again.append(leaf);
       if (!again.root().equals(root)) throw damaged(last.seq);
     }

@@ -2,12 +2,21 @@
 import { AgentError } from '../errors/agent-error.ts';
 import type { Store } from '../store/open-store.ts';
 import { CompactRange, HASH_BYTES } from '../wire/merkle.ts';
-import { consistencyFromTiles, inclusionFromTiles, rootFromTiles, TILE_HASHES, type ReadTile } from '../wire/tiles.ts';
+import {
+  consistencyFromTiles,
+  inclusionFromTiles,
+  rangeFromTiles,
+  rootFromTiles,
+  TILE_HASHES,
+  type ReadTile,
+} from '../wire/tiles.ts';
 
 export interface LogTree {
   size(): number;
   /** Hex root over the first `size` entries (default: all). Throws `proof_invalid` beyond the log's end. */
   rootAt(size?: number): string;
+  /** The tree over the first `size` entries, to be continued. */
+  rangeAt(size: number): CompactRange;
   /** RFC 9162 audit path of entry `seq` in the tree of `size` entries. */
   inclusionProof(seq: number, size: number): Buffer[];
   /** RFC 9162 consistency proof between two sizes. */
@@ -48,6 +57,7 @@ export function logTree(store: Store, epoch: number): LogTree {
           : rootFromTiles(reader(), upTo(given));
       return root.toString('hex');
     },
+    rangeAt: (size) => CompactRange.from(size, rangeFromTiles(reader(), upTo(size))),
     inclusionProof: (seq, size) => inclusionFromTiles(reader(), seq, upTo(size)),
     consistencyProof: (oldSize, size) => consistencyFromTiles(reader(), oldSize, upTo(size)),
   };

@@ -47,11 +47,14 @@ export interface EntryFilter {
 }
 
 export interface EntriesTable {
-  /** Adds entry `seq`, which must be the next one. There is no way to change or remove one. */
+  /** Adds entry `seq`, which must be the next one. There is no way to change one; what may be removed: prunes.ts. */
   append(row: NewEntry): void;
   state(epoch: number): LogState;
   get(epoch: number, seq: number): EntryRow | null;
-  /** Lines from `fromSeq` on, at least one when there is one, then as many as fit both limits. */
+  /**
+   * Lines from `fromSeq` on without a hole, at least one when `fromSeq` is there, then as many as fit both limits. Empty at the
+   * log's end and where the line was pruned.
+   */
   range(
     epoch: number,
     fromSeq: number,
@@ -60,7 +63,7 @@ export interface EntriesTable {
   list(epoch: number, filter: EntryFilter): EntryRow[];
   /** The newest `count` rows with their leaf hashes, oldest first: for the check at the start. */
   tail(epoch: number, count: number): { seq: number; line: string; leaf: Buffer }[];
-  /** Leaf hashes of up to `count` entries from `fromSeq` on, one after the other. */
+  /** Leaf hashes of up to `count` entries from `fromSeq` on, one after the other, up to the first one that was pruned. */
   leaves(epoch: number, fromSeq: number, count: number): Buffer;
   /** Entries by kind in fromSeq ≤ seq < toSeq. */
   countKinds(epoch: number, fromSeq: number, toSeq: number): Record<string, number>;
@@ -83,7 +86,7 @@ const COLUMNS = `${SEQ}, kind, target_id AS targetId, check_id AS checkId, obser
 const RARE = "kind NOT IN ('finding', 'heartbeat')";
 
 /** Row number of an entry. A seq beyond the epoch's range means "after its last". */
-function rowOf(epoch: number, seq: number): number {
+export function rowOf(epoch: number, seq: number): number {
   if (epoch > MAX_EPOCH)
     throw new AgentError('internal', 'the store has no room for this epoch', { details: { epoch } });
   return epoch * SEQS_PER_EPOCH + Math.min(Math.max(seq, 0), SEQS_PER_EPOCH - 1);
@@ -92,6 +95,12 @@ const EMPTY: LogState = { size: 0, bytes: 0, lastLeaf: null, range: [] };
 
 const splitRange = (blob: Buffer): Buffer[] =>
   Array.from({ length: blob.length / HASH_BYTES }, (_, i) => blob.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+
+/** The rows that follow each other from `fromSeq` on: beyond a pruned one nothing is in its place. */
+function unbroken<R extends { readonly seq: number }>(rows: R[], fromSeq: number): R[] {
+  const hole = rows.findIndex(({ seq }, i) => seq !== fromSeq + i);
+  return hole === -1 ? rows : rows.slice(0, hole);
+}
 
 export function entriesTable(db: Db): EntriesTable {
   const insert = db.query(
@@ -115,7 +124,9 @@ export function entriesTable(db: Db): EntriesTable {
   const tail = db.query<{ seq: number; line: string; leaf: Buffer }>(
     `SELECT ${SEQ}, line, leaf FROM entries WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?`,
   );
-  const leaves = db.query<{ leaf: Buffer }>('SELECT leaf FROM entries WHERE id >= ? AND id < ? ORDER BY id');
+  const leaves = db.query<{ seq: number; leaf: Buffer }>(
+    `SELECT ${SEQ}, leaf FROM entries WHERE id >= ? AND id < ? ORDER BY id`,
+  );
   const kinds = db.query<{ kind: string; n: number }>(
     'SELECT kind, count(*) AS n FROM entries WHERE id >= ? AND id < ? GROUP BY kind ORDER BY kind',
   );
@@ -171,7 +182,7 @@ export function entriesTable(db: Db): EntriesTable {
         if (last !== null && bytes > maxBytes) break;
         last = id;
       }
-      return last === null ? [] : between.all(rowOf(epoch, fromSeq), last);
+      return last === null ? [] : unbroken(between.all(rowOf(epoch, fromSeq), last), fromSeq);
     },
     list: (epoch, { fromSeq = 0, toSeq = Infinity, kind = null, limit, newestFirst = false }) => {
       const found = kind === null ? lists.any : kind === 'finding' || kind === 'heartbeat' ? lists.common : lists.rare;
@@ -180,7 +191,9 @@ export function entriesTable(db: Db): EntriesTable {
     },
     tail: (epoch, count) => tail.all(rowOf(epoch, 0), rowOf(epoch, Infinity), count).toReversed(),
     leaves: (epoch, fromSeq, count) =>
-      Buffer.concat(leaves.all(rowOf(epoch, fromSeq), rowOf(epoch, fromSeq + count)).map(({ leaf }) => leaf)),
+      Buffer.concat(
+        unbroken(leaves.all(rowOf(epoch, fromSeq), rowOf(epoch, fromSeq + count)), fromSeq).map(({ leaf }) => leaf),
+      ),
     countKinds: (epoch, fromSeq, toSeq) =>
       Object.fromEntries(kinds.all(rowOf(epoch, fromSeq), rowOf(epoch, toSeq)).map(({ kind, n }) => [kind, n])),
     epochs: () => epochs.all().map(({ epoch }) => epoch),

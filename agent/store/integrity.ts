@@ -59,9 +59,16 @@ export function migrate(db: Db): void {
       for (const step of missing) db.raw.exec(step.sql);
       db.raw.pragma(`application_id = ${APPLICATION_ID}`);
       db.raw.pragma(`user_version = ${last.version}`);
-      setMeta(db, 'readable_from', String(last.readableFrom));
+      raiseReadableFrom(db, last.readableFrom);
     }),
   );
+}
+
+/** Programs with an older schema than this refuse the file from now on. Never lowered: what they cannot read stays in it. */
+export function raiseReadableFrom(db: Db, schema: number): void {
+  const stored = db.raw.prepare("SELECT value FROM meta WHERE key = 'readable_from'").pluck().get();
+  if (typeof stored === 'string' && Number(stored) >= schema) return;
+  setMeta(db, 'readable_from', String(schema));
 }
 
 /** Also proves that the disk takes a write: a full or read-only one is met at the start, not at the first finding. */

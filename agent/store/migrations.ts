@@ -1,5 +1,5 @@
 // The schema of agent.db and the steps that lead to it. A step is never changed after it was released, only followed.
-import { LATER_SUMMED_TABLES, sumTriggers, SUMMED_TABLES } from './row-sums.ts';
+import { sumTriggers, SUMMED_TABLES } from './row-sums.ts';
 
 export interface Migration {
   /** `user_version` after this step. */
@@ -170,12 +170,55 @@ const SECOND = `
     ${sum}
   ) STRICT;
   CREATE INDEX checkpoints_by_size ON checkpoints (origin, size);
-  ${Object.keys(LATER_SUMMED_TABLES).map(sumTriggers).join('')}
+  ${sumTriggers('checkpoints')}
+`;
+
+/** Kinds of entries whose lines are never pruned: who signs the log, what was waived, what is missing, what was wrong. */
+export const NEVER_PRUNED = ['epoch', 'waiver', 'gap', 'alert', 'trust'] as const;
+
+/** First schema that can go on with a log whose oldest lines were pruned. */
+export const PRUNED_READABLE_FROM = 3;
+
+/**
+ * Pruning. The file itself stays usable by earlier versions; the first prune sets `readable_from` to this schema, for they
+ * take a log that begins later for damage. The database refuses what agent/evidence/prune.ts must never ask for.
+ */
+const THIRD = `
+  -- Lines of entries below \`size\` are gone, but for those that are kept; their hashes are in the tiles.
+  CREATE TABLE prunes (
+    epoch INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL CHECK (size > 0),
+    bytes INTEGER NOT NULL,
+    removed_bytes INTEGER NOT NULL CHECK (removed_bytes <= bytes),
+    receipt_size INTEGER NOT NULL CHECK (receipt_size >= size),
+    checkpoint_size INTEGER NOT NULL CHECK (checkpoint_size >= size),
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  ${['INSERT', 'UPDATE OF size, receipt_size, checkpoint_size']
+    .map(
+      (event, i) => `
+  CREATE TRIGGER prunes_are_covered_${i} BEFORE ${event} ON prunes WHEN
+    NOT EXISTS (SELECT 1 FROM receipts r WHERE r.origin LIKE '%/' || NEW.epoch AND r.size = NEW.receipt_size) OR
+    NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.origin LIKE '%/' || NEW.epoch AND c.size = NEW.checkpoint_size)
+  BEGIN SELECT RAISE(ABORT, 'evidence is pruned only under a receipt and a cosigned checkpoint'); END;`,
+    )
+    .join('')}
+  CREATE TRIGGER prunes_only_grow BEFORE UPDATE OF size ON prunes WHEN NEW.size < OLD.size
+  BEGIN SELECT RAISE(ABORT, 'what was pruned does not come back'); END;
+  CREATE TRIGGER prunes_are_kept BEFORE DELETE ON prunes BEGIN SELECT RAISE(ABORT, 'what was pruned stays known'); END;
+  DROP TRIGGER entries_are_kept;
+  CREATE TRIGGER entries_are_kept BEFORE DELETE ON entries WHEN
+    OLD.kind IN (${NEVER_PRUNED.map((kind) => `'${kind}'`).join(', ')}) OR NOT EXISTS
+      (SELECT 1 FROM prunes p WHERE p.epoch = OLD.id >> 32 AND (OLD.id & 4294967295) < p.size)
+  BEGIN SELECT RAISE(ABORT, 'evidence is never deleted before it was stored elsewhere'); END;
+  ${sumTriggers('prunes')}
 `;
 
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
+  { version: 3, readableFrom: 1, sql: THIRD },
 ];
 
 /** What this program writes and reads. */

@@ -14,6 +14,8 @@ import { findingsTable } from './findings.ts';
 import type { FindingsTable } from './findings.ts';
 import { assertOurFile, assertSound, migrate, noteOpened, soundness } from './integrity.ts';
 import { ordersTable } from './orders.ts';
+import { prunesTable } from './prunes.ts';
+import type { PrunesTable } from './prunes.ts';
 import type { OrdersTable } from './orders.ts';
 import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
@@ -27,6 +29,7 @@ import type { UplinkTable } from './uplink-state.ts';
 import { takeWriterLock } from './writer-lock.ts';
 
 export type { CheckpointRow } from './checkpoints.ts';
+export type { PruneRow } from './prunes.ts';
 export type { EntryRow } from './entries.ts';
 export type { FindingState } from './findings.ts';
 export type { OrderChange, OrderRow, OrderState, RefusalRow, ReportRow } from './orders.ts';
@@ -42,6 +45,7 @@ export interface Store {
   readonly entries: EntriesTable;
   readonly tiles: TilesTable;
   readonly checkpoints: CheckpointsTable;
+  readonly prunes: PrunesTable;
   readonly orders: OrdersTable;
   readonly findings: FindingsTable;
   readonly trust: TrustTable;
@@ -109,6 +113,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     entries: entriesTable(db),
     tiles: tilesTable(db),
     checkpoints: checkpointsTable(db),
+    prunes: prunesTable(db),
     orders: ordersTable(db),
     findings: findingsTable(db),
     trust: trustTable(db),

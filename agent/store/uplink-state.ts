@@ -36,6 +36,8 @@ export interface UplinkTable {
   latestReceipt(origin: string): ReceiptRow | null;
   /** Ascending by size. */
   receipts(origin: string): ReceiptRow[];
+  /** Those with above < size < below, the largest first. */
+  receiptsBetween(origin: string, above: number, below: number, limit: number): ReceiptRow[];
   park(origin: string, reason: ParkedRow): void;
   parked(origin: string): ParkedRow | null;
   unpark(origin: string): void;
@@ -64,6 +66,9 @@ export function uplinkTable(db: Db): UplinkTable {
   const receiptColumns = 'SELECT origin, size, root, line, at FROM receipts WHERE origin = ?';
   const latest = db.query<ReceiptRow>(`${receiptColumns} ORDER BY size DESC, id DESC LIMIT 1`);
   const receipts = db.query<ReceiptRow>(`${receiptColumns} ORDER BY size, id`);
+  const between = db.query<ReceiptRow>(
+    `${receiptColumns} AND size > ? AND size < ? ORDER BY size DESC, id DESC LIMIT ?`,
+  );
   const sameReceipt = db.query('SELECT 1 FROM receipts WHERE origin = ? AND size = ? AND line = ?');
   const park = db.query(
     `INSERT INTO parked (origin, code, sentence, until, tries) VALUES (@origin, @code, @sentence, @until, @tries)
@@ -91,6 +96,7 @@ export function uplinkTable(db: Db): UplinkTable {
     },
     latestReceipt: (origin) => latest.get(origin) ?? null,
     receipts: (origin) => receipts.all(origin),
+    receiptsBetween: (origin, above, below, limit) => between.all(origin, above, below, limit),
     park: (origin, { code, sentence, until, tries }) => void park.run({ origin, code, sentence, until, tries }),
     parked: (origin) => parked.get(origin) ?? null,
     unpark: (origin) => void unpark.run(origin),

@@ -132,11 +132,18 @@ function keep(
     const { time, wentBack } = nextSignedTime(store.trust.signedTime(), exchange.signedTime);
     store.trust.saveSignedTime(time);
     const pointer = store.uplink.pointer(origin);
-    const judged = judgeStored(answer.stored, { size: store.entries.state(epoch).size, pointer }, mark.cheapRootAt);
+    const pruned = store.prunes.get(epoch)?.size ?? 0;
+    const { size } = store.entries.state(epoch);
+    const judged = judgeStored(answer.stored, { size, pointer, pruned }, mark.rootAt);
+    if (judged.lacking !== null) alerts.push({ code: 'evidence_pruned_early', sentence: judged.lacking.sentence });
     if (judged.diverged !== null) alerts.push({ code: 'evidence_diverged', sentence: judged.diverged.sentence });
     if (judged.pointer < pointer) {
       store.uplink.setPointer(origin, judged.pointer);
-      d.log.warn('central command holds less than before, uploading again', { from: judged.pointer, had: pointer });
+      d.log.warn('central command holds less than before', { from: judged.pointer, had: pointer });
+    } else if (judged.pointer > pointer) {
+      store.uplink.setPointer(origin, judged.pointer);
+      store.uplink.unpark(origin);
+      d.log.info('central command holds the pruned entries again', { from: judged.pointer, had: pointer });
     }
     for (const embedded of answer.receipts) {
       try {
@@ -158,12 +165,12 @@ function openReceipt(d: UplinkDeps, embedded: CheckinAnswer['receipts'][number])
   });
 }
 
-/** A receipt whose root we cannot compare cheaply is left alone: the next upload brings one that we can. */
+/** A receipt whose root we cannot compare is left alone: the next upload brings another. */
 function keepReceipt(d: UplinkDeps, mark: UploadMark, receipt: Opened<'receipt'>): void {
   const { origin, epoch } = d.identity;
   const { value, line } = receipt;
   const { size } = d.store.entries.state(epoch);
-  const root = value.size <= size ? mark.cheapRootAt(value.size) : null;
+  const root = value.size <= size ? mark.rootAt(value.size) : null;
   judgeReceipt(value, { origin, minSize: 0, size, root });
   if (root === null || value.size <= (d.store.uplink.latestReceipt(origin)?.size ?? 0)) return;
   d.store.uplink.saveReceipt({ origin, size: value.size, root: value.root, line, at: nowSeconds(d.clock) });

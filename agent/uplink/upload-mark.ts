@@ -1,13 +1,12 @@
 // The Merkle tree at the upload pointer, so that a receipt's root can be compared with ours without reading the whole log.
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { logTree } from '../evidence/log-tree.ts';
 import type { Store } from '../store/open-store.ts';
 import { CompactRange, HASH_BYTES, leafHash } from '../wire/merkle.ts';
 
 /** Lines read in one go; between two goes other work gets its turn. */
 const CHUNK_ENTRIES = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** A check-in computes a root over at most so many entries beyond the mark (a few milliseconds). */
-const CHEAP_ENTRIES = 1_000;
-
 export interface Mark {
   /** Entries 0 … size−1. */
   readonly size: number;
@@ -22,19 +21,25 @@ export interface UploadMark {
   current(): Mark;
   /** Within the caller's unit. */
   save(mark: Mark): void;
-  /** The tree at any size up to the log's; from the mark where that lies below, else from the first entry. */
+  /** The mark at a size from the first line that is still here up to the log's; from the saved one where that lies below. */
   at(size: number, signal: AbortSignal): Promise<Mark>;
-  /** Hex root at a size, or null where computing it would take long. */
-  cheapRootAt(size: number): string | null;
+  /** Hex root at a size up to the log's, also below what was pruned; null where the tree is damaged. */
+  rootAt(size: number): string | null;
 }
 
 const EMPTY: Mark = { size: 0, bytes: 0, range: CompactRange.from(0, []) };
 
 export function createUploadMark(store: Store, o: { origin: string; epoch: number }): UploadMark {
   const key = `uplink_mark:${o.origin}`;
+  const tree = logTree(store, o.epoch);
   let cached: Mark | null = null;
 
   const current = (): Mark => (cached ??= parseMark(store.settings.get(key)) ?? EMPTY);
+  /** Where the lines begin that are still here. */
+  const start = (): Mark => {
+    const pruned = store.prunes.get(o.epoch);
+    return pruned === null ? EMPTY : { size: pruned.size, bytes: pruned.bytes, range: tree.rangeAt(pruned.size) };
+  };
   const readChunk = (from: Mark, toSize: number): Mark =>
     extend(
       from,
@@ -51,21 +56,26 @@ export function createUploadMark(store: Store, o: { origin: string; epoch: numbe
       cached = mark;
     },
     async at(size, signal) {
-      let mark = current().size <= size ? current() : EMPTY;
+      let mark = current().size <= size ? current() : start();
       while (mark.size < size) {
         signal.throwIfAborted();
-        mark = readChunk(mark, size);
+        const next = readChunk(mark, size);
+        if (next.size === mark.size) {
+          const details = { seq: mark.size };
+          throw new AgentError('store_corrupt', `entry ${mark.size} is missing in the store`, { details });
+        }
+        mark = next;
         await new Promise((resolve) => setImmediate(resolve));
       }
       return mark;
     },
-    cheapRootAt(size) {
-      const log = store.entries.state(o.epoch);
-      if (size === log.size) return CompactRange.from(log.size, log.range).root().toString('hex');
-      let mark = current();
-      if (size < mark.size || size - mark.size > CHEAP_ENTRIES) return size === 0 ? rootHex(EMPTY) : null;
-      while (mark.size < size) mark = readChunk(mark, size);
-      return rootHex(mark);
+    rootAt(size) {
+      try {
+        return tree.rootAt(size);
+      } catch (error) {
+        if (!isAgentError(error) || error.code !== 'store_corrupt') throw error;
+        return null;
+      }
     },
   };
 }

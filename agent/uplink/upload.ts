@@ -7,6 +7,8 @@ import { DSSE_MEDIA_TYPE, withoutFinalLineFeed } from '../identity/signed-exchan
 import { openDocument, type Opened } from '../trust/open-document.ts';
 import { maxLineBytes } from '../wire/document.ts';
 import { judgeReceipt } from './judge-receipt.ts';
+import { lackingBetween } from './judge-stored.ts';
+import type { ParkedRow } from '../store/open-store.ts';
 import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
 import { extend, rootHex, type Mark, type UploadMark } from './upload-mark.ts';
 import { backoffMs, isParked, judgeUploadFailure, parkCode, parkUntil } from './upload-pace.ts';
@@ -122,10 +124,28 @@ export function createUploader(d: UplinkDeps, mark: UploadMark): Uploader {
     }
   };
 
+  /** Nothing is sent: Central Command would ask for the pruned lines for ever. A check-in says when it has them again. */
+  const waitForRestore = (from: number, to: number): ParkedRow => {
+    const row = {
+      code: 'evidence_pruned_early',
+      sentence: lackingBetween(from, to).sentence,
+      until: nowSeconds(clock),
+      tries: 1,
+    };
+    const before = store.uplink.parked(origin);
+    if (before?.code !== row.code) {
+      d.log.error('upload parked', { code: row.code, reason: row.sentence });
+      store.uplink.park(origin, row);
+    }
+    return row;
+  };
+
   return {
     async uploadOnce(signal, runId = d.ids.uuidv7()) {
       const pointer = store.uplink.pointer(origin);
       if (pointer >= store.entries.state(epoch).size) return result(0, null);
+      const pruned = store.prunes.get(epoch)?.size ?? 0;
+      if (pointer < pruned) return result(0, waitForRestore(pointer, pruned));
       const parked = store.uplink.parked(origin);
       const held = isParked(parked, nowSeconds(clock));
       if (held && !probeAllowed) return result(0, parked);

@@ -20,6 +20,17 @@ export function rootFromTiles(read: ReadTile, size: number): Buffer {
   return size === 0 ? EMPTY_ROOT : rangeRoot(read, 0, size);
 }
 
+/** Roots of the perfect subtrees that make up the first `size` leaves, largest first: a compact range. */
+export function rangeFromTiles(read: ReadTile, size: number): Buffer[] {
+  const roots: Buffer[] = [];
+  for (let low = 0; low < size;) {
+    const width = 2 ** Math.floor(Math.log2(size - low));
+    roots.push(rangeRoot(read, low, low + width));
+    low += width;
+  }
+  return roots;
+}
+
 /**
  * Audit path of leaf `index` in the tree of `size` leaves (RFC 9162 section 2.1.3.1), from the leaf upwards.
  *
