@@ -5,7 +5,10 @@ set -euo pipefail
 # package: what test/system needs it for
 packages=(
   apt               # apt-get with a pending security update, for the check of patching
+  chrony            # chronyd and chronyc, for the clock check
+  clamav-daemon     # a real clamd, for the check of protection against malware
   cryptsetup-bin    # LUKS headers, for the encryption check
+  debootstrap       # a Debian root of its own, for the check of patching
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside

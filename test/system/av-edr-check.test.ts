@@ -15,12 +15,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FactSet } from '../../agent/facts/probes.ts';
 import type { AvEdrWatch } from '../../agent/facts/watch.ts';
+import { live } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 import { bootContainer, nspawnProblem, type Container } from '../support/nspawn.ts';
 import { databaseFile } from '../support/clamav-database.ts';
 
 const problem = nspawnProblem('sleep', 'setpriv');
 const PROGRAM = join(import.meta.dirname, '../fixtures/programs/print-facts-at.ts');
+const SERVICE = live('service in a booted container', 'systemctl');
 const BINARY = '/usr/local/sbin/protector';
 const WATCH: AvEdrWatch = {
   unit: 'protector.service',
@@ -82,7 +84,7 @@ function read(change: Partial<AvEdrWatch> = {}, as: readonly string[] = []): Fac
   return JSON.parse(container.run(['env', ...as, process.execPath, PROGRAM], JSON.stringify(asked))) as FactSet;
 }
 const judge = (facts: FactSet) =>
-  judgeLive('av_edr', facts, (yaml) => yaml.replace('binary_sha256: none', `binary_sha256: ${shipped}`));
+  judgeLive('av_edr', facts, SERVICE, (yaml) => yaml.replace('binary_sha256: none', `binary_sha256: ${shipped}`));
 
 describe('the check of protection against malware on a real systemd', () => {
   it('passes a service that runs the declared program, with a database of three hours ago and a scan', () => {

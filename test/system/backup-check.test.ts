@@ -18,10 +18,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readFacts } from '../../agent/facts/read-facts.ts';
 import { createExec } from '../../agent/system/exec.ts';
+import { live } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 import { copyResticLab, openResticLab, resticProblem, type ResticLab } from '../support/restic-lab.ts';
 
 const problem = resticProblem();
+const REPOSITORY = live('repository on a disk', 'restic', 'version');
 /** Made once, as each call of restic takes half a second: one without a snapshot, and one with a backup that was proven. */
 let empty: ResticLab;
 let proven: ResticLab;
@@ -43,7 +45,8 @@ afterAll(() => {
   proven?.close();
 });
 
-const judge = async (change?: Parameters<ResticLab['facts']>[0]) => judgeLive('backup', await lab.facts(change));
+const judge = async (change?: Parameters<ResticLab['facts']>[0]) =>
+  judgeLive('backup', await lab.facts(change), REPOSITORY);
 /** restic's --time: `hours` ago, in its local time. */
 function hoursAgo(hours: number): string {
   const at = new Date(Date.now() - hours * 3_600_000);
@@ -114,7 +117,7 @@ describe('the backup check on a real repository', () => {
   it('a wrong password is a critical fail and no secret comes out', async () => {
     writeFileSync(join(lab.dir, 'other'), 'hunter2 hunter2\n', { mode: 0o600 });
     const facts = await lab.facts({ passwordFile: join(lab.dir, 'other') });
-    expect(judgeLive('backup', facts)).toMatchObject({
+    expect(judgeLive('backup', facts, REPOSITORY)).toMatchObject({
       result: 'fail',
       severity: 'critical',
       facts: { repository: 'wrong_password' },
@@ -130,14 +133,17 @@ describe('the backup check on a real repository', () => {
   it('a repository that cannot be reached is unknown, and its location with a password stays out of the detail', async () => {
     writeFileSync(lab.watch.repositoryFile, 'rest:http://clinic:geheim@127.0.0.1:1/\n');
     const facts = await lab.facts();
-    expect(judgeLive('backup', facts)).toMatchObject({ result: 'unknown', facts: { unreadable_backup: 'failed' } });
+    expect(judgeLive('backup', facts, REPOSITORY)).toMatchObject({
+      result: 'unknown',
+      facts: { unreadable_backup: 'failed' },
+    });
     expect(JSON.stringify(facts)).not.toMatch(/geheim|clinic/);
   });
 
   it('a missing password file and a missing restic are unknown', async () => {
     expect((await judge({ passwordFile: join(lab.dir, 'nothing') })).result).toBe('unknown');
     const facts = await readFacts(['backup'], { ...lab.context(), exec: createExec(['/nowhere']) });
-    expect(judgeLive('backup', facts).facts).toEqual({ unreadable_backup: 'missing_tool' });
+    expect(judgeLive('backup', facts, REPOSITORY).facts).toEqual({ unreadable_backup: 'missing_tool' });
   });
 
   it('a password file that others can read fails', async () => {
@@ -167,7 +173,7 @@ describe('locks of a real repository', () => {
     if (read?.status !== 'read') throw new Error('unreadable');
     // Seen two hours later, the same lock is one that nobody renewed.
     const later = { backup: { ...read, readAt: read.readAt + 7_200 } };
-    expect(judgeLive('backup', later)).toMatchObject({ result: 'fail', facts: { stale_lock: true } });
+    expect(judgeLive('backup', later, REPOSITORY)).toMatchObject({ result: 'fail', facts: { stale_lock: true } });
   });
 
   it('reading takes no lock and leaves no file behind', async () => {

@@ -8,9 +8,11 @@ import type { JobResult } from '../../agent/facts/job-result.ts';
 import type { Finding } from '../../agent/wire/schemas/finding.ts';
 import { until } from '../../tools/demo/process.ts';
 import { bootContainer, CHECKOUT, nspawnProblem, type Container } from '../support/nspawn.ts';
+import { live } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 
 const problem = nspawnProblem('journalctl', 'setpriv');
+const JOURNAL = live('journald of a booted container', 'journalctl');
 const PROGRAM = join(CHECKOUT, 'test/fixtures/programs/run-canary.ts');
 /** D-Bus turns users away that nobody knows, so it is one that every system has. */
 const AGENT_UID = 65_534;
@@ -25,7 +27,7 @@ function loggingOf(facts: FactSet): LoggingFacts {
   return facts.logging.value;
 }
 
-const judge = (facts: FactSet, edit?: (yaml: string) => string): Finding => judgeLive('logging', facts, edit);
+const judge = (facts: FactSet, edit?: (yaml: string) => string): Finding => judgeLive('logging', facts, JOURNAL, edit);
 const volatileAllowed = (yaml: string): string =>
   yaml.replace('persistent_required: true', 'persistent_required: false');
 

@@ -9,10 +9,13 @@ import type { Exec } from '../../agent/system/ports.ts';
 import type { Finding } from '../../agent/wire/schemas/finding.ts';
 import { aptProblem, openAptRoot, type AptRoot } from '../support/apt-root.ts';
 import { probeContext } from '../support/fixture-facts.ts';
+import { constructed, live } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 import { nixosTree } from '../support/nixos-tree.ts';
 
 const problem = aptProblem();
+const ARCHIVE = live('archive of packages on this machine', 'apt-get');
+const TREE = constructed('links of a NixOS machine');
 const RUNNING_KERNEL = '6.1.0-28-amd64';
 const now = (): number => Math.floor(Date.now() / 1000);
 
@@ -21,7 +24,7 @@ const DEBIAN = `    apt:
       lists_hours: 72
 `;
 const forDebian = (yaml: string): string => yaml.replace(/^ {6}generation_days: .*\n/m, (line) => line + DEBIAN);
-const judge = (facts: FactSet): Finding => judgeLive('patching', facts, forDebian);
+const judge = (facts: FactSet): Finding => judgeLive('patching', facts, ARCHIVE, forDebian);
 
 describe('a Debian-like system', () => {
   let root: AptRoot;
@@ -202,7 +205,7 @@ describe('a Debian-like system', () => {
 
   it('judged by a baseline that declares NixOS only it is unknown', async () => {
     await root.update();
-    const finding = judgeLive('patching', await read());
+    const finding = judgeLive('patching', await read(), ARCHIVE);
     expect([finding.result, finding.facts.system]).toEqual(['unknown', 'apt']);
   });
 });
@@ -221,10 +224,10 @@ describe('a NixOS system', () => {
     tree.setDefault(1);
     const facts = await read(tree.dir);
     const declare = (closure: string) => (yaml: string) => yaml.replace('closure: none', `closure: ${closure}`);
-    expect(judgeLive('patching', facts, declare(running)).result).toBe('pass');
-    const other = judgeLive('patching', facts, declare(`${running}-other`));
+    expect(judgeLive('patching', facts, TREE, declare(running)).result).toBe('pass');
+    const other = judgeLive('patching', facts, TREE, declare(`${running}-other`));
     expect([other.result, other.severity, other.facts.closure]).toEqual(['fail', 'high', 'other']);
-    const unsettled = judgeLive('patching', facts);
+    const unsettled = judgeLive('patching', facts, TREE);
     expect([unsettled.result, unsettled.facts.closure]).toEqual(['unknown', 'not_settled']);
   });
 
@@ -238,7 +241,7 @@ describe('a NixOS system', () => {
     tree.generation(2, running, now() - 31 * DAY);
     tree.setDefault(2);
     const facts = await read(tree.dir);
-    const finding = judgeLive('patching', facts, (yaml) => yaml.replace('closure: none', `closure: ${running}`));
+    const finding = judgeLive('patching', facts, TREE, (yaml) => yaml.replace('closure: none', `closure: ${running}`));
     expect(finding).toMatchObject({ result: 'fail', severity: 'medium' });
     expect(finding.facts).toMatchObject({ generation_age: 'beyond', generation_age_d: 31, reboot_pending: 'overdue' });
   });

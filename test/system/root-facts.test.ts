@@ -20,11 +20,13 @@ import { PROBES, PROBE_NAMES, type FactSet, type ProbeName } from '../../agent/f
 import type { FirewallFacts } from '../../agent/facts/firewall.ts';
 import { CHECKS } from '../../agent/checks/registry.ts';
 import { fixture } from '../support/fixture-facts.ts';
+import { live } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 import { namespaceProblem, openNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts';
 import { CHECKOUT } from '../support/nspawn.ts';
 
 const problem = namespaceProblem('nft', 'setpriv');
+const RULES = live('ruleset in a network namespace, handed over by root', 'nft');
 const PRINT = join(CHECKOUT, 'test/fixtures/programs/print-root-facts.ts');
 const MAIN = join(CHECKOUT, 'agent/main.ts');
 const { version: VERSION } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as { version: string };
@@ -86,17 +88,17 @@ describe('an agent without privileges', () => {
   it('reads no firewall by itself: denied, so the check is unknown and never a pass', () => {
     const facts = readAsNobody();
     expect(facts.firewall).toMatchObject({ status: 'unreadable', reason: 'denied' });
-    expect(judgeLive('firewall', facts).result).toBe('unknown');
+    expect(judgeLive('firewall', facts, RULES).result).toBe('unknown');
   });
 
   it('takes the firewall that root read, judges it, and sees a drift at the next turn', () => {
     handOver('firewall');
     const facts = readAsNobody();
     const sha256 = digestIn(facts.firewall);
-    expect(judgeLive('firewall', facts, declared(sha256)).result).toBe('pass');
+    expect(judgeLive('firewall', facts, RULES, declared(sha256)).result).toBe('pass');
     space.run(['nft', 'chain', 'inet', 'compliance-agent-egress', 'output', '{ policy accept; }']);
     handOver('firewall');
-    expect(judgeLive('firewall', readAsNobody(), declared(sha256)).result).toBe('fail');
+    expect(judgeLive('firewall', readAsNobody(), RULES, declared(sha256)).result).toBe('fail');
   });
 
   it('gives the time at which root read, not the time at which the file was taken', () => {
@@ -111,7 +113,10 @@ describe('an agent without privileges', () => {
     const privileged = CHECKS.filter((check) => check.probes.some((name) => PROBES[name].asRoot !== undefined));
     expect(privileged.map((check) => check.id)).toContain('firewall');
     for (const check of privileged) {
-      expect(judgeLive(check.id, facts, declared('ab'.repeat(32))).result, check.id).not.toBe('pass');
+      expect(
+        judgeLive(check.id, facts, live('this machine, read without privileges'), declared('ab'.repeat(32))).result,
+        check.id,
+      ).not.toBe('pass');
     }
   });
 });
@@ -136,7 +141,10 @@ describe('a file of facts', () => {
     rewrite((value) => void (value.fact.readAt += shift));
     const facts = readAsNobody();
     expect(facts.firewall).toMatchObject({ status: 'unreadable', reason: 'stale' });
-    expect(judgeLive('firewall', facts)).toMatchObject({ result: 'unknown', facts: { unreadable_firewall: 'stale' } });
+    expect(judgeLive('firewall', facts, RULES)).toMatchObject({
+      result: 'unknown',
+      facts: { unreadable_firewall: 'stale' },
+    });
   });
 
   it('of another version of the agent is stale', () => {
@@ -157,7 +165,7 @@ describe('a file of facts', () => {
     spoil();
     const facts = readAsNobody();
     expect(facts.firewall).toMatchObject({ status: 'unreadable', reason: 'untrusted' });
-    expect(judgeLive('firewall', facts)).toMatchObject({
+    expect(judgeLive('firewall', facts, RULES)).toMatchObject({
       result: 'unknown',
       facts: { unreadable_firewall: 'untrusted' },
     });
