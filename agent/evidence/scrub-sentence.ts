@@ -35,6 +35,8 @@ const anyForbidden = new RegExp(Object.values(FORBIDDEN).join('|'), 'iu');
 const proper = new Set(PROPER_WORDS);
 /** Fixed texts of the code table; nothing is put into them. */
 const own = new Set<string>(Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]));
+/** Within `number` of the shapes. */
+const NUMBER = /^[0-9]{1,20}$/;
 const LEADING = /^["'“‘([{<`≥≤≈=+]+(?=.)/u;
 const TRAILING = /(?<=.)["'”’`.,;:!?%…]+$/u;
 const TRAILING_WITH_BRACKETS = /(?<=.)["'”’)\]}>`.,;:!?%…]+$/u;
@@ -93,6 +95,8 @@ const remembered = new Map<string, boolean>();
 const MAX_REMEMBERED = 2_000;
 
 function fitsShape(word: string): boolean {
+  // Most words that were never seen before are numbers; remembering them would only drive out the others.
+  if (NUMBER.test(word)) return true;
   const known = remembered.get(word);
   if (known !== undefined) return known;
   const fits =

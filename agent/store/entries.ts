@@ -142,18 +142,31 @@ export function entriesTable(db: Db): EntriesTable {
     rare: bothWays(`kind = @kind AND ${RARE}`),
   };
 
+  /** The log's end as this connection, the only writer, left it. Only an undone unit can make it wrong. */
+  let known: { readonly epoch: number; readonly undone: number; readonly state: LogState } | null = null;
+  const remember = (epoch: number, state: LogState): LogState => {
+    if (!db.raw.readonly) known = { epoch, undone: db.undone(), state };
+    return state;
+  };
   const state = (epoch: number): LogState => {
+    if (known?.epoch === epoch && known.undone === db.undone()) return known.state;
     const row = loadState.get(epoch);
     if (row === undefined) return EMPTY;
-    return { size: row.size, bytes: row.bytes, lastLeaf: row.last_leaf, range: splitRange(row.range) };
+    return remember(epoch, {
+      size: row.size,
+      bytes: row.bytes,
+      lastLeaf: row.last_leaf,
+      range: splitRange(row.range),
+    });
   };
 
   return {
     state,
     append: ({ epoch, seq, kind, targetId, checkId, observedTo, line, leaf, range }) =>
-      db.unit(() => {
+      db.join(() => {
         const id = rowOf(epoch, seq);
         const hashes = Buffer.concat(range);
+        const { bytes } = state(epoch);
         insert.run(
           id,
           kind,
@@ -164,9 +177,12 @@ export function entriesTable(db: Db): EntriesTable {
           rowSum(id, kind, targetId, checkId, observedTo, leaf),
           line,
         );
-        const state = [seq + 1, line.length, leaf, hashes, rowSum(epoch, seq + 1, leaf, hashes), epoch] as const;
-        const { changes } = seq === 0 ? beginLog.run(...state) : growLog.run(...state, seq);
-        if (changes === 1) return;
+        const grown = [seq + 1, line.length, leaf, hashes, rowSum(epoch, seq + 1, leaf, hashes), epoch] as const;
+        const { changes } = seq === 0 ? beginLog.run(...grown) : growLog.run(...grown, seq);
+        if (changes === 1) {
+          remember(epoch, { size: seq + 1, bytes: bytes + line.length, lastLeaf: leaf, range: [...range] });
+          return;
+        }
         throw new AgentError('internal', 'an entry would leave a hole in the log', {
           place: db.path,
           details: { seq },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { withDir } from '../../support/evidence-fixtures.ts';
 import { expectCode } from '../../support/expect-code.ts';
@@ -71,4 +72,53 @@ describe('unit of work', () => {
       expect(store.settings.get('a')).toBe(null);
       store.close();
     }));
+
+  it('after any units, nested or not, undone or not, the log ends where the file says', () =>
+    withDir((dir) => {
+      const store = open(dir);
+      let kept: string[] = [];
+      const run = (steps: readonly Step[]): void => {
+        for (const { lines, inner, fails } of steps) {
+          const before = kept;
+          try {
+            store.unit(() => {
+              appendLines(store, lines);
+              kept = [...kept, ...lines];
+              run(inner);
+              if (fails) throw new Error('stop');
+            });
+          } catch (error) {
+            if (!(error instanceof Error) || error.message !== 'stop') throw error;
+            kept = before;
+          }
+          expect(store.entries.state(1).size).toBe(kept.length);
+        }
+      };
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 4 }), (steps) => {
+          run(steps);
+          const reader = open(dir, true);
+          expect(store.entries.state(1)).toEqual(reader.entries.state(1));
+          expect(store.entries.range(1, 0, { maxEntries: 10_000, maxBytes: 1e9 }).map(({ line }) => line)).toEqual(
+            kept,
+          );
+          reader.close();
+        }),
+        { numRuns: 40 },
+      );
+      store.close();
+    }));
 });
+
+interface Step {
+  readonly lines: string[];
+  readonly inner: Step[];
+  readonly fails: boolean;
+}
+const { step } = fc.letrec<{ step: Step }>((tie) => ({
+  step: fc.record({
+    lines: fc.array(fc.string({ minLength: 1, maxLength: 8 }), { maxLength: 3 }),
+    inner: fc.array(tie('step'), { maxLength: 2, depthIdentifier: 'units' }),
+    fails: fc.boolean(),
+  }),
+}));
