@@ -13,8 +13,11 @@ export type Rule =
   | { readonly list: Rule }
   | { readonly values: Rule }
   | { readonly one_of: readonly string[] }
-  | { readonly signed: 'binding' | 'succession' }
+  | { readonly signed: SignedDocument }
   | { readonly facts_of_check: true };
+
+/** Documents that an entry may embed. */
+export type SignedDocument = 'binding' | 'succession' | 'epochConfirmation';
 
 export type ValueType =
   | 'integer'
@@ -65,6 +68,8 @@ export const KIND_RULES: Readonly<Record<EntryKind, Readonly<Record<string, Rule
   epoch: {
     binding: { signed: 'binding' },
     succession: { signed: 'succession' },
+    predecessor: { signed: 'binding' },
+    confirmation: { signed: 'epochConfirmation' },
     ended: {
       fields: {
         old_origin: 'origin',

@@ -8,7 +8,7 @@ import { FACT_RULES } from './fact-rules.ts';
 import { forbiddenIn, scrubSentence } from './scrub-sentence.ts';
 import type { Count } from './scrub-sentence.ts';
 import { SHAPES } from './scrub-rules.ts';
-import type { Rule, ValueType } from './scrub-rules.ts';
+import type { Rule, SignedDocument, ValueType } from './scrub-rules.ts';
 
 export const ABSENT: unique symbol = Symbol('absent');
 type Kept = PlainJson | typeof ABSENT;
@@ -151,8 +151,8 @@ function scrubOpen(value: unknown, count: Count): Kept {
   return gone(bad ?? 'free_text', count);
 }
 
-/** A document that the registrar or the old key signed. It never comes from a target; its own schema is the allow-list. */
-function scrubSigned(value: unknown, document: 'binding' | 'succession', count: Count): Kept {
+/** A document that the registrar, people or the old key signed. It never comes from a target; its own schema is the allow-list. */
+function scrubSigned(value: unknown, document: SignedDocument, count: Count): Kept {
   try {
     if (!isObject(value) || typeof value['payload'] !== 'string') return gone('not_a_document', count);
     parseDocument(document, Buffer.from(value['payload'], 'base64'));

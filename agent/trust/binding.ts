@@ -1,5 +1,5 @@
 // Bindings: the registrar's word that a log origin belongs to a device key, at a site.
-import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { AgentError } from '../errors/agent-error.ts';
 import type { Envelope } from '../wire/dsse.ts';
 import { keyidOf } from '../wire/keys.ts';
 import type { Binding } from '../wire/schemas/enrolment.ts';
@@ -26,29 +26,6 @@ export function openBinding(root: Root, source: string | Envelope, o: RoleOption
     throw new AgentError('binding_invalid', problem, o.place === undefined ? {} : { place: o.place });
   }
   return opened;
-}
-
-/**
- * The same under the first of `roots` that it verifies under, newest first: a registrar key that was replaced since signs no new
- * bindings, but those that it signed in its time stay what they were.
- *
- * @throws the error of the first root where none of them takes it
- */
-export function openBindingUnderAny(
-  roots: readonly Root[],
-  source: string | Envelope,
-  o: RoleOptions = {},
-): Opened<'binding'> {
-  let first: AgentError | null = null;
-  for (const root of roots) {
-    try {
-      return openBinding(root, source, o);
-    } catch (error) {
-      if (!isAgentError(error)) throw error;
-      first ??= error;
-    }
-  }
-  throw first ?? new AgentError('root_invalid', 'there is no trust root');
 }
 
 function bindingProblem(root: Root, binding: Binding): string | null {

@@ -7,7 +7,8 @@ import { CompactRange, leafHash } from '../wire/merkle.ts';
 import type { EntryKind } from '../wire/schemas/entry.ts';
 import type { CheckResult } from '../wire/schemas/primitives.ts';
 import type { Root } from '../wire/schemas/root.ts';
-import { openEntry, type LogIdentity } from './open-entry.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { openEntry } from './open-entry.ts';
 import { anchoredRanges, type AnchoredRange } from './anchored-ranges.ts';
 import { knownSizes, sizeInCheckpoint, sizeInReceipt, type KnownSize } from './known-sizes.ts';
 
@@ -38,7 +39,8 @@ export interface LogVerdict {
   /** One plain sentence. */
   readonly sentence: string;
   readonly origin: string | null;
-  readonly status: 'confirmed' | 'provisional' | null;
+  /** `provisional` until people have confirmed the epoch; `unbound` before the registrar has bound it (`epoch_unbound`). */
+  readonly status: LogIdentity['status'] | null;
   /** Entries that were verified: those before the first fault. */
   readonly size: number;
   /** Hex Merkle root over them. */
@@ -105,7 +107,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
   const witnessedAt = (size: number): number => (witnessed?.size === size ? witnessed.at : 0);
 
   /** The log's key is known once entry 0 verified. False where a checkpoint does not hold. */
-  const openCheckpoints = ({ origin, device_spki: spki }: LogIdentity['binding']['value']): boolean => {
+  const openCheckpoints = ({ origin, device_spki: spki }: LogIdentity['bound']): boolean => {
     try {
       for (const note of checkpoints) known.add(sizeInCheckpoint(o.root, note, { origin, spki }));
     } catch (error) {
@@ -122,7 +124,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
     if (foreign !== undefined) {
       throw new AgentError('receipt_mismatch', `${foreign.source} is for the log ${foreign.origin}`);
     }
-    if (seq === 0 && !openCheckpoints(entry.identity.binding.value)) return;
+    if (seq === 0 && !openCheckpoints(entry.identity.bound)) return;
     const leaf = leafHash(line);
     range.append(leaf);
     prev = leaf.toString('hex');
@@ -156,6 +158,10 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
       if (fault === null && range.size === 0) {
         fault = { code: 'log_empty', seq: null, sentence: 'there is no entry, and so no binding' };
       }
+      if (fault === null && identity?.status === 'unbound') {
+        const sentence = 'the log begins with a succession, and carries no binding of the registrar';
+        fault = { code: 'epoch_unbound', seq: 0, sentence };
+      }
       const missing = known.beyond(range.size);
       if (fault === null && missing !== undefined) {
         fault = {
@@ -169,7 +175,7 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
         code: fault?.code ?? null,
         seq: fault?.seq ?? null,
         sentence: fault?.sentence ?? `all ${range.size} entries verify`,
-        origin: identity?.binding.value.origin ?? null,
+        origin: identity?.bound.origin ?? null,
         status: identity?.status ?? null,
         size: range.size,
         root: range.root().toString('hex'),

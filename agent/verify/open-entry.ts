@@ -1,23 +1,13 @@
 // One line of a log: its form, its signature, its place in the chain, and whose log it says it is in.
-import { AgentError, isAgentError } from '../errors/agent-error.ts';
-import { openBindingUnderAny } from '../trust/binding.ts';
-import type { Opened } from '../trust/open-document.ts';
+import { AgentError } from '../errors/agent-error.ts';
 import { verifyStrict } from '../trust/verify-signature.ts';
 import { parseDocument } from '../wire/document.ts';
-import { envelopeFromEmbedded, pae, parseEnvelope, type Envelope } from '../wire/dsse.ts';
-import { keyidOf } from '../wire/keys.ts';
+import { pae, parseEnvelope, type Envelope } from '../wire/dsse.ts';
 import { verifyWithNode } from '../wire/node-signature.ts';
-import { MAX_ENTRY_BYTES, type Predicate, type PredicateOf, type Statement } from '../wire/schemas/entry.ts';
+import { MAX_ENTRY_BYTES, type Predicate, type Statement } from '../wire/schemas/entry.ts';
 import { DOCUMENTS } from '../wire/schemas/payload-types.ts';
-import type { EmbeddedEnvelope } from '../wire/schemas/primitives.ts';
 import type { Root } from '../wire/schemas/root.ts';
-
-/** Whose log it is, as the registrar signed it; every entry must say the same. */
-export interface LogIdentity {
-  readonly binding: Opened<'binding'>;
-  readonly keyid: string;
-  readonly status: 'confirmed' | 'provisional';
-}
+import { firstIdentity, isSameLog, renewedIdentity, type LogIdentity } from './log-identity.ts';
 
 export interface EntryContext {
   readonly root: Root;
@@ -54,7 +44,7 @@ export function openEntry(line: string, ctx: EntryContext): OpenedEntry {
     checkSignature(envelope, ctx.identity, ctx.secondOpinion);
     const statement = parseDocument('entry', envelope.payload);
     checkPlace(statement.predicate, ctx, ctx.identity);
-    return { statement, envelope, identity: renewed(statement.predicate, ctx, ctx.identity) };
+    return { statement, envelope, identity: renewedIdentity(statement.predicate, ctx, ctx.identity) };
   }
   const statement = parseDocument('entry', envelope.payload);
   const identity = firstIdentity(statement.predicate, ctx);
@@ -65,7 +55,7 @@ export function openEntry(line: string, ctx: EntryContext): OpenedEntry {
 
 function checkSignature(envelope: Envelope, identity: LogIdentity, secondOpinion: boolean | undefined): void {
   const [signature] = envelope.signatures;
-  const spki = identity.binding.value.device_spki;
+  const spki = identity.bound.device_spki;
   const verify = secondOpinion === true ? verifyStrict : verifyWithNode;
   // The keyid is not signed: another one would be a second line with the same meaning.
   if (signature === undefined || signature.keyid !== identity.keyid) {
@@ -76,58 +66,10 @@ function checkSignature(envelope: Envelope, identity: LogIdentity, secondOpinion
   }
 }
 
-function firstIdentity(predicate: Predicate, ctx: EntryContext): LogIdentity {
-  if (predicate.seq !== 0) {
-    throw new AgentError('entry_seq', `the log begins with entry ${predicate.seq}, not with entry 0`);
-  }
-  if (predicate.kind !== 'epoch' || predicate.binding === undefined) {
-    throw new AgentError('entry_unbound', 'entry 0 carries no binding');
-  }
-  return identityOf(predicate, predicate.binding, ctx);
-}
-
-/** A later `epoch` entry may bring a newer binding of the same log (provisional, then confirmed); nothing else. */
-function renewed(predicate: Predicate, ctx: EntryContext, identity: LogIdentity): LogIdentity {
-  if (predicate.kind !== 'epoch' || predicate.binding === undefined) return identity;
-  const newer = identityOf(predicate, predicate.binding, ctx);
-  const [a, b] = [newer.binding.value, identity.binding.value];
-  if (a.origin !== b.origin || a.device_spki !== b.device_spki) {
-    throw new AgentError('entry_unbound', 'a later binding is of another log');
-  }
-  return newer;
-}
-
-function identityOf(predicate: PredicateOf<'epoch'>, embedded: EmbeddedEnvelope, ctx: EntryContext): LogIdentity {
-  const binding = openUnderAny([ctx.root, ...(ctx.earlierRoots ?? [])], envelopeFromEmbedded(embedded));
-  if (predicate.status !== binding.value.status) {
-    throw new AgentError('entry_unbound', `the entry says ${predicate.status}, its binding ${binding.value.status}`);
-  }
-  return { binding, keyid: keyidOf(binding.value.device_spki), status: binding.value.status };
-}
-
-function openUnderAny(roots: readonly Root[], envelope: Envelope): Opened<'binding'> {
-  try {
-    return openBindingUnderAny(roots, envelope);
-  } catch (error) {
-    if (!isAgentError(error)) throw error;
-    throw new AgentError('entry_unbound', 'the binding of the log is not acceptable', {
-      cause: error,
-      details: { binding: error.code },
-    });
-  }
-}
-
 function checkPlace(predicate: Predicate, ctx: EntryContext, identity: LogIdentity): void {
-  const bound = identity.binding.value;
-  const same =
-    predicate.origin === bound.origin &&
-    predicate.partner_id === bound.partner_id &&
-    predicate.customer_id === bound.customer_id &&
-    predicate.site_id === bound.site_id &&
-    predicate.appliance_id === bound.appliance_id &&
-    predicate.deployment_mode === bound.deployment_mode &&
-    predicate.reseller_id === bound.reseller_id;
-  if (!same) throw new AgentError('entry_origin', 'the entry says that it belongs to another log');
+  const { bound } = identity;
+  if (!isSameLog(predicate, bound))
+    throw new AgentError('entry_origin', 'the entry says that it belongs to another log');
   if (predicate.seq !== ctx.seq) {
     throw new AgentError('entry_seq', `entry ${ctx.seq} was expected here, this is entry ${predicate.seq}`);
   }

@@ -3,7 +3,8 @@ import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/doc
 import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import type { PinnedRoot } from '../../agent/trust/root.ts';
-import { openEntry, type LogIdentity } from '../../agent/verify/open-entry.ts';
+import type { LogIdentity } from '../../agent/verify/log-identity.ts';
+import { openEntry } from '../../agent/verify/open-entry.ts';
 
 /** The code that says why a line is no valid entry at its place; null for a good one. `prev`: hex leaf of the line before. */
 export type LineJudge = (line: Buffer, seq: number, prev: string) => string | null;
@@ -24,7 +25,7 @@ export function lineJudge(
     try {
       const text = line.toString('utf8');
       const opened = openEntry(text, { root, earlierRoots, seq, prev, identity: seq === 0 ? null : bound });
-      const { origin, device_spki } = opened.identity.binding.value;
+      const { origin, device_spki } = opened.identity.bound;
       return origin === binding.origin && device_spki === binding.device_spki ? null : 'entry_unbound';
     } catch (error) {
       if (isAgentError(error)) return error.code;
@@ -37,6 +38,8 @@ function identityOf(line: string): LogIdentity {
   const envelope = parseEnvelope(line, { maxBytes: maxLineBytes('binding') });
   const value = parseDocument('binding', envelope.payload);
   return {
+    bound: value,
+    predecessor: null,
     binding: { value, payload: envelope.payload, digest: payloadDigest(envelope), persons: [], line },
     keyid: keyidOf(value.device_spki),
     status: value.status,

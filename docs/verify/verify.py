@@ -6,20 +6,19 @@ SAMPLE, MAX_LINE, HEX, PART = 20_000, 65_535, "[0-9a-f]{64}", "[A-Za-z0-9_][A-Za
 SIGNATURE, ODD_NAME = r'\{"keyid":"([0-9a-f]{64})","sig":"([^"\\]{1,200})"\}', re.compile("[0-9]+|__proto__|constructor|prototype")
 LINE = r'\{"payload":"([^"\\]*)","payloadType":"(application/vnd\.[a-z0-9.+-]{1,84})","signatures":\[(SIG(?:,SIG){0,15})\]\}'.replace("SIG", SIGNATURE)
 BOUND = ("origin", "partner_id", "customer_id", "site_id", "appliance_id", "deployment_mode", "reseller_id")
-class Bad(Exception): """What does not hold, by its code."""
+class Bad(Exception): pass  # what does not hold, by its code
 def need(*facts):  # what has to hold, each time followed by the code where it does not
     if broken := [code for holds, code in zip(facts[::2], facts[1::2]) if not holds]: raise Bad(broken[0])
 def sha(*parts): return hashlib.sha256(b"".join(parts))
-def inside(value, depth=0):  # the value and every value in it, each with its depth
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return [(value, depth)] + [pair for part in inner for pair in inside(part, depth + 1)]
 def strict(data, limit, schema=None):  # encodings.md, "Strict JSON"
     need(len(data) <= limit, "json_too_large")
     try:
-        value = json.loads(data.decode())
-        for v, depth in inside(value):
-            need(type(v) is not float and (type(v) is not int or abs(v) < 2**53), "json_not_strict")
-            need(depth < 16 or type(v) not in (dict, list), "json_too_deep", type(v) is not dict or not any(map(ODD_NAME.fullmatch, v)), "json_not_strict")
+        level, depth = [value := json.loads(data.decode())], 0
+        while level:  # the value, then what is in it, one depth after the other
+            need(all(type(v) is not float and (type(v) is not int or abs(v) < 2**53) for v in level), "json_not_strict")
+            level, depth = [v for v in level if type(v) in (dict, list)], depth + 1
+            need(not any(ODD_NAME.fullmatch(name) for v in level if type(v) is dict for name in v), "json_not_strict", depth < 17 or not level, "json_too_deep")
+            level = [part for v in level for part in (v.values() if type(v) is dict else v)]
         need(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() == data, "json_not_strict")  # a name twice is gone here
     except (ValueError, RecursionError) as error: raise Bad("json_not_strict" if isinstance(error, ValueError) else "json_too_deep")
     need(schema is None or (value["predicate"] if schema == "evidence" else value)["schema"] == f"compliance-agent/{schema}/v1", "schema_invalid")
@@ -37,34 +36,27 @@ def document(line, name, limit): return envelope(line, 4 * ((limit + 2) // 3) + 
 def signed(spki, data, sig):
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("key", base64.b64decode(spki)), ("data", data), ("sig", sig)): pathlib.Path(folder, name).write_bytes(content)
-        command = "openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey key -in data -sigfile sig".split()
-        return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+        return not subprocess.run("openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey key -in data -sigfile sig".split(), cwd=folder, capture_output=True).returncode
 def keyid(spki): return sha(base64.b64decode(spki)).hexdigest()
 def role(root, name, data, signatures):  # root.md, "Signatures": persons count, not keys; a key for some sites signs nothing that is read here
-    keys = [k for k in root["keys"] if k["keyid"] in root["roles"][name]["keyids"] and "sites" not in k]
-    persons = {k["person"] for k in keys for i, sig in signatures if i == k["keyid"] and signed(k["spki"], data, sig)}
-    need(persons, "signature_invalid", len(persons) >= root["roles"][name]["threshold"], "threshold_not_met")
+    keys = [k for k in root["keys"] for i, sig in signatures if k["keyid"] == i in root["roles"][name]["keyids"] and signed(k["spki"], data, sig)]
+    persons = {k["person"] for k in keys if "sites" not in k}; need(persons, "signature_invalid", len(persons) >= root["roles"][name]["threshold"], "threshold_not_met")
 def root_chain(lines, digest):  # root.md: the root with that digest, then each next one under the keys of both; newest first
     found, roots = [sha(document(line, "root", 262_144)[0]).hexdigest() for line in lines], []
     need(found, "root_not_found", digest in (None, *found), "root_digest_mismatch")
     for line in lines[found.index(digest or found[0]):]:
-        payload, *rest = document(line, "root", 262_144)
-        root = strict(payload, 262_144, "root")
+        payload, *rest = document(line, "root", 262_144); root = strict(payload, 262_144, "root")
         need(all(keyid(k["spki"]) == k["keyid"] for k in root["keys"] + root["past_keys"]), "root_invalid")
-        for signers in roots[:1] + [root]: role(signers, "root", *rest)
-        need(not roots or root["version"] == roots[0]["version"] + 1, "root_version")
-        need(all(root[name] == old[name] for old in roots for name in ("partner_id", "log_domain")), "root_invalid")
-        roots.insert(0, root)
+        [role(signers, "root", *rest) for signers in roots[:1] + [root]]; need(not roots or root["version"] == roots[0]["version"] + 1, "root_version")
+        need(all(root[name] == old[name] for old in roots for name in ("partner_id", "log_domain")), "root_invalid"); roots.insert(0, root)
     return roots, digest or found[0]
-def witness_keys(root, name):  # root.md: [(key, from, until)] that count as `name`: those of the role, and retired ones in their time
-    now = [(k["spki"], 0, 2**53) for k in root["keys"] if k["keyid"] in root["roles"][name]["keyids"]]
-    return now + [(k["spki"], k["valid_from"], k["valid_until"]) for k in root["past_keys"] if (k["role"], k["status"]) == (name, "retired")]
+def witness_keys(root, name): return [(k["spki"], 0, 2**53) for k in root["keys"] if k["keyid"] in root["roles"][name]["keyids"]] + [  # root.md: (key, from,
+    (k["spki"], k["valid_from"], k["valid_until"]) for k in root["past_keys"] if (k["role"], k["status"]) == (name, "retired")]  # until) that count as `name`
 def receipt(line, root):  # upload-and-receipts.md
     payload, data, signatures = document(line, "receipt", 65_536)
     times = [key[1:] for key in witness_keys(root, "receipt") for i, sig in signatures if i == keyid(key[0]) and signed(key[0], data, sig)]
     value = strict(payload, 65_536, "receipt") if times else need(False, "signature_invalid")
-    need(any(first <= value["stored_at"] <= until for first, until in times), "signature_invalid")
-    return value
+    return value if any(first <= value["stored_at"] <= until for first, until in times) else need(False, "signature_invalid")
 def checkpoints(path, origin, spki, root):  # checkpoint.md: (size, root, when the witness cosigned it or 0) of each note in the file
     with open(path, encoding="utf-8", newline="") as file: notes = file.read()
     found = re.findall(r"((.+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n(?:.+\n)*)\n((?:— \S+ \S+\n)+)(?:\n|$)", notes)
@@ -72,39 +64,50 @@ def checkpoints(path, origin, spki, root):  # checkpoint.md: (size, root, when t
     for text, name, size, top, lines in found:
         lines = [(n, unbase64(sig)) for n, sig in re.findall(r"— (\S+) (\S+)", lines)]
         by = lambda name, kind, key: [sig[4:] for n, sig in lines if n == name and sig[:4] == sha(f"{n}\n".encode(), kind, base64.b64decode(key)[-32:]).digest()[:4]]
-        own = [signed(spki, text.encode(), sig) for sig in by(origin, b"\1", spki)]
-        need(name == origin, "checkpoint_mismatch", own and all(own), "signature_invalid")
+        need(name == origin, "checkpoint_mismatch", {signed(spki, text.encode(), sig) for sig in by(origin, b"\1", spki)} == {True}, "signature_invalid")
         seen = [(int.from_bytes(sig[:8], "big"), sig[8:], *key) for key in witness_keys(root, "witness") for sig in by(root["witness_name"], b"\4", key[0])]
         need(all(signed(key, f"cosignature/v1\ntime {time}\n{text}".encode(), sig) for time, sig, key, *_ in seen), "cosignature_invalid")
         yield int(size), unbase64(top).hex(), max([time for time, _, _, first, until in seen if first <= time <= until], default=0)
-def binding_of(p, roots):  # entry.md, step 4
+def embedded(e): return json.dumps({name: e[name] for name in ("payload", "payloadType", "signatures")}, separators=(",", ":")).encode()
+def under_any(e, name, by, roots, code, holds):  # entry.md, step 4: an embedded document under the newest root that takes it
     for root in roots:
         try:
-            line = json.dumps({name: p["binding"][name] for name in ("payload", "payloadType", "signatures")}, separators=(",", ":"))
-            payload, *rest = document(line.encode(), "binding", 8192)
-            role(root, "registrar", *rest)
-            b = strict(payload, 8192, "binding")
-            same = b["origin"] == f"{root['log_domain']}/{b['appliance_id']}/{b['epoch']}" and (b["deployment_mode"] == "reseller") == ("reseller_id" in b)
-            if same and (p["kind"], b["partner_id"], b["status"]) == ("epoch", root["partner_id"], p["status"]): return b
+            payload, *rest = document(embedded(e), name, 8192); role(root, by, *rest)
+            if holds(value := strict(payload, 8192, name), root): return {**value, "sha256": sha(payload).hexdigest()}
         except (Bad, KeyError, TypeError): pass
-    raise Bad("entry_unbound")
+    raise Bad(code)
+def binding_of(e, roots): return under_any(e, "binding", "registrar", roots, "entry_unbound", lambda b, root: b["partner_id"] == root["partner_id"] and
+    b["origin"] == f"{root['log_domain']}/{b['appliance_id']}/{b['epoch']}" and (b["deployment_mode"] == "reseller") == ("reseller_id" in b))
+def first(p, roots):  # entry.md, step 4: whose log it is, by the binding in entry 0, or by a succession and the binding of the epoch before
+    try:
+        b = binding_of(p["predecessor" if "succession" in p else "binding"], roots)
+        if "succession" not in p: return b if (p["kind"], b["status"]) == ("epoch", p["status"]) else need(False, "entry_unbound")
+        payload, data, [(by, sig)] = document(embedded(p["succession"]), "succession", 8192); s = strict(payload, 8192, "succession")
+        need(by == keyid(b[s["signed_with"] + "_spki"]) and signed(b[s["signed_with"] + "_spki"], data, sig) and s["new_device_spki"] != b["device_spki"], "")
+        need((s["appliance_id"], s["old_origin"], s["new_origin"]) == (b["appliance_id"], b["origin"], re.sub("[0-9]+$", str(b["epoch"] + 1), b["origin"])), "")
+        need((p["ended"]["old_origin"], p["kind"], p["status"], p.get("binding")) == (b["origin"], "epoch", "provisional", None), "")
+    except (Bad, KeyError, TypeError, ValueError): raise Bad("entry_unbound")
+    return {**b, "origin": s["new_origin"], "device_spki": s["new_device_spki"], "status": "unbound", "after": b}
+def renewed(p, old, roots):  # entry.md, step 11: the binding of a log that began with a succession, a newer one, or its confirmation by people
+    need(not {"succession", "predecessor"} & p.keys() and not {"binding", "confirmation"} <= p.keys(), "entry_unbound")
+    if "confirmation" in p:  # it turns a provisional log into a confirmed one, and nothing else
+        about, fit = {**{name: old[name] for name in ("partner_id", "site_id", "appliance_id", "origin")}, "binding_sha256": old.get("sha256")}, p["status"] == "confirmed"
+        under_any(p["confirmation"], "epoch-confirmation", "operator", roots, "epoch_unconfirmed", lambda c, _: fit and old["status"] == "provisional" and about.items() <= c.items())
+    if "binding" not in p: return {**old, "status": "confirmed"} if "confirmation" in p else old
+    b, after, new = binding_of(p["binding"], roots), old.get("after"), old["status"] == "unbound"
+    need(all(b.get(name) == old.get(name) for name in (*BOUND, "device_spki")) and (not new or (b["previous"] or {}).get("origin") == after["origin"]) and
+        p["status"] == b["status"] == ("provisional" if new else old["status"]), "entry_unbound")
+    need(not new or after["status"] == "confirmed" or b["issued_at"] - after["issued_at"] >= 86_400, "epoch_too_soon"); return {**b, "after": after}
 def entry(line, n, prev, binding, roots, check):  # entry.md, "Verifying a log"; gives the binding in force after line n
-    payload, data, signatures = envelope(line, MAX_LINE, "application/vnd.in-toto+json")
-    need(len(signatures) == 1, "entry_signature_count")
-    if n == 0: need(strict(payload, MAX_LINE, "evidence")["seq"] == 0, "entry_seq")
-    if n == 0: binding = binding_of(strict(payload, MAX_LINE, "evidence"), roots)
+    payload, data, signatures = envelope(line, MAX_LINE, "application/vnd.in-toto+json"); need(len(signatures) == 1, "entry_signature_count")
+    if n == 0: need(strict(payload, MAX_LINE, "evidence")["seq"] == 0, "entry_seq"); binding = first(strict(payload, MAX_LINE, "evidence"), roots)
     (found, sig), spki = signatures[0], binding["device_spki"]
     need(found == keyid(spki) and (not check or signed(spki, data, sig)), "signature_invalid")
-    p = strict(payload, MAX_LINE, "evidence")
-    need(all(p.get(name) == binding.get(name) for name in BOUND), "entry_origin", p["seq"] == n, "entry_seq")
-    need(p["prev"] == prev, "entry_prev", p["observed_from"] <= p["observed_to"], "entry_time")
-    newer = binding_of(p, roots) if n and p["kind"] == "epoch" and "binding" in p else binding
-    need(all(newer[name] == binding[name] for name in ("origin", "device_spki")), "entry_unbound")
-    return newer
-def grow(tree, leaf):  # RFC 6962: the complete subtrees over the leaves so far, largest first
-    tree.append((1, leaf))
-    while len(tree) > 1 and tree[-2][0] == tree[-1][0]: tree[-2:] = [(2 * tree[-1][0], sha(b"\1", tree[-2][1], tree[-1][1]).digest())]
-    return leaf.hex()
+    p = strict(payload, MAX_LINE, "evidence"); need(all(p.get(name) == binding.get(name) for name in BOUND), "entry_origin")
+    need(p["seq"] == n, "entry_seq", p["prev"] == prev, "entry_prev", p["observed_from"] <= p["observed_to"], "entry_time")
+    return renewed(p, binding, roots) if n and p["kind"] == "epoch" else binding
+def grow(tree, n, node):  # RFC 6962: the complete subtrees over the leaves so far, largest first
+    return grow(tree, 2 * n, sha(b"\1", tree.pop()[1], node).digest()) if tree and tree[-1][0] == n else tree.append((n, node))
 def root_of(tree): return tree and functools.reduce(lambda right, left: sha(b"\1", left, right).digest(), [h for _, h in tree[::-1]]).hex()
 def lines_of(*paths): return (line[:-1] if line.endswith(b"\n") else line for path in paths for line in open(path, "rb"))
 def log(paths, beside, roots, o):  # entry.md, "Verifying a log", with the receipts and checkpoints beside it
@@ -120,29 +123,26 @@ def log(paths, beside, roots, o):  # entry.md, "Verifying a log", with the recei
                 n = None; notes = [*checkpoints(beside / "checkpoints.txt", binding["origin"], binding["device_spki"], roots[0])]; n = 0
                 for size, root in [(r["size"], r["root"]) for r in receipts] + [note[:2] for note in notes]: known.setdefault(size, set()).add(root)
                 v["stored"], v["witnessed"] = max([r["size"] for r in receipts], default=0), max([size for size, _, time in notes if time], default=0)
-            prev = grow(tree, sha(b"\0", line).digest())
+            grow(tree, 1, leaf := sha(b"\0", line).digest()); prev = leaf.hex()
             need(n + 1 not in known or known[n + 1] == {root_of(tree)}, "log_root_mismatch")
-        need(total, "log_empty", max(known, default=0) <= total, "log_truncated")
-    except Bad as bad: v["code"], v["seq"] = str(bad), {"log_empty": None, "log_truncated": total}.get(str(bad), n)
+        need(total, "log_empty", total and binding["status"] != "unbound", "epoch_unbound", max(known, default=0) <= total, "log_truncated")
+    except Bad as bad: v["code"], v["seq"] = str(bad), {"log_empty": None, "log_truncated": total, "epoch_unbound": 0}.get(str(bad), n)
     except (KeyError, TypeError): v["code"], v["seq"] = "schema_invalid", n
     return {**v, "size": sum(size for size, _ in tree), "root": root_of(tree), **{name: binding and binding[name] for name in ("origin", "status")}}
-def manifest(folder):  # bundle.md: all files, as sha256sum writes and checks them; a row of another form fails below
-    rows = [re.fullmatch(f"({HEX})  ({PART}(?:/{PART})*)", line.decode(errors="replace")) for line in lines_of(folder / "MANIFEST")]
-    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
-    need(sorted(found) == sorted([row[2] for row in rows] + ["MANIFEST"]), "bundle_mismatch")
-    need(all(hashlib.file_digest(open(folder / row[2], "rb"), "sha256").hexdigest() == row[1] for row in rows), "bundle_mismatch")
-def bundle(o):
-    manifest(o.bundle)
+def bundle(o):  # bundle.md: MANIFEST names all files, as sha256sum writes and checks them; a row of another form fails below
+    rows = [re.fullmatch(f"({HEX})  ({PART}(?:/{PART})*)", line.decode(errors="replace")) for line in lines_of(o.bundle / "MANIFEST")]
+    need(sorted(path.relative_to(o.bundle).as_posix() for path in o.bundle.rglob("*") if not path.is_dir()) == sorted([row[2] for row in rows] + ["MANIFEST"]) and
+        all(hashlib.file_digest(open(o.bundle / row[2], "rb"), "sha256").hexdigest() == row[1] for row in rows), "bundle_mismatch")
     roots, digest = root_chain([*lines_of(o.bundle / "root.json")], o.root_sha256)
-    first = lambda path: int(path.name.split("-")[0])
-    logs = [log(sorted(folder.glob("*-*.jsonl"), key=first), folder, roots, o) for folder in sorted(o.bundle.glob("logs/*"), key=first)]
+    number = lambda path: int(path.name.split("-")[0])
+    logs = [log(sorted(folder.glob("*-*.jsonl"), key=number), folder, roots, o) for folder in sorted(o.bundle.glob("logs/*"), key=number)]
     verdict = "NOT VERIFIED" if not logs or any(v["code"] for v in logs) else "VERIFIED" if o.root_sha256 else "UNTRUSTED ROOT"
     return {"verdict": verdict, "root": f"{roots[0]['version']} of {roots[0]['partner_id']}, pinned at {digest}", "seed": o.seed, "logs": logs}
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
-    for flag, how in (("--root-sha256", {"type": str.lower}), ("--seed", {"type": int, "default": random.randrange(2**32)})): parser.add_argument(flag, **how)
-    for flag in ("--all", "--json"): parser.add_argument(flag, action="store_true")
+    for name, how in {"--root-sha256": {"type": str.lower}, "--seed": {"type": int, "default": random.randrange(2**32)}, "--all": {"action": "store_true"},
+        "--json": {"action": "store_true"}}.items(): parser.add_argument(name, **how)
     try: r = bundle(o := parser.parse_args())
     except (Bad, OSError, KeyError, TypeError, ValueError) as e:
         r = {"verdict": "NOT VERIFIED", "code": str(e) if isinstance(e, Bad) else "bundle_invalid", "why": repr(e), "logs": []}

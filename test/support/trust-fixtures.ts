@@ -231,6 +231,7 @@ const ROLE_OF: Readonly<Record<DocumentName, Role | 'device'>> = {
   claimAnswer: 'timestamp',
   binding: 'registrar',
   succession: 'device',
+  epochConfirmation: 'operator',
   certificateRequest: 'device',
   checkinRequest: 'device',
   checkinAnswer: 'timestamp',

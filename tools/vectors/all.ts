@@ -5,6 +5,7 @@ import { envelopeVectors, jcsVectors, strictJsonVectors } from './encodings.ts';
 import { bindingVectors } from './evidence/bindings.ts';
 import { chainVectors } from './evidence/chain.ts';
 import { checkpointedVectors } from './evidence/checkpoints.ts';
+import { epochVectors } from './evidence/epochs.ts';
 import { receiptVectors } from './evidence/receipts.ts';
 import { rootVectors } from './evidence/roots.ts';
 import { spellingVectors } from './evidence/spelling.ts';
@@ -28,6 +29,7 @@ export function allVectors(): ReadonlyMap<string, string> {
     'evidence/bindings.json': bindingVectors(),
     'evidence/chain.json': chainVectors(),
     'evidence/checkpoints.json': checkpointedVectors(),
+    'evidence/epochs.json': epochVectors(),
     'evidence/receipts.json': receiptVectors(),
     'evidence/roots.json': rootVectors(),
     'evidence/spelling.json': spellingVectors(),

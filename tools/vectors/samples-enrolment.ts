@@ -170,6 +170,27 @@ const succession: Sample = {
   ],
 };
 
+const epochConfirmation: Sample = {
+  document: 'epochConfirmation',
+  signer: 'operator-a',
+  valid: {
+    'a second epoch': {
+      schema: 'compliance-agent/epoch-confirmation/v1',
+      partner_id: PARTNER,
+      site_id: 'main-street',
+      appliance_id: 'main-street-1',
+      origin: 'logs.northern-it.example/main-street-1/2',
+      binding_sha256: SHA(13),
+      issued_at: NOW,
+    },
+  },
+  changes: [
+    ['an origin without an epoch', '/main-street-1/2"', '/main-street-1"', 'schema_invalid'],
+    ['a digest in capitals', SHA(13), SHA(13).toUpperCase(), 'schema_invalid'],
+    ['no digest of the binding', `"binding_sha256":"${SHA(13)}",`, '', 'schema_invalid'],
+  ],
+};
+
 const certificateRequest: Sample = {
   document: 'certificateRequest',
   signer: 'device',
@@ -198,4 +219,11 @@ const certificateRequest: Sample = {
   ],
 };
 
-export const ENROLMENT_SAMPLES: readonly Sample[] = [claim, claimAnswer, binding, succession, certificateRequest];
+export const ENROLMENT_SAMPLES: readonly Sample[] = [
+  claim,
+  claimAnswer,
+  binding,
+  succession,
+  epochConfirmation,
+  certificateRequest,
+];

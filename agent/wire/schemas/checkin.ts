@@ -19,6 +19,7 @@ import {
   unixSeconds,
   version,
 } from './primitives.ts';
+import { endedEpoch } from './entry.ts';
 import { orderReport } from './order.ts';
 
 /** A signed note (checkpoint or add-checkpoint body): text with line feeds. */
@@ -69,6 +70,14 @@ export const checkinRequestSchema = v.strictObject({
   /** Byte-exact body of C2SP tlog-witness add-checkpoint; null when nothing is to be witnessed. */
   witness_request: v.nullable(noteText),
   last_cosigned: v.nullable(noteText),
+  /** Absent in a confirmed epoch. While the epoch is `unbound`, its succession is presented; then the answer brings a binding. */
+  epoch_state: v.optional(
+    v.strictObject({
+      status: v.picklist(['unbound', 'provisional']),
+      succession: v.optional(embeddedEnvelope),
+      ended: v.optional(endedEpoch),
+    }),
+  ),
   /** Fresh X25519 public key, raw 32 bytes in base64. */
   hpke_public_key: v.pipe(base64(44), v.length(44), v.regex(/[^=]=$/, 'must be 32 bytes')),
   health,
@@ -107,8 +116,10 @@ export const checkinAnswerSchema = v.strictObject({
   /** What Central durably holds of this origin. */
   stored: v.strictObject({ size: count, root: sha256Hex }),
   receipts: v.pipe(v.array(embeddedEnvelope), v.maxLength(16)),
-  /** A binding that the registrar issued since (provisional or confirmed epoch). */
+  /** The registrar's binding of an epoch that the request calls `unbound`. */
   binding: v.optional(embeddedEnvelope),
+  /** The confirmation of an epoch that the request calls `provisional`. */
+  confirmation: v.optional(embeddedEnvelope),
   targets: v.optional(v.strictObject({ hpke: base64(400_000) })),
   next_checkin_s: int(1, 3_600),
 });

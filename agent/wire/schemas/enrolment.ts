@@ -98,6 +98,20 @@ export const successionSchema = v.strictObject({
 });
 export type Succession = v.InferOutput<typeof successionSchema>;
 
+/** Signed by `operator`, by as many persons as the root asks for: this provisional epoch is what they know of, and counts. */
+export const epochConfirmationSchema = v.strictObject({
+  schema: v.literal('compliance-agent/epoch-confirmation/v1'),
+  partner_id: id,
+  site_id: id,
+  appliance_id: id,
+  /** Of the provisional epoch. */
+  origin,
+  /** SHA-256 of the payload of the registrar's provisional binding. */
+  binding_sha256: sha256Hex,
+  issued_at: unixSeconds,
+});
+export type EpochConfirmation = v.InferOutput<typeof epochConfirmationSchema>;
+
 /** Signed by the device key: asks for a certificate, over mTLS (renewal) or with a server's challenge (lapsed). */
 export const certificateRequestSchema = v.strictObject({
   schema: v.literal('compliance-agent/certificate-request/v1'),

@@ -99,21 +99,27 @@ const checkRef = v.strictObject({ id: name, version });
 const control = v.strictObject({ map: name, cite: text(60) });
 const orderLink = { order_digest: v.optional(sha256Hex), authorisation_digest: v.optional(sha256Hex) };
 
+/** Why an epoch ended and what was known of its log; null: unknown. */
+export const endedEpoch = v.strictObject({
+  old_origin: origin,
+  own_size: v.nullable(count),
+  own_root: v.nullable(sha256Hex),
+  witnessed_size: v.nullable(count),
+  witnessed_root: v.nullable(sha256Hex),
+  cause: name,
+});
+export type EndedEpoch = v.InferOutput<typeof endedEpoch>;
+
 const kinds = {
   epoch: {
     binding: v.optional(embeddedEnvelope),
+    /** Entry 0 of an epoch that the appliance opened itself: signed by the key of the epoch before, … */
     succession: v.optional(embeddedEnvelope),
-    /** Provisional epochs: why the old one ended and what was known of it. */
-    ended: v.optional(
-      v.strictObject({
-        old_origin: origin,
-        own_size: v.nullable(count),
-        own_root: v.nullable(sha256Hex),
-        witnessed_size: v.nullable(count),
-        witnessed_root: v.nullable(sha256Hex),
-        cause: name,
-      }),
-    ),
+    /** … whose binding this is. */
+    predecessor: v.optional(embeddedEnvelope),
+    ended: v.optional(endedEpoch),
+    /** People vouch for a provisional epoch. */
+    confirmation: v.optional(embeddedEnvelope),
     status: v.picklist(['confirmed', 'provisional']),
   },
   scope: {

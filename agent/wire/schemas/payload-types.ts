@@ -4,6 +4,7 @@ import {
   claimSchema,
   bindingSchema,
   certificateRequestSchema,
+  epochConfirmationSchema,
   successionSchema,
 } from './enrolment.ts';
 import { checkinAnswerSchema, checkinRequestSchema, receiptSchema } from './checkin.ts';
@@ -24,6 +25,7 @@ export const DOCUMENTS = {
   claimAnswer: { payloadType: vendor('claim-answer'), maxBytes: 393_216, schema: claimAnswerSchema },
   binding: { payloadType: vendor('binding'), maxBytes: 8_192, schema: bindingSchema },
   succession: { payloadType: vendor('succession'), maxBytes: 8_192, schema: successionSchema },
+  epochConfirmation: { payloadType: vendor('epoch-confirmation'), maxBytes: 8_192, schema: epochConfirmationSchema },
   certificateRequest: { payloadType: vendor('certificate-request'), maxBytes: 8_192, schema: certificateRequestSchema },
   checkinRequest: { payloadType: vendor('checkin-request'), maxBytes: 262_144, schema: checkinRequestSchema },
   checkinAnswer: { payloadType: vendor('checkin-answer'), maxBytes: 2_097_152, schema: checkinAnswerSchema },

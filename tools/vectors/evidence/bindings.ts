@@ -26,10 +26,15 @@ const FOUR = whole('a log of four entries', logOf(4));
 const PROVISIONAL = whole('a provisional epoch', [
   entry0(boundBy(registrar, { status: 'provisional' }, 'provisional')),
 ]);
-const CONFIRMED = whole('a provisional epoch that is confirmed later', renewed(boundBy(registrar)));
+const RENEWED = whole('a provisional epoch whose binding is renewed', renewed(later({})));
 const ROTATED = whole('a log that began under the registrar of an earlier root', logOf(4), {
   roots: [ROOT_LINE, rootLine(nextRoot(), 'root-a', 'root-b')],
 });
+
+/** A renewed binding of the provisional log. */
+function later(change: object, key = registrar): object {
+  return boundBy(key, { status: 'provisional', approver: 'bob', ...change }, 'provisional');
+}
 
 /** Entry 0 of PROVISIONAL, then an epoch entry with `body`, then an alert. */
 function renewed(body: object): string[] {
@@ -59,7 +64,7 @@ export function bindingVectors(): EvidenceFile {
   const cases = [
     good(FOUR),
     good(PROVISIONAL),
-    good(CONFIRMED),
+    good(RENEWED),
     good(ROTATED),
     good(
       whole('the fields of the embedded binding in another order', [
@@ -111,23 +116,30 @@ export function bindingVectors(): EvidenceFile {
     bad('a whole log of a stranger who signed the binding too', FOUR, { lines: ownLog() }, 'entry_unbound', 0),
     bad(
       'a later binding hands the log to another key',
-      CONFIRMED,
-      { lines: renewedBy(boundBy(registrar, { device_spki: thief.spki })) },
+      RENEWED,
+      { lines: renewedBy(later({ device_spki: thief.spki })) },
       'entry_unbound',
       1,
     ),
-    bad('a later binding by a stranger', CONFIRMED, { lines: renewedBy(boundBy(thief)) }, 'entry_unbound', 1),
+    bad('a later binding by a stranger', RENEWED, { lines: renewedBy(later({}, thief)) }, 'entry_unbound', 1),
     bad(
       'a later binding of the next epoch',
-      CONFIRMED,
-      { lines: renewedBy(boundBy(registrar, { epoch: 2, origin: 'logs.northern-it.example/main-street-1/2' })) },
+      RENEWED,
+      { lines: renewedBy(later({ epoch: 2, origin: 'logs.northern-it.example/main-street-1/2' })) },
+      'entry_unbound',
+      1,
+    ),
+    bad(
+      'a later binding by which the registrar alone calls the epoch confirmed',
+      RENEWED,
+      { lines: renewedBy(boundBy(registrar, { approver: 'bob' })) },
       'entry_unbound',
       1,
     ),
     bad(
       'a later binding that is provisional still, in an entry that says confirmed',
-      CONFIRMED,
-      { lines: renewedBy(boundBy(registrar, { status: 'provisional' })) },
+      RENEWED,
+      { lines: renewedBy(boundBy(registrar, { status: 'provisional', approver: 'bob' })) },
       'entry_unbound',
       1,
     ),
@@ -142,7 +154,7 @@ export function bindingVectors(): EvidenceFile {
   return { root_sha256: ROOT_SHA256, cases };
 
   function renewedBy(body: object): string[] {
-    return last(CONFIRMED.lines.slice(0, 2), renewed(body)[1]!);
+    return last(RENEWED.lines.slice(0, 2), renewed(body)[1]!);
   }
 }
 
