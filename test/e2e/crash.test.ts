@@ -1,3 +1,10 @@
 import { crashSuite } from '../support/crash-suite.ts';
 
-crashSuite(20, 240_000);
+const KILLS = 20;
+
+crashSuite({
+  stops: KILLS,
+  called: 'kills',
+  title: `kill -9 at ${KILLS} random points of the cycle`,
+  withinMs: 240_000,
+});

@@ -1,5 +1,4 @@
-// Kills the daemon at random moments of its work and holds the log on its disk against what was there before.
-import fc from 'fast-check';
+// Stops the daemon at random moments of its work and holds the log on its disk against what was there before.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OrderWish } from '../../central/service/issue-order.ts';
 import { issueOrder } from '../../central/service/issue-order.ts';
@@ -11,18 +10,19 @@ import { statementOf } from '../../agent/cli/entry-summary.ts';
 import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import type { Site } from '../../tools/demo/site.ts';
 import { APPLIANCE } from '../../tools/demo/site.ts';
+import { seededRandom } from './acknowledgements.ts';
 
 export interface CrashReport {
   readonly seed: number;
-  readonly kills: number;
-  /** Lines of the log after the last kill. */
+  readonly stops: number;
+  /** Entries that somebody had read from the disk before the stop that followed them: committed, beyond doubt. */
+  readonly acknowledged: number;
+  /** Lines of the log after the last stop. */
   readonly lines: readonly string[];
   readonly issued: readonly string[];
 }
 
 const PAGE = { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 };
-/** Lives end anywhere from before the store is open to this long after a start takes on this machine: well into the cycle. */
-const BEYOND_START_MS = 1_700;
 const SHORTEST_LIFE_MS = 60;
 /** An order is issued before every third start, so that each of its steps is met by some kill. */
 const ORDER_EVERY = 3;
@@ -37,28 +37,45 @@ export function linesOnDisk(site: Site): string[] {
   }
 }
 
-/**
- * @param seed printed by the caller: the same seed kills after the same parts of a life
- * @throws when a line that was on the disk is missing or changed after a later kill
- */
-export async function crashRuns(site: Site, kills: number, seed: number): Promise<CrashReport> {
-  const longest = (await startMs(site)) + BEYOND_START_MS;
-  const parts = fc.sample(fc.integer({ min: 0, max: 1_000 }), { seed, numRuns: kills });
-  const lives = parts.map((part) => SHORTEST_LIFE_MS + ((longest - SHORTEST_LIFE_MS) * part) / 1_000);
+/** Ends the running daemon without warning; the disk can be read again when it returns. */
+export type Stop = (site: Site) => Promise<unknown>;
+
+export const killNine: Stop = (site) => site.endAgent('SIGKILL');
+
+export interface CrashPlan {
+  readonly stops: number;
+  /** Printed by the caller: the same seed stops after the same parts of a life. */
+  readonly seed: number;
+  readonly stop: Stop;
+  /** Lives end anywhere from before the store is open to this long after a start takes on this machine: well into the cycle. */
+  readonly beyondStartMs: number;
+}
+
+/** @throws when a line that was on the disk is missing or changed after a later stop */
+export async function crashRuns(site: Site, { stops, seed, stop, beyondStartMs }: CrashPlan): Promise<CrashReport> {
+  const longest = (await startMs(site)) + beyondStartMs;
+  const random = seededRandom(seed);
+  const lives = Array.from({ length: stops }, () => SHORTEST_LIFE_MS + (longest - SHORTEST_LIFE_MS) * random());
   const issued: string[] = [];
   let before: string[] = linesOnDisk(site);
+  let acknowledged = 0;
   for (const [index, life] of lives.entries()) {
     if (index % ORDER_EVERY === 0) issued.push(issue(site, index));
     site.startAgent();
     await sleep(life);
-    await site.endAgent('SIGKILL');
+    // What another program reads was committed: SQLite shows an entry to others after it was flushed (WAL, synchronous=FULL).
+    const seen = linesOnDisk(site);
+    acknowledged += seen.length - before.length;
+    await stop(site);
     const after = linesOnDisk(site);
-    before.forEach((line, seq) => {
-      if (after[seq] !== line) throw new Error(`kill ${index} of seed ${seed}: entry ${seq} is lost or changed`);
-    });
+    for (const earlier of [before, seen]) {
+      earlier.forEach((line, seq) => {
+        if (after[seq] !== line) throw new Error(`stop ${index} of seed ${seed}: entry ${seq} is lost or changed`);
+      });
+    }
     before = after;
   }
-  return { seed, kills, lines: before, issued };
+  return { seed, stops, acknowledged, lines: before, issued };
 }
 
 /** How long a start takes here and now, up to the daemon's own word that it has started. */

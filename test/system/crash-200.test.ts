@@ -1,3 +1,10 @@
 import { crashSuite } from '../support/crash-suite.ts';
 
-crashSuite(200, 1_200_000);
+const KILLS = 200;
+
+crashSuite({
+  stops: KILLS,
+  called: 'kills',
+  title: `kill -9 at ${KILLS} random points of the cycle`,
+  withinMs: 1_200_000,
+});

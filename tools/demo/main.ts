@@ -182,7 +182,7 @@ async function keep(): Promise<void> {
   process.stdout.write(
     [
       '',
-      'Left running until Ctrl-C. Try:',
+      `Left running until Ctrl-C, which ends both and removes ${dir}. Try:`,
       `  ${agent} status --config ${site.paths.config}`,
       `  ${agent} evidence list --config ${site.paths.config}`,
       `  ${agent} orders --config ${site.paths.config}`,

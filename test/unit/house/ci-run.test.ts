@@ -62,9 +62,22 @@ function repository(name: string, files: Readonly<Record<string, string>> = {}):
   return repo;
 }
 
-function ciRun(repo: string): { status: number | null; out: string; last: string | undefined } {
+/** A folder with a `node` that says that it is of this version, and is the Node of this test otherwise. */
+function nodeOf(version: string): string {
+  const folder = join(dir, `node-${version}`);
+  mkdirSync(folder, { recursive: true });
+  const script = `#!/bin/sh\n[ "$*" = --version ] && echo ${version} && exit\nexec "${process.execPath}" "$@"\n`;
+  writeFileSync(join(folder, 'node'), script);
+  chmodSync(join(folder, 'node'), 0o755);
+  return folder;
+}
+
+function ciRun(
+  repo: string,
+  node = join(dir, 'bin'),
+): { status: number | null; out: string; last: string | undefined } {
   rmSync(ran, { force: true });
-  const env = { ...process.env, RAN: ran, PATH: `${join(dir, 'bin')}:${process.env['PATH']}` };
+  const env = { ...process.env, RAN: ran, PATH: `${node}:${join(dir, 'bin')}:${process.env['PATH']}` };
   // A socket for stdin would make bash believe in a remote login and read ~/.bashrc, which may change the path.
   const stdio = ['ignore', 'pipe', 'pipe'] as const;
   const { status, stdout, stderr } = spawnSync(join(repo, '.ci/run'), { env, encoding: 'utf8', stdio: [...stdio] });
@@ -100,6 +113,16 @@ describe('.ci/run', { timeout: 300_000 }, () => {
     expect(status, out).toBe(1);
     expect(out).toContain('the test "it holds for ever" did not run');
     expect(out).toContain('failed step: proof ledger');
+  });
+
+  it('refuses a Node older than 20 before it runs anything, and takes Node 20', () => {
+    const repo = repository('old-node');
+    const { status, out, last } = ciRun(repo, nodeOf('v19.9.0'));
+    expect([status, last], out).toEqual([1, '0 passed, 1 failed']);
+    expect(out).toContain('node v19.9.0');
+    expect(out).toContain('Node 20 or later is needed');
+    expect(() => readFileSync(ran)).toThrow('ENOENT');
+    expect(ciRun(repo, nodeOf('v20.0.0'))).toMatchObject({ status: 0, last: '2 passed, 0 failed' });
   });
 
   it('refuses a checkout with uncommitted changes', () => {
