@@ -22,6 +22,7 @@ import { loadChecks } from './load-checks.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { orderDeps } from './order-deps.ts';
 import { keep, kept } from './self-care.ts';
+import type { WatchLimits } from './self-watch.ts';
 import { certificateStage } from './stages/certificate-stage.ts';
 import { checkinStage } from './stages/checkin-stage.ts';
 import { canaryStage } from './stages/canary-stage.ts';
@@ -31,6 +32,7 @@ import { enrolStage, tidyStick } from './stages/enrol-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
+import { storageStage } from './stages/storage-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
 import { statusText } from './status-text.ts';
 
@@ -40,6 +42,8 @@ export interface DaemonOptions {
   readonly build: BuildInfo;
   /** The package's folder of baselines and control maps. */
   readonly contentDir: string;
+  /** When its own memory and CPU are too much; what ships where nothing stands here. */
+  readonly selfWatch?: WatchLimits;
 }
 
 export interface Daemon {
@@ -102,6 +106,8 @@ export function startDaemon(options: DaemonOptions): Daemon {
   }
 
   let told = '';
+  /** Said once, not with each stage that ran. */
+  let unwritten = '';
   const publish = (): void => {
     try {
       noteBlocking(context);
@@ -110,8 +116,11 @@ export function startDaemon(options: DaemonOptions): Daemon {
       const text = statusText(status);
       if (text !== told) notify.status(text);
       told = text;
+      unwritten = '';
     } catch (error) {
-      log.warn('status not written', { reason: isAgentError(error) ? error.describe() : String(error) });
+      const code = isAgentError(error) ? error.code : 'internal';
+      if (code !== unwritten) log.warn('status not written', { code, reason: describe(error) });
+      unwritten = code;
     }
   };
   cycle = createCycle(
@@ -125,7 +134,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       canaryStage(context),
       evidenceStage(context),
       uploadStage(context),
-      selfWatchStage(context),
+      selfWatchStage(context, options.selfWatch),
     ],
     {
       clock,
@@ -176,6 +185,8 @@ function resume(context: DaemonContext): void {
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));
   if (recovered > 0) context.log.info('orders of an earlier process ended', { orders: recovered });
 }
+
+const describe = (error: unknown): string => (isAgentError(error) ? error.describe() : String(error));
 
 /** Remembers the blocking reason of this moment over restarts. */
 function noteBlocking({ state, store, clock }: DaemonContext): void {
