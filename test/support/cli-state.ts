@@ -131,6 +131,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
         last_error: null,
         failures_in_a_row: 0,
         next_in_s: 30,
+        busy_ms: 0,
       },
     ],
     warnings: [],
