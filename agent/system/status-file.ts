@@ -26,6 +26,8 @@ export interface StageStatus {
   readonly failures_in_a_row: number;
   /** Seconds until the next try. */
   readonly next_in_s: number;
+  /** How long it ran since the start of the process, milliseconds, waiting included. */
+  readonly busy_ms: number;
 }
 
 /** A blocking reason that is or was; Unix seconds. */
