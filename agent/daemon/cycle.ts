@@ -30,6 +30,8 @@ interface Slot {
   overrunSaid: boolean;
   /** Triggered while it ran: it runs once more right away. */
   again: boolean;
+  /** How long it ran in all its runs that are over, milliseconds. */
+  busyMs: number;
 }
 
 /** A run that ignores its abort for so long is said to have overrun; its stage stays occupied until it ends. */
@@ -41,7 +43,7 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
   const slots = new Map<StageName, Slot>(
     stages.map((stage) => [
       stage.name,
-      { stage, state: firstState(clock.monoMs()), promise: null, overrunSaid: false, again: false },
+      { stage, state: firstState(clock.monoMs()), promise: null, overrunSaid: false, again: false, busyMs: 0 },
     ]),
   );
   let stopTicker: (() => void) | null = null;
@@ -73,6 +75,7 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
       if (!shutdown.signal.aborted) reportFailure(slot, failure, runId);
     }
     timer.abort();
+    slot.busyMs += clock.monoMs() - (slot.state.startedMs ?? clock.monoMs());
     slot.promise = null;
     slot.overrunSaid = false;
     if (slot.again) slot.state = { ...slot.state, dueMs: clock.monoMs() };
@@ -145,7 +148,7 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
   };
 }
 
-function statusOf({ stage, state }: Slot, clock: Clock): StageStatus {
+function statusOf({ stage, state, busyMs }: Slot, clock: Clock): StageStatus {
   const nowMs = clock.monoMs();
   const wall = (ms: number | null): number | null =>
     ms === null ? null : Math.floor((clock.wallMs() - (nowMs - ms)) / 1_000);
@@ -157,6 +160,7 @@ function statusOf({ stage, state }: Slot, clock: Clock): StageStatus {
     last_error: state.lastError,
     failures_in_a_row: state.failures,
     next_in_s: Math.max(0, Math.ceil((state.dueMs - nowMs) / 1_000)),
+    busy_ms: Math.round(busyMs + (state.running ? nowMs - (state.startedMs ?? nowMs) : 0)),
   };
 }
 

@@ -3,12 +3,23 @@
 import type { ErrorCode } from '../errors/codes.ts';
 import type { StageName } from './stage.ts';
 
-/** So many looks in a row over the memory limit: a peak that the next collection of garbage takes back is none. */
-export const LOOKS_OVER_MEMORY = 4;
-/** CPU is judged over so long: working off a backlog may take a core for minutes. */
-export const CPU_WINDOW_MS = 15 * 60_000;
-/** Of one core, over the whole window. */
-export const MAX_CPU_SHARE = 0.9;
+export interface WatchLimits {
+  /** How often is looked. */
+  readonly lookMs: number;
+  /** So many looks in a row over the memory limit: a peak that the next collection of garbage takes back is none. */
+  readonly looksOverMemory: number;
+  /** CPU is judged over so long: working off a backlog may take a core for minutes. */
+  readonly cpuWindowMs: number;
+  /** Of one core, over the whole window. */
+  readonly maxCpuShare: number;
+}
+
+export const WATCH_LIMITS: WatchLimits = {
+  lookMs: 5_000,
+  looksOverMemory: 4,
+  cpuWindowMs: 15 * 60_000,
+  maxCpuShare: 0.9,
+};
 /** A restart that did not help is not repeated sooner. */
 export const RESTART_EVERY_S = 3_600;
 
@@ -18,8 +29,8 @@ export interface Sample {
   readonly rssBytes: number;
   /** User and system time of the process since its start, milliseconds. */
   readonly cpuMs: number;
-  /** Stages that run now, or ran since the sample before. */
-  readonly busy: readonly StageName[];
+  /** How long each stage ran since the sample before, milliseconds, waiting included. */
+  readonly busy: Readonly<Partial<Record<StageName, number>>>;
 }
 
 export interface WatchState {
@@ -33,7 +44,7 @@ export interface Excess {
   /** MiB, or percent of one core. */
   readonly value: number;
   readonly limit: number;
-  /** The stage that was busy in most of the samples that count; null where none ran. */
+  /** The stage that ran longest during the samples that count; null where none ran. */
   readonly stage: StageName | null;
 }
 
@@ -44,15 +55,16 @@ export function watch(
   before: WatchState,
   sample: Sample,
   memoryLimitMib: number,
+  limits: WatchLimits = WATCH_LIMITS,
 ): { readonly state: WatchState; readonly excess: Excess | null } {
   const isOver = sample.rssBytes > memoryLimitMib * MIB;
   const looksOver = isOver ? before.looksOver + 1 : 0;
   const all = [...before.samples, sample];
   // The oldest one kept is at or before the window's begin, so that the window is always covered whole.
-  const begin = all.findLastIndex((one) => sample.atMs - one.atMs >= CPU_WINDOW_MS);
+  const begin = all.findLastIndex((one) => sample.atMs - one.atMs >= limits.cpuWindowMs);
   const samples = all.slice(Math.max(begin, 0));
   const state = { samples, looksOver };
-  if (looksOver >= LOOKS_OVER_MEMORY) {
+  if (looksOver >= limits.looksOverMemory) {
     return {
       state,
       excess: {
@@ -65,19 +77,37 @@ export function watch(
   }
   const [first] = samples;
   const spanMs = first === undefined ? 0 : sample.atMs - first.atMs;
-  const share = first === undefined || spanMs < CPU_WINDOW_MS ? 0 : (sample.cpuMs - first.cpuMs) / spanMs;
-  if (share < MAX_CPU_SHARE) return { state, excess: null };
+  const share = first === undefined || spanMs < limits.cpuWindowMs ? 0 : (sample.cpuMs - first.cpuMs) / spanMs;
+  if (share < limits.maxCpuShare) return { state, excess: null };
   const percent = (part: number): number => Math.round(part * 100);
   return {
     state,
-    excess: { code: 'self_cpu_limit', value: percent(share), limit: percent(MAX_CPU_SHARE), stage: busiest(samples) },
+    excess: {
+      code: 'self_cpu_limit',
+      value: percent(share),
+      limit: percent(limits.maxCpuShare),
+      stage: busiest(samples),
+    },
   };
 }
 
 function busiest(samples: readonly Sample[]): StageName | null {
-  const counts = new Map<StageName, number>();
-  for (const name of samples.flatMap((sample) => sample.busy)) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].reduce<[StageName | null, number]>((most, one) => (one[1] > most[1] ? one : most), [null, 0])[0];
+  const totals = new Map<StageName, number>();
+  for (const { busy } of samples) {
+    for (const [name, ms] of Object.entries(busy) as [StageName, number][]) {
+      totals.set(name, (totals.get(name) ?? 0) + ms);
+    }
+  }
+  return [...totals].reduce<[StageName | null, number]>((most, one) => (one[1] > most[1] ? one : most), [null, 0])[0];
+}
+
+/** What each stage ran from one look to the next, from its total at each (milliseconds). The watch itself is left out. */
+export function ranSince(
+  before: ReadonlyMap<string, number>,
+  now: ReadonlyMap<string, number>,
+): Partial<Record<StageName, number>> {
+  const ran = [...now].map(([name, ms]) => [name, ms - (before.get(name) ?? 0)] as const);
+  return Object.fromEntries(ran.filter(([name, ms]) => name !== 'self_watch' && ms > 0));
 }
 
 /** True where the last restart for this cause (Unix seconds, null: none) is long enough ago, or the clock stepped back. */

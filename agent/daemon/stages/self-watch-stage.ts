@@ -1,35 +1,44 @@
 // Looks at the daemon's own memory and CPU. Over a limit for too long it says which stage ran, records an alert, and ends the
 // process in good order, so that the service manager starts it anew; at most once an hour.
 import { CODES } from '../../errors/codes.ts';
-import type { StageStatus } from '../../system/status-file.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
 import { keep, kept } from '../self-care.ts';
-import { excessSentence, FIRST_WATCH, mayRestart, watch, type Excess } from '../self-watch.ts';
-import type { Stage, StageName } from '../stage.ts';
+import {
+  excessSentence,
+  FIRST_WATCH,
+  mayRestart,
+  ranSince,
+  watch,
+  WATCH_LIMITS,
+  type Excess,
+  type WatchLimits,
+} from '../self-watch.ts';
+import type { Stage } from '../stage.ts';
 
-const LOOK_MS = 5_000;
-
-export function selfWatchStage(context: DaemonContext): Stage {
+export function selfWatchStage(context: DaemonContext, limits: WatchLimits = WATCH_LIMITS): Stage {
   const { clock, state, config } = context;
   let watched = FIRST_WATCH;
   let said: Excess['code'] | null = null;
+  let ran: ReadonlyMap<string, number> = new Map();
   return {
     name: 'self_watch',
     wanted: () => true,
-    intervalMs: () => LOOK_MS,
+    intervalMs: () => limits.lookMs,
     jittered: false,
     deadlineMs: 10_000,
     longestPauseMs: () => 60_000,
     run() {
       const { user, system } = process.cpuUsage();
+      const total = new Map(context.stages().map((stage) => [stage.name, stage.busy_ms]));
       const sample = {
         atMs: clock.monoMs(),
         rssBytes: process.memoryUsage.rss(),
         cpuMs: (user + system) / 1_000,
-        busy: busyStages(context.stages(), nowSeconds(clock) - LOOK_MS / 1_000),
+        busy: ranSince(ran, total),
       };
-      const { state: next, excess } = watch(watched, sample, config.memory_limit_mib);
+      ran = total;
+      const { state: next, excess } = watch(watched, sample, config.memory_limit_mib, limits);
       watched = next;
       const recorder = state.enrolled?.recorder;
       if (excess !== null) {
@@ -71,11 +80,4 @@ function react(context: DaemonContext, excess: Excess): void {
     until: now,
   });
   context.requestRestart(excess.code);
-}
-
-/** Those that run, and those that ended since `since` (Unix seconds); not this one. */
-function busyStages(stages: readonly StageStatus[], since: number): StageName[] {
-  return stages
-    .filter((one) => one.name !== 'self_watch' && (one.running || (one.last_finished_at ?? 0) > since))
-    .map((one) => one.name as StageName);
 }

@@ -138,6 +138,7 @@ describe('status', () => {
           last_error: { code: 'stage_overrun', sentence: 'It took too long.' },
           failures_in_a_row: 3,
           next_in_s: 12,
+          busy_ms: 0,
         },
       ],
     });

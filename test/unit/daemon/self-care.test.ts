@@ -3,14 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { isNewBlocking, rememberBlocking } from '../../../agent/daemon/blocking-memory.ts';
 import { afterProbe, misbehaved, PROBE_LIMITS, setAside, type ProbeCare } from '../../../agent/daemon/probe-care.ts';
 import {
-  CPU_WINDOW_MS,
   excessSentence,
   FIRST_WATCH,
-  LOOKS_OVER_MEMORY,
-  MAX_CPU_SHARE,
   mayRestart,
+  ranSince,
   RESTART_EVERY_S,
   watch,
+  WATCH_LIMITS,
   type Excess,
   type Sample,
 } from '../../../agent/daemon/self-watch.ts';
@@ -27,7 +26,12 @@ import { finding } from '../../support/evidence-fixtures.ts';
 
 const MIB = 1_048_576;
 const LIMIT_MIB = 400;
-const LOOK_MS = 5_000;
+const {
+  lookMs: LOOK_MS,
+  looksOverMemory: LOOKS_OVER_MEMORY,
+  cpuWindowMs: CPU_WINDOW_MS,
+  maxCpuShare: MAX_CPU_SHARE,
+} = WATCH_LIMITS;
 
 describe('a probe that misbehaves', () => {
   const fact = (reason: (typeof UNREADABLE_REASONS)[number] | null): Fact<unknown> =>
@@ -166,7 +170,7 @@ describe('the daemon watching itself', () => {
     atMs: i * LOOK_MS,
     rssBytes: 100 * MIB,
     cpuMs: 0,
-    busy: [],
+    busy: {},
     ...o,
   });
   function judge(samples: readonly Sample[]): (Excess | null)[] {
@@ -224,7 +228,9 @@ describe('the daemon watching itself', () => {
 
   it('finds a core in full use for a quarter of an hour, and not an idle process', () => {
     const looks = CPU_WINDOW_MS / LOOK_MS + 1;
-    const busy = judge(Array.from({ length: looks }, (_, i) => sample(i, { cpuMs: i * LOOK_MS, busy: ['upload'] })));
+    const busy = judge(
+      Array.from({ length: looks }, (_, i) => sample(i, { cpuMs: i * LOOK_MS, busy: { upload: LOOK_MS } })),
+    );
     expect(busy.slice(0, -1).every((one) => one === null)).toBe(true);
     expect(busy.at(-1)).toMatchObject({ code: 'self_cpu_limit', value: 100, stage: 'upload' });
     const idle = judge(Array.from({ length: 3 * looks }, (_, i) => sample(i, { cpuMs: i * 10 })));
@@ -240,16 +246,26 @@ describe('the daemon watching itself', () => {
   it('names the stage that was busy most while it was over the limit, and says so in one sentence', () => {
     const over = { rssBytes: 512 * MIB };
     const [excess] = judge([
-      sample(0, { busy: ['checkin', 'checkin'] }),
-      sample(1, { ...over, busy: ['upload'] }),
-      sample(2, { ...over, busy: ['checks', 'upload'] }),
-      sample(3, { ...over, busy: ['upload'] }),
-      sample(4, { ...over, busy: [] }),
+      sample(0, { busy: { checkin: 60_000 } }),
+      sample(1, { ...over, busy: { upload: 900, control: 3 } }),
+      sample(2, { ...over, busy: { checks: 1_000, upload: 200, control: 2 } }),
+      sample(3, { ...over, busy: { control: 2 } }),
+      sample(4, { ...over, busy: { control: 2 } }),
     ]).filter((one) => one !== null);
     expect(excess).toMatchObject({ code: 'self_memory_limit', stage: 'upload', value: 512 });
     expect(excessSentence(excess!)).toBe(
       'The agent used 512 MiB of memory (limit 400 MiB) while the stage upload ran.',
     );
+  });
+
+  it('counts what each stage ran since the last look, and not itself', () => {
+    const before = new Map([
+      ['upload', 1_000],
+      ['checks', 500],
+      ['self_watch', 5],
+    ]);
+    const now = new Map([...before, ['upload', 3_000], ['self_watch', 9], ['checkin', 70]] as [string, number][]);
+    expect(ranSince(before, now)).toEqual({ upload: 2_000, checkin: 70 });
   });
 
   it('restarts at most once an hour, and a clock that stepped back cannot forbid it for ever', () => {
