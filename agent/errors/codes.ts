@@ -987,6 +987,12 @@ export const CODES = {
     'another agent process uses the state directory',
     'stop the other process (systemctl status compliance-agent), or choose another state_dir',
   ),
+  store_no_locks: code(
+    5,
+    true,
+    'the file system under the state directory gives no locks, and without them two processes could write at once',
+    'put the state directory on a local file system (ext4, xfs, btrfs), or start the lock service of the network mount',
+  ),
   store_busy: code(
     5,
     true,
