@@ -7,6 +7,7 @@ type Translation = readonly [code: ErrorCode, sentence: string];
 
 const READ_ONLY: Translation = ['store_read_only', 'the store cannot be opened for writing'];
 const FULL: Translation = ['store_full', 'the disk under the store is full'];
+const NO_LOCKS: Translation = ['store_no_locks', 'the file system under the store refuses locks'];
 const IO: Translation = ['store_io', 'the disk under the store refused to read or write'];
 
 /** By primary result code (https://sqlite.org/rescode.html); an extended code starts with the primary one. */
@@ -20,6 +21,11 @@ const BY_SQLITE_CODE: readonly (readonly [prefix: string, translation: Translati
   ['SQLITE_CANTOPEN', READ_ONLY],
   ['SQLITE_PERM', READ_ONLY],
   ['SQLITE_AUTH', READ_ONLY],
+  // fcntl(2) said something else than that somebody holds the lock: ENOSYS, EOPNOTSUPP.
+  ['SQLITE_IOERR_LOCK', NO_LOCKS],
+  ['SQLITE_IOERR_RDLOCK', NO_LOCKS],
+  ['SQLITE_IOERR_UNLOCK', NO_LOCKS],
+  ['SQLITE_IOERR_CHECKRESERVEDLOCK', NO_LOCKS],
   ['SQLITE_IOERR', IO],
   ['SQLITE_BUSY', ['store_busy', 'another process holds the database longer than the waiting time']],
   ['SQLITE_LOCKED', ['store_busy', 'another statement holds the table']],
