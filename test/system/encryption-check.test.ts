@@ -20,12 +20,12 @@ import type { FactSet } from '../../agent/facts/probes.ts';
 import { parseLuksHeader } from '../../agent/facts/luks-header.ts';
 import { readFacts } from '../../agent/facts/read-facts.ts';
 import { systemClock } from '../../agent/system/clock.ts';
-import { live } from '../support/check-rows.ts';
+import { live as livePart } from '../support/check-rows.ts';
 import { judgeLive } from '../support/judge-live.ts';
 import { probeContext } from '../support/fixture-facts.ts';
 
 const problem = spawnSync('cryptsetup', ['--version']).status === 0 ? null : 'needs cryptsetup';
-const HEADER = live('header on a file, under a tree of block devices made for it', 'cryptsetup');
+const HEADER = livePart('header on a file, under a tree of block devices made for it', 'cryptsetup');
 /** A header of 16 MiB, and what cryptsetup wants behind it. */
 const VOLUME_BYTES = 32 * 1024 * 1024;
 const FAST = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000'];
@@ -234,7 +234,7 @@ describe('the encryption check on this machine', () => {
     context.skip(types.status !== 0, 'lsblk does not know what / lies on');
     expect(root?.protection).toBe(/\bcrypt\b/.test(types.stdout) ? 'luks' : 'clear');
     if (root?.protection === 'clear')
-      expect(judgeLive('encryption', facts, live('disks of this machine')).result).toBe('fail');
+      expect(judgeLive('encryption', facts, livePart('disks of this machine')).result).toBe('fail');
   });
 
   it('finds a plain file system that is mounted from a file, down to the disk of that file', async (context) => {
