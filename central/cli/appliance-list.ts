@@ -1,5 +1,6 @@
 import type { EnrolmentRow } from '../store/enrolment-table.ts';
 import type { Records } from '../service/central.ts';
+import { epochStatus } from '../service/confirm-epoch.ts';
 import { proposedId } from '../service/confirm-appliance.ts';
 import { print, table, when, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -14,7 +15,7 @@ export async function listAppliances(o: Common & WithData): Promise<void> {
       row.fingerprint,
       row.agent_version,
       when(row.last_checkin_at),
-      row.origin ?? '-',
+      row.origin === null ? '-' : `${row.origin}${row.epoch_status === 'provisional' ? ' (provisional)' : ''}`,
     ]);
     print(
       o,
@@ -41,6 +42,7 @@ function describe({ store }: Records, device: EnrolmentRow) {
     last_claim_at: device.last_claim_at,
     last_checkin_at: status?.last_checkin_at ?? null,
     epoch: binding?.epoch ?? null,
+    epoch_status: binding === null ? null : epochStatus(store, binding),
     origin: binding?.origin ?? null,
     order_floor: status?.order_floor ?? null,
     revocations_version: status?.revocations_version ?? null,

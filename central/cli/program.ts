@@ -70,7 +70,15 @@ function buildProgram(): Command {
   verb(appliance, 'confirm <id-or-fingerprint>', 'confirm that this fingerprint stands on the console of the device')
     .addOption(keysOption())
     .option('--appliance-id <id>', 'name it (default: its site and the start of its fingerprint)')
+    .option('--replace', 'it takes the place of the device of that id, which has lost its keys')
     .action(async (query, o) => (await import('./appliance-confirm.ts')).confirmAppliance(query, o));
+  verb(
+    appliance,
+    'confirm-epoch <id>',
+    'vouch for the epoch that an appliance opened itself; as many persons as the root asks',
+  )
+    .addOption(keysOption())
+    .action(async (id, o) => (await import('./appliance-confirm-epoch.ts')).confirmOneEpoch(id, o));
   verb(appliance, 'revoke <id>', 'take nothing from an appliance any more, for good; its evidence stays')
     .addOption(keysOption())
     .requiredOption('--reason <text>', 'why; the appliance is told')

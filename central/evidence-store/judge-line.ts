@@ -1,10 +1,9 @@
 import { isAgentError } from '../../agent/errors/agent-error.ts';
-import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
-import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import type { PinnedRoot } from '../../agent/trust/root.ts';
 import type { LogIdentity } from '../../agent/verify/log-identity.ts';
 import { openEntry } from '../../agent/verify/open-entry.ts';
+import { readBinding } from '../service/read-binding.ts';
 
 /** The code that says why a line is no valid entry at its place; null for a good one. `prev`: hex leaf of the line before. */
 export type LineJudge = (line: Buffer, seq: number, prev: string) => string | null;
@@ -35,13 +34,7 @@ export function lineJudge(
 }
 
 function identityOf(line: string): LogIdentity {
-  const envelope = parseEnvelope(line, { maxBytes: maxLineBytes('binding') });
-  const value = parseDocument('binding', envelope.payload);
-  return {
-    bound: value,
-    predecessor: null,
-    binding: { value, payload: envelope.payload, digest: payloadDigest(envelope), persons: [], line },
-    keyid: keyidOf(value.device_spki),
-    status: value.status,
-  };
+  const binding = readBinding({ line });
+  const { value } = binding;
+  return { bound: value, predecessor: null, binding, keyid: keyidOf(value.device_spki), status: value.status };
 }

@@ -41,6 +41,7 @@ function statusOf(code: ErrorCode): number {
     case 'identity_mismatch':
     case 'origin_not_bound':
     case 'signature_invalid':
+    case 'succession_invalid':
       return 403;
     case 'document_unknown':
     case 'route_unknown':
@@ -48,6 +49,7 @@ function statusOf(code: ErrorCode): number {
     case 'method_not_allowed':
       return 405;
     case 'counter_reused':
+    case 'epoch_too_soon':
     case 'evidence_conflict':
       return 409;
     case 'body_too_large':

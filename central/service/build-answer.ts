@@ -18,12 +18,14 @@ export const MAX_OUTSTANDING_BYTES = 1_048_576;
  *
  * @param requestDigest SHA-256 of the payload of the request that it answers
  * @param verdict of the witness, on that request
+ * @param epochStatus what the request says of its epoch, where that is not confirmed
  */
 export function buildAnswer(
   central: Pick<Central, 'store' | 'trust' | 'evidence' | 'intervals' | 'now'>,
   binding: BindingRow,
   requestDigest: string,
   verdict: WitnessVerdict | null = null,
+  epochStatus: 'unbound' | 'provisional' | null = null,
 ): CheckinAnswer {
   const now = central.now();
   const content = central.trust.content();
@@ -32,6 +34,7 @@ export function buildAnswer(
   const { size, root } = central.evidence.state(binding.origin);
   const damaged = central.evidence.damage(binding.origin) !== null;
   const receipt = damaged ? null : central.store.evidence.latestReceipt(binding.origin);
+  const confirmed = epochStatus === 'provisional' ? central.store.epochs.confirmed(binding.origin) : null;
   const orders = central.store.orders.outstanding(binding.appliance_id, binding.epoch, now, MAX_OUTSTANDING_ORDERS);
   return {
     schema: 'compliance-agent/checkin-answer/v1',
@@ -48,9 +51,11 @@ export function buildAnswer(
     witness: verdict,
     stored: { size, root },
     receipts: receipt !== null && receipt.size <= size ? [embedded(receipt.line, 'receipt')] : [],
+    ...(epochStatus === 'unbound' ? { binding: embedded(binding.line, 'binding') } : {}),
+    ...(confirmed === null ? {} : { confirmation: embedded(confirmed.line, 'epochConfirmation') }),
     next_checkin_s: central.intervals.checkinS,
   };
 }
 
-const embedded = (line: string, name: 'order' | 'receipt'): EmbeddedEnvelope =>
+const embedded = (line: string, name: 'order' | 'receipt' | 'binding' | 'epochConfirmation'): EmbeddedEnvelope =>
   toEmbedded(parseEnvelope(line, { maxBytes: maxLineBytes(name) }));

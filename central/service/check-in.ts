@@ -1,11 +1,13 @@
 // One check-in: who asks, whether it is new, what it reports, and the signed answer.
-import { AgentError } from '../../agent/errors/agent-error.ts';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
 import { encodeEnvelope, pae, parseEnvelope } from '../../agent/wire/dsse.ts';
 import { verifyWithNode } from '../../agent/wire/node-signature.ts';
 import type { CheckinRequest } from '../../agent/wire/schemas/checkin.ts';
+import type { Succession } from '../../agent/wire/schemas/enrolment.ts';
 import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
+import { bindSuccessor, presentedSuccession } from './bind-successor.ts';
 import { buildAnswer } from './build-answer.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
@@ -15,43 +17,86 @@ import { witness } from './witness.ts';
 /**
  * Verifies a request, stores what it reports and returns the signed answer line.
  *
- * @throws identity_mismatch, signature_invalid, epoch_unknown, counter_reused, the errors of parseEnvelope and parseDocument
+ * @throws identity_mismatch, signature_invalid, epoch_unknown, epoch_too_soon, counter_reused, the errors of openSuccession,
+ *   parseEnvelope and parseDocument
  */
 export function checkIn(central: Central, client: ClientCertificate, body: Uint8Array): string {
-  const binding = identifyClient(central, client);
-  const { request, digest } = openRequest(binding, body);
+  const current = identifyClient(central, client);
+  const { request, digest, succession } = openRequest(central, current, body);
   const { store } = central;
   // One transaction for both: what the witness cosigns is on the disk, by one flush, before the answer leaves.
-  const done = store.unit(() =>
-    record(central, binding, request) ? { verdict: witness(central, binding, request) } : null,
-  );
+  const done = store.unit(() => {
+    // Within the transaction: two requests at once open one epoch.
+    const binding = succession === null ? current : bindSuccessor(central, current, succession, request);
+    return record(central, binding, request) ? { binding, verdict: witness(central, binding, request) } : null;
+  });
   if (done === null) {
-    store.alarms.raise('counter_reused', binding.appliance_id, `boot ${request.boot_id}`, central.now());
+    store.alarms.raise('counter_reused', current.appliance_id, `boot ${request.boot_id}`, central.now());
     throw new AgentError('counter_reused', 'the counter did not rise since the last check-in of this boot');
   }
-  const answer = signOwn('checkinAnswer', buildAnswer(central, binding, digest, done.verdict), central.keys.timestamp);
-  return encodeEnvelope(answer);
+  const { binding, verdict } = done;
+  const says = request.epoch_state?.status ?? null;
+  const answer = buildAnswer(central, binding, digest, verdict, says);
+  return encodeEnvelope(signOwn('checkinAnswer', answer, central.keys.timestamp));
 }
 
-/** Signature first; only what the bound device key signed is parsed. */
-function openRequest(binding: BindingRow, body: Uint8Array): { request: CheckinRequest; digest: string } {
+interface OpenedRequest {
+  readonly request: CheckinRequest;
+  readonly digest: string;
+  /** Set where the request opens the next epoch, and it is not bound yet. */
+  readonly succession: Succession | null;
+}
+
+/**
+ * Signature first; only what the bound device key signed is parsed. A request under another key is parsed to see whether it
+ * presents a succession of the bound one; then it counts only under the key that the succession names.
+ */
+function openRequest(central: Central, binding: BindingRow, body: Uint8Array): OpenedRequest {
   const envelope = parseEnvelope(body, { maxBytes: maxLineBytes('checkinRequest') });
   if (envelope.payloadType !== DOCUMENTS.checkinRequest.payloadType) {
     throw new AgentError('payload_type_mismatch', 'the body is not a check-in request');
   }
   const [signature, ...others] = envelope.signatures;
   const data = pae(envelope.payloadType, envelope.payload);
-  if (signature === undefined || others.length > 0 || !verifyWithNode(binding.device_spki, data, signature.sig)) {
+  const signedBy = (spki: string): boolean =>
+    signature !== undefined && others.length === 0 && verifyWithNode(spki, data, signature.sig);
+  const isBound = signedBy(binding.device_spki);
+  const request = isBound ? parseDocument('checkinRequest', envelope.payload) : successorsRequest(envelope.payload);
+  const succession = isBound || request === null ? null : presentedSuccession(binding, request);
+  if (request === null || (!isBound && (succession === null || !signedBy(succession.new_device_spki)))) {
+    refuseClosedEpoch(central, binding, signedBy);
     throw new AgentError('signature_invalid', 'the request is not signed by the device key of the appliance');
   }
-  const request = parseDocument('checkinRequest', envelope.payload);
   if (request.appliance_id !== binding.appliance_id || request.site_id !== binding.site_id) {
     throw new AgentError('identity_mismatch', 'the request names another appliance or site than its certificate');
   }
-  if (request.epoch !== binding.epoch) {
+  if (request.epoch !== binding.epoch + (succession === null ? 0 : 1)) {
     throw new AgentError('epoch_unknown', `epoch ${request.epoch} is not bound to the appliance`);
   }
-  return { request, digest: payloadDigest(envelope) };
+  return { request, digest: payloadDigest(envelope), succession };
+}
+
+/** Null for what is no request that opens an epoch. */
+function successorsRequest(payload: Uint8Array): CheckinRequest | null {
+  try {
+    const request = parseDocument('checkinRequest', payload);
+    return request.epoch_state?.succession === undefined ? null : request;
+  } catch (error) {
+    if (isAgentError(error)) return null;
+    throw error;
+  }
+}
+
+/** A machine whose disk was set back to before it opened an epoch: it and people should know what it is. @throws epoch_unknown */
+function refuseClosedEpoch(central: Central, binding: BindingRow, signedBy: (spki: string) => boolean): void {
+  const { appliances, alarms } = central.store;
+  const closed = appliances.bindings(binding.appliance_id).find((row) => signedBy(row.device_spki));
+  if (closed === undefined) return;
+  alarms.raise('log_rewound', closed.origin, `asked after epoch ${binding.epoch} had begun`, central.now());
+  throw new AgentError(
+    'epoch_unknown',
+    `epoch ${closed.epoch} of this appliance has ended, epoch ${binding.epoch} has begun`,
+  );
 }
 
 /** False where the counter was used before: nothing is recorded then. */

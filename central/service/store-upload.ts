@@ -36,8 +36,10 @@ export interface Upload {
  *   evidence_conflict (details.seq), evidence_damaged, evidence_unwritable
  */
 export async function storeUpload(central: Central, client: ClientCertificate, upload: Upload): Promise<string> {
-  const binding = identifyClient(central, client);
-  if (binding.origin !== upload.origin) {
+  const { appliance_id: applianceId } = identifyClient(central, client);
+  // Of an epoch that has ended too: what is left of it is still wanted.
+  const binding = central.store.appliances.bindingOf(upload.origin);
+  if (binding === null || binding.appliance_id !== applianceId) {
     throw new AgentError('origin_not_bound', 'the appliance is bound to another log', { place: upload.origin });
   }
   const lines = frame(await unpack(upload.body));

@@ -12,6 +12,8 @@ export type AlarmKind =
   | 'witness_refused'
   | 'witness_set_back'
   | 'appliance_silent'
+  /** An appliance opened an epoch of its log itself; cleared by people who confirm it. */
+  | 'epoch_provisional'
   /** No alarm but a record, cleared as it is written: a person has looked. */
   | 'appliance_vouched';
 

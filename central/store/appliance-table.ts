@@ -46,6 +46,8 @@ export interface ApplianceTable {
   /** The binding of the newest epoch; null before the first. */
   binding(applianceId: string): BindingRow | null;
   bindingOf(origin: string): BindingRow | null;
+  /** Of all epochs, newest first. */
+  bindings(applianceId: string): BindingRow[];
   addCertificate(row: CertificateRow): void;
   latestCertificate(applianceId: string): CertificateRow | null;
   /** For good; a second call for the same appliance changes nothing. */
@@ -65,6 +67,9 @@ export function applianceTable(db: Database.Database): ApplianceTable {
     'SELECT * FROM bindings WHERE appliance_id = ? ORDER BY epoch DESC LIMIT 1',
   );
   const bindingOf = db.prepare<[string], BindingRow>('SELECT * FROM bindings WHERE origin = ?');
+  const bindings = db.prepare<[string], BindingRow>(
+    'SELECT * FROM bindings WHERE appliance_id = ? ORDER BY epoch DESC',
+  );
   const addCertificate = db.prepare(
     'INSERT INTO certificates VALUES (@serial, @appliance_id, @not_after, @pem, @issued_at, @issued_for)',
   );
@@ -81,6 +86,7 @@ export function applianceTable(db: Database.Database): ApplianceTable {
     sites: () => sites.all(),
     addBinding: (row) => void addBinding.run(row),
     binding: (applianceId) => binding.get(applianceId) ?? null,
+    bindings: (applianceId) => bindings.all(applianceId),
     bindingOf: (origin) => bindingOf.get(origin) ?? null,
     addCertificate: (row) => void addCertificate.run(row),
     latestCertificate: (applianceId) => latest.get(applianceId) ?? null,

@@ -17,7 +17,8 @@ export interface EnrolmentRow {
   readonly fingerprint: string;
   readonly serial: string | null;
   readonly agent_version: string;
-  readonly state: 'pending' | 'confirmed';
+  /** `replaced`: another machine was enrolled under its appliance id since. */
+  readonly state: 'pending' | 'confirmed' | 'replaced';
   readonly appliance_id: string | null;
   readonly approver: string | null;
   readonly first_claim_at: number;
@@ -38,9 +39,12 @@ export interface EnrolmentTable {
   /** Adds a pending enrolment, or refreshes what a device that is still pending claims. */
   claim(device: ClaimedDevice, at: number): void;
   byDevice(deviceSpki: string): EnrolmentRow | null;
+  /** The confirmed device that has this appliance id now. */
   byApplianceId(applianceId: string): EnrolmentRow | null;
   byFingerprint(fingerprint: string): EnrolmentRow | null;
   confirm(deviceSpki: string, applianceId: string, approver: string, at: number): void;
+  /** Takes the appliance id from the device that has it. */
+  replace(applianceId: string): void;
   list(): EnrolmentRow[];
 }
 
@@ -58,12 +62,15 @@ export function enrolmentTable(db: Database.Database): EnrolmentTable {
        agent_version = excluded.agent_version, last_claim_at = excluded.last_claim_at`,
   );
   const byDevice = db.prepare<[string], EnrolmentRow>('SELECT * FROM enrolments WHERE device_spki = ?');
-  const byAppliance = db.prepare<[string], EnrolmentRow>('SELECT * FROM enrolments WHERE appliance_id = ?');
+  const byAppliance = db.prepare<[string], EnrolmentRow>(
+    "SELECT * FROM enrolments WHERE appliance_id = ? AND state = 'confirmed'",
+  );
   const byFingerprint = db.prepare<[string], EnrolmentRow>('SELECT * FROM enrolments WHERE fingerprint = ?');
   const confirm = db.prepare(
     `UPDATE enrolments SET state = 'confirmed', appliance_id = ?, approver = ?, confirmed_at = ?
      WHERE device_spki = ? AND state = 'pending'`,
   );
+  const replace = db.prepare("UPDATE enrolments SET state = 'replaced' WHERE appliance_id = ? AND state = 'confirmed'");
   const list = db.prepare<[], EnrolmentRow>('SELECT * FROM enrolments ORDER BY first_claim_at, device_spki');
   return {
     addToken: (row) => void addToken.run(row),
@@ -74,6 +81,7 @@ export function enrolmentTable(db: Database.Database): EnrolmentTable {
     byApplianceId: (applianceId) => byAppliance.get(applianceId) ?? null,
     byFingerprint: (text) => byFingerprint.get(text) ?? null,
     confirm: (deviceSpki, applianceId, approver, at) => void confirm.run(applianceId, approver, at, deviceSpki),
+    replace: (applianceId) => void replace.run(applianceId),
     list: () => list.all(),
   };
 }

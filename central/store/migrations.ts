@@ -234,4 +234,57 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX documents_by_digest ON documents (kind, digest);
   ${refuse('documents')}
   `,
+  `
+  -- Epochs that appliances opened themselves, and the people who vouch for them.
+  CREATE TABLE successions (
+    origin TEXT PRIMARY KEY REFERENCES bindings,
+    appliance_id TEXT NOT NULL,
+    old_origin TEXT NOT NULL,
+    line TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    own_size INTEGER,
+    own_root TEXT,
+    opened_at INTEGER NOT NULL
+  ) STRICT;
+  ${refuse('successions')}
+  CREATE TABLE epoch_drafts (origin TEXT PRIMARY KEY REFERENCES bindings, payload TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+  ${refuse('epoch_drafts')}
+  CREATE TABLE epoch_signatures (
+    origin TEXT NOT NULL REFERENCES epoch_drafts,
+    person TEXT NOT NULL,
+    keyid TEXT NOT NULL,
+    sig TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (origin, person)
+  ) STRICT, WITHOUT ROWID;
+  ${refuse('epoch_signatures')}
+  CREATE TABLE confirmed_epochs (
+    origin TEXT PRIMARY KEY REFERENCES bindings,
+    line TEXT NOT NULL,
+    persons TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  ${refuse('confirmed_epochs')}
+
+  -- A machine without its keys is enrolled anew under the id that it had. UNIQUE cannot be dropped in place.
+  CREATE TABLE enrolments_replaceable (
+    device_spki TEXT PRIMARY KEY,
+    site_id TEXT NOT NULL REFERENCES sites,
+    tls_spki TEXT NOT NULL,
+    csr TEXT NOT NULL,
+    fingerprint TEXT NOT NULL UNIQUE,
+    serial TEXT,
+    agent_version TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'confirmed', 'replaced')),
+    appliance_id TEXT,
+    approver TEXT,
+    first_claim_at INTEGER NOT NULL,
+    last_claim_at INTEGER NOT NULL,
+    confirmed_at INTEGER
+  ) STRICT;
+  INSERT INTO enrolments_replaceable SELECT * FROM enrolments;
+  DROP TABLE enrolments;
+  ALTER TABLE enrolments_replaceable RENAME TO enrolments;
+  CREATE UNIQUE INDEX enrolments_in_force ON enrolments (appliance_id) WHERE state = 'confirmed';
+  `,
 ];

@@ -9,6 +9,7 @@ import { applianceTable, type ApplianceTable } from './appliance-table.ts';
 import { checkinTable, type CheckinTable } from './checkin-table.ts';
 import { documentTable, type DocumentTable } from './document-table.ts';
 import { enrolmentTable, type EnrolmentTable } from './enrolment-table.ts';
+import { epochTable, type EpochTable } from './epoch-table.ts';
 import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
 import { witnessTable, type WitnessTable } from './witness-table.ts';
@@ -22,6 +23,7 @@ export interface CentralStore {
   readonly checkins: CheckinTable;
   readonly documents: DocumentTable;
   readonly enrolments: EnrolmentTable;
+  readonly epochs: EpochTable;
   readonly evidence: EvidenceTable;
   readonly orders: OrderTable;
   readonly witness: WitnessTable;
@@ -55,6 +57,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     checkins: checkinTable(db),
     documents: documentTable(db),
     enrolments: enrolmentTable(db),
+    epochs: epochTable(db),
     evidence: evidenceTable(db),
     orders: orderTable(db),
     witness: witnessTable(db),

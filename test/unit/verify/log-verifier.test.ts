@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLogVerifier, type LogVerdict, type LogVerifierOptions } from '../../../agent/verify/log-verifier.ts';
 import { verifyReceipt } from '../../../agent/verify/verify-receipt.ts';
+import { sha256Hex } from '../../../agent/wire/digest.ts';
+import { encodeDocument } from '../../../agent/wire/document.ts';
 import type { Receipt } from '../../../agent/wire/schemas/checkin.ts';
 import { alertBody, makeAlertLog, makeLog, TARGET, type SampleLog } from '../../support/sample-log.ts';
 import { makeTrust, NOW, signerFrom, type Trust } from '../../support/trust-fixtures.ts';
@@ -105,12 +107,25 @@ describe('a log that nobody touched', () => {
     expect(verify(log.lines, { root: later.root.root, earlierRoots: [trust.root.root] }).ok).toBe(true);
   });
 
-  it('is provisional as long as its binding is, and confirmed by a later binding', () => {
+  it('is provisional until as many people as the root asks for have confirmed it; the registrar alone cannot', () => {
     const log = makeLog(trust, { binding: { status: 'provisional' } });
     expect(verify(log.lines).status).toBe('provisional');
-    const confirmed = trust.embed('binding', { ...log.binding, status: 'confirmed' });
-    log.add('epoch', { status: 'confirmed', binding: confirmed });
+    const { origin, partner_id, site_id, appliance_id } = log.binding;
+    const confirmation = trust.embed('epochConfirmation', {
+      schema: 'compliance-agent/epoch-confirmation/v1',
+      partner_id,
+      site_id,
+      appliance_id,
+      origin,
+      binding_sha256: sha256Hex(encodeDocument('binding', log.binding)),
+      issued_at: NOW,
+    });
+    log.add('epoch', { status: 'confirmed', confirmation });
     expect(verify(log.lines)).toMatchObject({ ok: true, status: 'confirmed' });
+
+    const alone = makeLog(trust, { binding: { status: 'provisional' } });
+    alone.add('epoch', { status: 'confirmed', binding: trust.embed('binding', { ...log.binding, status: 'confirmed' }) });
+    expect(verify(alone.lines)).toMatchObject({ ok: false, code: 'entry_unbound', seq: 1, status: 'provisional' });
   });
 
   it('keeps entries whose clock was wrong and counts them', () => {
