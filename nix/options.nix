@@ -68,13 +68,16 @@ in
   };
   evidenceRetention =
     whole "evidence_retention" 1 1000000 200
-      "Newest entries that stay on the appliance even when Central Command has stored them.";
+      "Newest entries that stay on the appliance whole, however old they are and wherever else they are stored.";
   pruneRetentionDays =
     whole "prune_retention_days" 1 3650 90
-      "Entries younger than so many days stay on the appliance in any case.";
+      "Days that entries stay on the appliance after Central Command signed that it stores them; then only hashes stay.";
+  evidenceCapMib =
+    whole "evidence_cap_mib" 16 1048576 1024
+      "MiB of evidence on the appliance beyond which digests are left out and heartbeats thinned. Changes are recorded in any case.";
   ntpMaxSkewMs =
     whole "ntp_max_skew_ms" 100 600000 5000
-      "Milliseconds from true time beyond which the clock counts as wrong.";
+      "Milliseconds from the time servers beyond which nothing disruptive is done and `doctor` calls the clock wrong.";
   memoryLimitMib =
     whole "memory_limit_mib" 64 65536 400
       "MiB beyond which the daemon says what it was doing and has itself restarted. The unit's `MemoryMax` lies 128 MiB above it.";

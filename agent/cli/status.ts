@@ -45,6 +45,9 @@ function identityLines(status: AgentStatus, now: number): string[][] {
       'evidence',
       `${status.log.size} entries, ${status.stored_size ?? 0} stored at Central Command${waiting}`,
     ]);
+    const pruned = status.pruned_below ?? 0;
+    if (pruned > 0)
+      rows.push(['pruned', `entries 0 to ${pruned - 1}: here as hashes, the lines are at Central Command`]);
     rows.push(['origin', status.log.origin], ['witness', witnessLine(status.log.size, status.witnessed ?? null, now)]);
   }
   if (status.upload_parked !== null) {

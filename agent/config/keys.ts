@@ -29,6 +29,7 @@ export interface Config {
   readonly baseline_path: string | null;
   readonly evidence_retention: number;
   readonly prune_retention_days: number;
+  readonly evidence_cap_mib: number;
   readonly ntp_max_skew_ms: number;
   readonly memory_limit_mib: number;
   readonly log_level: (typeof LOG_LEVELS)[number];
@@ -174,20 +175,28 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     schema: whole(1, 1_000_000),
     default: 200,
     accepts: wholeText(1, 1_000_000, 'entries'),
-    meaning: 'Newest entries that pruning is to keep on the appliance. Read and not used yet: nothing is pruned.',
+    meaning: 'Newest entries that stay on the appliance whole, however old they are and wherever else they are stored.',
   },
   prune_retention_days: {
     schema: whole(1, 3_650),
     default: 90,
     accepts: wholeText(1, 3_650, 'days'),
-    meaning: 'Entries younger than this are not to be pruned. Read and not used yet: nothing is pruned.',
+    meaning:
+      'How long entries stay on the appliance after Central Command signed that it stores them; then only hashes stay.',
+  },
+  evidence_cap_mib: {
+    schema: whole(16, 1_048_576),
+    default: 1_024,
+    accepts: wholeText(16, 1_048_576, 'MiB'),
+    meaning:
+      'Evidence on the appliance beyond which digests are left out and heartbeats thinned. Changes are recorded in any case.',
   },
   ntp_max_skew_ms: {
     schema: whole(100, 600_000),
     default: 5_000,
     accepts: wholeText(100, 600_000, 'milliseconds'),
     meaning:
-      'Distance from true time beyond which `doctor` calls the clock wrong; the `clock` check goes by the baseline.',
+      'Distance from the time servers beyond which nothing disruptive is done and `doctor` calls the clock wrong. The `clock` check goes by the baseline.',
   },
   memory_limit_mib: {
     schema: whole(64, 65_536),
@@ -206,6 +215,6 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     default: null,
     accepts: `a map of ${Object.keys(WINDOW_FIELDS).join(', ')}`,
     meaning:
-      'When disruptive work may happen until the first signed site policy. Read and not used yet: without a policy it waits.',
+      'When disruptive work may happen until the first signed site policy, whose windows then count alone. Without either it waits.',
   },
 };

@@ -1,9 +1,11 @@
 // Everything that orders are judged by at this moment.
 import type { AcceptanceContext } from '../guards/order-verdict.ts';
+import type { Config } from '../config/keys.ts';
 import type { OrderKind } from '../wire/schemas/order.ts';
 import { authorisationsSeen } from '../orders/authorisations-seen.ts';
 import { timeT } from '../trust/signed-time.ts';
 import type { Enrolled } from './agent-state.ts';
+import { clockSound } from './clock-sound.ts';
 import type { DaemonContext } from './context.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 
@@ -14,6 +16,9 @@ export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'restart_agent',
   'set_healing',
 ]);
+
+const localWindow = (window: Config['maintenance_window']): AcceptanceContext['localWindow'] =>
+  window === null ? null : { timeZone: window.time_zone, windows: [{ ...window, days: [...window.days] }] };
 
 export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): AcceptanceContext {
   const { store, clock, state } = context;
@@ -31,7 +36,8 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
     content: trust.content()?.value ?? null,
     policy: trust.policy()?.value ?? null,
     healingPaused: nowT !== null && (healingPausedUntil(store) ?? 0) > nowT,
-    clockSound: state.findings.get('appliance/clock')?.result === 'pass',
+    localWindow: localWindow(context.config.maintenance_window),
+    clockSound: clockSound(state.findings.get('appliance/clock'), context.config.ntp_max_skew_ms),
     readOnly: state.timeWentBack || enrolled.uplink.conflict() !== null,
     usedAuthorisations: new Set(store.orders.usedAuthorisations()),
     authorisationsSeen: authorisationsSeen(store),

@@ -2,6 +2,7 @@
 import type { AgentError } from '../errors/agent-error.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import type { Recorder } from '../evidence/recorder.ts';
+import type { StorageFacts, StoragePressure } from '../evidence/storage-pressure.ts';
 import type { SwappableClient } from '../https/swappable-client.ts';
 import type { EnrolledIdentity } from '../store/open-store.ts';
 import type { Lifecycle } from '../system/status-file.ts';
@@ -58,6 +59,8 @@ export interface AgentState {
   uploadError: AgentError | null;
   /** The store refused a write (full, read-only, damaged): nothing can be recorded until it takes one again. */
   storeError: AgentError | null;
+  /** How much room was left at the last look; null before the first. `isFull`: the ballast was given up. */
+  storage: { readonly pressure: StoragePressure; readonly facts: StorageFacts; readonly isFull: boolean } | null;
   /** Central's interval, where an answer set one. */
   checkinIntervalS: number | null;
 }
@@ -80,6 +83,7 @@ export const initialState = (): AgentState => ({
   certificateError: null,
   uploadError: null,
   storeError: null,
+  storage: null,
   checkinIntervalS: null,
 });
 

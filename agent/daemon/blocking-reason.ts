@@ -11,6 +11,7 @@ type Inputs = Pick<
   AgentState,
   | 'lifecycle'
   | 'storeError'
+  | 'storage'
   | 'enrolment'
   | 'checkinError'
   | 'certificateError'
@@ -26,6 +27,14 @@ export function blockingReason(state: Inputs): Blocked | null {
     const { code, message, place, remedy } = state.storeError;
     const at = place === undefined ? '' : ` (${place})`;
     return { code, sentence: `Nothing can be recorded: ${message}${at}.`, remedy };
+  }
+  if (state.storage?.isFull === true) {
+    return {
+      code: 'store_full',
+      sentence:
+        'The disk was full: the ballast was given up so that changes can still be recorded, and there is no room yet to make it again.',
+      remedy: CODES.store_full.remedy,
+    };
   }
   if (state.enrolment !== null) return state.enrolment;
   const conflict = state.enrolled?.uplink.conflict() ?? null;

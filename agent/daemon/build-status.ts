@@ -2,6 +2,8 @@
 import { rootWarnings } from '../trust/root-warnings.ts';
 import type { AgentStatus, StageStatus } from '../system/status-file.ts';
 import { blockingReason } from './blocking-reason.ts';
+import type { Pressure } from '../evidence/storage-pressure.ts';
+import type { AgentState } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { healingPausedUntil } from './healing-pause.ts';
@@ -37,6 +39,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
         ? null
         : { origin: enrolled.identity.origin, size: enrolled.evidence.size(), root: enrolled.evidence.root() },
     stored_size: enrolled === null ? null : enrolled.uplink.storedSize(),
+    pruned_below: enrolled === null ? null : (store.prunes.get(enrolled.identity.epoch)?.size ?? 0),
     witnessed: cosigned === null ? null : { size: cosigned.size, at: cosigned.at },
     queue: enrolled === null ? null : queueOf(enrolled.uplink.queue()),
     upload_parked: parked === null ? null : { code: parked.code, sentence: parked.sentence, until: parked.until },
@@ -61,10 +64,29 @@ const queueOf = (queue: { readonly entries: number; readonly bytes: number }) =>
   bytes: queue.bytes,
 });
 
+function storageWarnings(storage: AgentState['storage']): string[] {
+  const said: string[] = [];
+  if (storage === null) return said;
+  const { pressure, facts } = storage;
+  const mib = (bytes: number): number => Math.floor(bytes / 1_048_576);
+  const less = (level: Pressure): string =>
+    level === 'critical' ? 'digests are left out and heartbeats come less often' : 'digests are left out';
+  if (pressure.disk !== 'none') {
+    const room = `${mib(facts.freeBytes)} of ${mib(facts.totalBytes)} MiB`;
+    said.push(`Only ${room} of the disk under the state directory are free: ${less(pressure.disk)}.`);
+  }
+  if (pressure.cap !== 'none') {
+    const room = `${mib(facts.evidenceBytes)} of ${mib(facts.capBytes)} MiB`;
+    said.push(`Evidence takes ${room} that it may have here: ${less(pressure.cap)}.`);
+  }
+  return said;
+}
+
 function warnings(context: DaemonContext, now: number): string[] {
   const said = ["The agent's keys lie in files that only it can read; no hardware or service manager protects them."];
   for (const { key, forS } of unknownTooLong(kept(context.store, 'unknown_since'), now))
     said.push(`The check ${key} has been unknown for ${Math.floor(forS / 3_600)} h.`);
+  said.push(...storageWarnings(context.state.storage));
   const trust = context.state.enrolled?.trust;
   if (trust !== undefined) {
     said.push(...trust.problems());

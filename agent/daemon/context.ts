@@ -2,6 +2,7 @@
 import type { LoadedChecks } from './load-checks.ts';
 import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';
+import type { CheckpointOutput } from '../outputs/checkpoint-lines.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BuildInfo } from '../system/build-info.ts';
 import type { StageStatus } from '../system/status-file.ts';
@@ -27,6 +28,7 @@ export interface DaemonContext extends Ports {
   /** Files whose modes the `self` check looks at. */
   readonly keyFiles: readonly string[];
   readonly checks: LoadedChecks;
+  readonly checkpoints: CheckpointOutput;
   readonly state: AgentState;
   readonly startedAt: number;
   /** A new value with every start. */

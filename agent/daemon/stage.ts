@@ -12,6 +12,8 @@ export const STAGE_NAMES = [
   'self_watch',
   'canary',
   'evidence',
+  'storage',
+  'prune',
   'upload',
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];

@@ -18,6 +18,7 @@ import type { DaemonContext, Ports } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { createCycle } from './cycle.ts';
 import type { Cycle } from './cycle.ts';
+import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { orderDeps } from './order-deps.ts';
@@ -30,6 +31,7 @@ import { checksStage } from './stages/checks-stage.ts';
 import { controlStage } from './stages/control-stage.ts';
 import { enrolStage, tidyStick } from './stages/enrol-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
+import { pruneStage } from './stages/prune-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
@@ -89,6 +91,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       store,
       keys,
       keyFiles: [join(keyDir, 'device.key'), join(keyDir, 'tls.key')],
+      checkpoints: checkpointLines(log),
       checks: loadChecks(options.contentDir, config.baseline_path),
       state: initialState(),
       startedAt: nowSeconds(clock),
@@ -133,6 +136,8 @@ export function startDaemon(options: DaemonOptions): Daemon {
       checksStage(context),
       canaryStage(context),
       evidenceStage(context),
+      storageStage(context),
+      pruneStage(context),
       uploadStage(context),
       selfWatchStage(context, options.selfWatch),
     ],
@@ -143,6 +148,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       log,
       afterRun: (name, error) => {
         noteStoreTrouble(context.state, name, error);
+        if (error?.code === 'store_full' && name !== 'storage') context.trigger('storage');
         publish();
       },
     },

@@ -10,15 +10,19 @@ import { jcsDigest } from '../wire/jcs.ts';
 import type { EntryBody, EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { CheckResult, Severity } from '../wire/schemas/primitives.ts';
+import { added, gapOf, unwrittenIn, type GapReason, type Unwritten } from './left-unwritten.ts';
 import type { EvidenceLog } from './log.ts';
 import { sayableTime } from './statement.ts';
+import { NO_PRESSURE, THINNED, worse, type StoragePressure } from './storage-pressure.ts';
 import {
   changedState,
   DIGEST_INTERVAL_S,
   digestBodies,
   due,
+  GAP_INTERVAL_S,
   HEARTBEAT_INTERVAL_S,
   heartbeatsDue,
+  heartbeatsMissed,
   isStateChange,
   SCOPE_INTERVAL_S,
   unchangedOf,
@@ -38,8 +42,13 @@ export interface Recorder {
    * others: its error is thrown after they are committed. `changed` holds the entries' seqs.
    */
   recordFindings(findings: readonly Finding[]): { changed: number[]; unchanged: number };
-  /** Writes the heartbeats, the digest and the scope that are due at `now` (Unix seconds). Call it often. */
+  /**
+   * Writes the heartbeats, the digest and the scope that are due at `now` (Unix seconds), and signs for what was left out while
+   * there was no room. Call it often.
+   */
   upkeep(now: number): void;
+  /** How short room is: what `upkeep` leaves out. Findings are recorded whatever it says. */
+  setPressure(pressure: StoragePressure): void;
   /** What is expected to be observed from now on; a change is recorded at once. */
   setScope(expected: readonly Expected[]): void;
   /** Records that a condition began; false when it is known already. The sentence is the code's own. */
@@ -62,6 +71,9 @@ const DIGEST_KEY = 'evidence.digest';
 const ALERTS_KEY = 'evidence.alerts';
 const TARGET_KEY = 'evidence.target.';
 
+/** What a store says that takes nothing now. */
+const REFUSALS = ['store_full', 'store_read_only', 'store_io'] as const;
+
 interface Raised {
   readonly severity: Severity;
   readonly at: number;
@@ -80,6 +92,40 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (settings.get(key) !== text) settings.set(key, text);
   };
   let scope: readonly Expected[] = [];
+  const unwritten = unwrittenIn(store);
+  let pressure = NO_PRESSURE;
+  /** What the store refused; in memory, as it takes nothing else either. */
+  let refused: Unwritten | null = null;
+
+  const isShort = (): boolean => worse(pressure.disk, pressure.cap) !== 'none';
+  const reason = (): GapReason => (pressure.disk === 'none' ? 'evidence_cap' : 'disk_low');
+  const leaveOut = (now: number, counts: Readonly<Record<string, number>>): void =>
+    unwritten.save(added(unwritten.load(), reason(), now, counts));
+
+  /** Runs `fn`; where the store refuses it, `counts` are part of the next gap. */
+  const orRefused = <T>(counts: Readonly<Record<string, number>>, fn: () => T): T => {
+    try {
+      return fn();
+    } catch (error) {
+      const code = isAgentError(error) ? REFUSALS.find((known) => known === error.code) : undefined;
+      if (code !== undefined) refused = added(refused, code, nowS(), counts);
+      throw error;
+    }
+  };
+
+  /** One entry a day while it lasts, and one when there is room again. */
+  const writeGaps = (now: number): void => {
+    if (refused !== null) appendGap(refused);
+    const open = unwritten.load();
+    if (open === null || (isShort() && !due(open.from, now, GAP_INTERVAL_S))) return;
+    appendGap({ ...open, to: now });
+    unwritten.save(isShort() ? added(null, reason(), now, {}) : null);
+  };
+
+  const appendGap = (what: Unwritten): void => {
+    const body = gapOf(what);
+    if (body !== null) log.append('gap', body);
+  };
 
   const recordOne = (finding: Finding): number | null =>
     store.unit(() => {
@@ -108,8 +154,20 @@ export function createRecorder(options: RecorderOptions): Recorder {
     save(SCOPE_KEY, { digest: jcsDigest(scope), at: now });
   };
 
+  const repeatScope = (now: number): void => {
+    const last = load<{ digest: string; at: number }>(SCOPE_KEY);
+    if (scope.length === 0 || last === null || !due(last.at, now, SCOPE_INTERVAL_S)) return;
+    if (!isShort()) return writeScope(now);
+    leaveOut(now, { scope: 1 });
+    save(SCOPE_KEY, { ...last, at: now });
+  };
+
   const writeHeartbeats = (now: number): void => {
-    for (const { targetId, states } of heartbeatsDue(findings.all(), now, heartbeatIntervalS)) {
+    const thinned = worse(pressure.disk, pressure.cap) === 'critical' ? THINNED : 1;
+    const since = unwritten.load()?.from ?? null;
+    for (const { targetId, states } of heartbeatsDue(findings.all(), now, heartbeatIntervalS * thinned)) {
+      const missed = since === null ? 0 : heartbeatsMissed(states, since, now, heartbeatIntervalS);
+      if (missed > 0) leaveOut(now, { heartbeat: missed });
       const target = load<EntryTarget>(TARGET_KEY + targetId) ?? { id: targetId, role: 'unknown', os_build: null };
       log.append(
         'heartbeat',
@@ -128,7 +186,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if (!due(last.at, now, DIGEST_INTERVAL_S)) return;
       const counts = store.entries.countKinds(log.epoch, from, to);
       const range = { from_seq: from, to_seq: to, root: log.root(), counts };
-      for (const body of digestBodies(range, findings.all())) log.append('digest', body);
+      const bodies = digestBodies(range, findings.all());
+      if (isShort()) {
+        // The next one covers this day too.
+        leaveOut(now, { digest: bodies.length });
+        save(DIGEST_KEY, { ...last, at: now });
+        return;
+      }
+      for (const body of bodies) log.append('digest', body);
     }
     // The first digest covers the first day: its clock starts with the log.
     save(DIGEST_KEY, { at: now, seq: last === null ? 0 : to, epoch: log.epoch });
@@ -142,32 +207,38 @@ export function createRecorder(options: RecorderOptions): Recorder {
   };
 
   return {
-    recordFindings: (given) => {
-      const changed: number[] = [];
-      const failures: AgentError[] = [];
-      store.unit(() => {
-        for (const finding of given) {
-          try {
-            const seq = recordOne(finding);
-            if (seq !== null) changed.push(seq);
-          } catch (error) {
-            if (!isAgentError(error) || error.code.startsWith('store_')) throw error;
-            failures.push(error);
+    recordFindings: (given) =>
+      orRefused({ observation: given.length }, () => {
+        const changed: number[] = [];
+        const failures: AgentError[] = [];
+        store.unit(() => {
+          for (const finding of given) {
+            try {
+              const seq = recordOne(finding);
+              if (seq !== null) changed.push(seq);
+            } catch (error) {
+              if (!isAgentError(error) || error.code.startsWith('store_')) throw error;
+              failures.push(error);
+            }
           }
-        }
-      });
-      const [failure] = failures;
-      if (failure !== undefined) throw failure;
-      return { changed, unchanged: given.length - changed.length };
-    },
+        });
+        const [failure] = failures;
+        if (failure !== undefined) throw failure;
+        return { changed, unchanged: given.length - changed.length };
+      }),
     upkeep: (given) => {
       const now = sayableTime(given);
       store.unit(() => {
         writeHeartbeats(now);
         writeDigest(now);
-        const last = load<{ at: number }>(SCOPE_KEY);
-        if (scope.length > 0 && last !== null && due(last.at, now, SCOPE_INTERVAL_S)) writeScope(now);
+        repeatScope(now);
+        writeGaps(now);
       });
+      refused = null;
+    },
+    setPressure: (next) => {
+      pressure = next;
+      if (isShort() && unwritten.load() === null) leaveOut(nowS(), {});
     },
     setScope: (expected) => {
       scope = expected;

@@ -7,6 +7,8 @@ import type { CheckResult } from '../wire/schemas/primitives.ts';
 export const HEARTBEAT_INTERVAL_S = 3_600;
 export const DIGEST_INTERVAL_S = 86_400;
 export const SCOPE_INTERVAL_S = 86_400;
+/** While room is short, what was left out is signed for so often. */
+export const GAP_INTERVAL_S = 86_400;
 
 /** Checks in one heartbeat entry (its schema's limit). */
 const MAX_UNCHANGED = 64;
@@ -84,6 +86,17 @@ export function heartbeatsDue(states: readonly FindingState[], now: number, inte
       MAX_UNCHANGED,
     ).map((part) => ({ targetId, states: part })),
   );
+}
+
+/** Heartbeats of these checks that were left out since `since`, when one is written at `now`. */
+export function heartbeatsMissed(
+  states: readonly FindingState[],
+  since: number,
+  now: number,
+  intervalS: number,
+): number {
+  const last = Math.max(since - intervalS, ...states.map((state) => state.lastHeartbeatAt));
+  return Math.max(0, Math.floor((now - last) / intervalS) - 1);
 }
 
 export function unchangedOf(states: readonly FindingState[]): EntryBody<'heartbeat'>['unchanged'] {

@@ -130,10 +130,13 @@ export interface SitePolicyView {
   readonly clockSound: boolean;
 }
 
-/** Without a site policy there is no window, and nothing may leave one aside. */
-export function policyView(ctx: Pick<AcceptanceContext, 'policy' | 'clockSound'>): SitePolicyView {
-  const { policy, clockSound } = ctx;
-  if (policy === null) return { windows: [], timeZone: 'UTC', overrideAllowed: false, clockSound };
+/** Without a site policy the window is the configuration's, if it names one, and nothing may leave it aside. */
+export function policyView(ctx: Pick<AcceptanceContext, 'policy' | 'clockSound' | 'localWindow'>): SitePolicyView {
+  const { policy, clockSound, localWindow } = ctx;
+  if (policy === null) {
+    const { windows, timeZone } = localWindow ?? { windows: [], timeZone: 'UTC' };
+    return { windows, timeZone, overrideAllowed: false, clockSound };
+  }
   const overrideAllowed = policy.allow_disruptive_outside_window;
   return { windows: policy.windows, timeZone: policy.time_zone, overrideAllowed, clockSound };
 }

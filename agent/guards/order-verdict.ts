@@ -6,7 +6,13 @@ import type { ContentList } from '../wire/schemas/content.ts';
 import type { Order, OrderKind } from '../wire/schemas/order.ts';
 import type { OrderClass } from '../wire/schemas/primitives.ts';
 import type { Root } from '../wire/schemas/root.ts';
-import type { SitePolicy } from '../wire/schemas/site-policy.ts';
+import type { MaintenanceWindow, SitePolicy } from '../wire/schemas/site-policy.ts';
+
+/** A window of the site's own configuration. */
+export interface LocalWindow {
+  readonly timeZone: string;
+  readonly windows: readonly MaintenanceWindow[];
+}
 
 /** Everything an order is judged by. The caller gathers it; nothing is read behind its back. */
 export interface AcceptanceContext {
@@ -23,6 +29,8 @@ export interface AcceptanceContext {
   /** The content list and site policy in force, verified; null before the first. */
   readonly content: ContentList | null;
   readonly policy: SitePolicy | null;
+  /** The window that counts until there is a site policy; null without one. */
+  readonly localWindow?: LocalWindow | null | undefined;
   readonly healingPaused: boolean;
   /** False where the check `clock` did not pass, or NTP and T disagree. */
   readonly clockSound: boolean;

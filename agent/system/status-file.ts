@@ -66,6 +66,8 @@ export interface AgentStatus {
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly log: { readonly origin: string; readonly size: number; readonly root: string } | null;
   readonly stored_size: number | null;
+  /** Entries below are here as hashes only, but for those that are kept; 0 where nothing was pruned. */
+  readonly pruned_below: number | null;
   /** The last checkpoint that the witness cosigned; null before the first. Entries beyond its size are unanchored. */
   readonly witnessed: { readonly size: number; readonly at: number } | null;
   readonly queue: { readonly entries: number; readonly bytes: number } | null;

@@ -111,6 +111,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
     bytes: { sent: 10, received: 20 },
     log: { origin: 'logs.northern-it.example/main-street-1/1', size: 12, root: 'ab'.repeat(32) },
     stored_size: 9,
+    pruned_below: 0,
     witnessed: { size: 10, at: NOW - 30 },
     queue: { entries: 3, bytes: 4_096 },
     upload_parked: null,

@@ -66,6 +66,8 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
     },
     signal,
   );
+  const cosigned = enrolled.uplink.cosigned();
+  if (cosigned !== null) context.checkpoints.cosigned(cosigned);
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
   const changed = await takeDocuments(enrolled, answer, signal, runId);

@@ -154,6 +154,7 @@ describe('parseConfig', () => {
         'baseline_path: /etc/baseline.yaml',
         'evidence_retention: 500',
         'prune_retention_days: 30',
+        'evidence_cap_mib: 256',
         'ntp_max_skew_ms: 2000',
         'memory_limit_mib: 512',
         'log_level: debug',

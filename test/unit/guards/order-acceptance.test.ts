@@ -89,6 +89,21 @@ describe('a disruptive order', () => {
       authorisationDigest: payloadDigest(envelopeFromEmbedded(order.authorisation!)),
     });
   });
+  it('goes by the window of the configuration until there is a site policy, and by that of the policy from then on', () => {
+    const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+    const localWindow = (start: string, end: string) => ({
+      timeZone: 'UTC',
+      windows: [{ days: [...weekdays], start, end }],
+    });
+    const order = disruptiveOrder(trust);
+    const open = { ...night, localWindow: localWindow('22:00', '04:00') };
+    const closed = { ...night, localWindow: localWindow('10:00', '11:00') };
+    expect(judge(order, { ...open, policy: null })).toMatchObject({ verdict: 'accepted' });
+    expect(judge(order, { ...closed, policy: null })).toMatchObject({ code: 'order_window_closed' });
+    expect(judge(order, closed)).toMatchObject({ verdict: 'accepted' });
+    const without = trust.policy({ windows: [] });
+    expect(judge(order, { ...open, policy: without })).toMatchObject({ code: 'order_window_closed', until: null });
+  });
   it('is accepted again as a new order that embeds the same authorisation, as long as none was used', () => {
     const first = disruptiveOrder(trust, { order: { seq: 4 } });
     const second: Order = { ...first, seq: 5, order_id: uuidOf(2) };

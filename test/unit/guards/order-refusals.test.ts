@@ -594,7 +594,11 @@ const REFUSALS: readonly (readonly [string, ErrorCode, () => Row])[] = [
   [
     'an override before the first site policy',
     'order_override_not_allowed',
-    () => disruptive({ order: { window: { mode: 'override', reason: 'now' } } }, { policy: null }),
+    () =>
+      disruptive(
+        { order: { window: { mode: 'override', reason: 'now' } } },
+        { policy: null, localWindow: { timeZone: 'UTC', windows: trust.policy().windows } },
+      ),
   ],
 ];
 

@@ -16,7 +16,7 @@ describe('comparing what Central Command holds with what we hold', () => {
     fc.assert(
       fc.property(fc.nat(1_000), fc.nat(1_000), fc.nat(1_000), (size, pointerRaw, stored) => {
         const pointer = Math.min(pointerRaw, size);
-        const judged = judgeStored({ size: stored, root: rootAt(stored) }, { size, pointer }, rootAt);
+        const judged = judgeStored({ size: stored, root: rootAt(stored) }, { size, pointer, pruned: 0 }, rootAt);
         expect(judged.pointer).toBe(stored > size ? pointer : Math.min(pointer, stored));
         expect(judged.diverged === null).toBe(stored <= size);
       }),
@@ -24,7 +24,7 @@ describe('comparing what Central Command holds with what we hold', () => {
   });
 
   it('sees another root at any size that it can compute, and says nothing where it cannot', () => {
-    const own = { size: 10, pointer: 5 };
+    const own = { size: 10, pointer: 5, pruned: 0 };
     expect(judgeStored({ size: 7, root: 'other' }, own, rootAt).diverged).toMatchObject({ size: 7, ours: 'root-7' });
     expect(judgeStored({ size: 7, root: 'other' }, own, () => null).diverged).toBeNull();
   });
