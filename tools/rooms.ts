@@ -128,6 +128,7 @@ export const CENTRAL_BECAUSE =
  * is not widened by accident. `central` and `main` count as rooms here.
  */
 export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 'main')[]>> = {
+  '@aws-sdk/client-s3': ['central'],
   '@noble/ed25519': ['wire', 'trust'],
   '@noble/hashes': ['wire', 'trust'],
   '@peculiar/x509': ['central'],

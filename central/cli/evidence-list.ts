@@ -1,30 +1,25 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { listSegments, originFolder } from '../evidence-store/segment-folder.ts';
-import { evidenceDir } from '../service/central.ts';
 import { print, table, when, type Common } from './output.ts';
-import { storedOrigins } from './stored-origins.ts';
-import { withRecords, type WithData } from './with-records.ts';
+import { storedOrigins, withSegments } from './with-segments.ts';
+import type { WithData } from './with-records.ts';
 
 /** Reads names only; `evidence verify` reads the entries. */
 export async function listEvidence(o: Common & WithData): Promise<void> {
-  const dir = evidenceDir(resolve(o.data));
-  await withRecords(o, async ({ store }) => {
+  await withSegments(o, async (records, segments) => {
+    const { store } = records;
     const logs = [];
-    for (const origin of storedOrigins(dir, store)) {
-      const folder = originFolder(dir, origin);
-      const segments = existsSync(folder) ? await listSegments(folder) : [];
+    for (const origin of await storedOrigins(records, segments)) {
+      const refs = await segments.segments(origin, 0);
       const receipt = store.evidence.latestReceipt(origin);
-      const conflicts = join(folder, 'conflicts');
+      const last = refs.at(-1)?.last ?? store.objects.last(origin)?.last ?? -1;
       logs.push({
         origin,
-        entries: (segments.at(-1)?.last ?? -1) + 1,
-        files: segments.length,
+        entries: last + 1,
+        files: refs.length,
         receipted: receipt?.size ?? 0,
         receipted_at: receipt?.stored_at ?? null,
         root: receipt?.root ?? null,
         unverified: store.evidence.countUnverified(origin),
-        conflicts: existsSync(conflicts) ? readdirSync(conflicts).length : 0,
+        conflicts: await segments.conflicts(origin),
       });
     }
     const cells = logs.map((log) => [

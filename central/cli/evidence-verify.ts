@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { EXIT } from '../../agent/errors/exit-codes.ts';
 import { createLogVerifier, type LogVerdict } from '../../agent/verify/log-verifier.ts';
 import { verifyReceipt } from '../../agent/verify/verify-receipt.ts';
 import { streamLog } from '../evidence-store/evidence-store.ts';
-import { originFolder } from '../evidence-store/segment-folder.ts';
-import { evidenceDir, type Records } from '../service/central.ts';
+import type { SegmentStore } from '../evidence-store/segment-store.ts';
+import type { Records } from '../service/central.ts';
 import { print, type Common } from './output.ts';
-import { storedOrigins } from './stored-origins.ts';
-import { withRecords, type WithData } from './with-records.ts';
+import { storedOrigins, withSegments } from './with-segments.ts';
+import type { WithData } from './with-records.ts';
 
 interface Options extends Common, WithData {
   readonly origin?: string;
@@ -19,17 +17,15 @@ type Verdict = Pick<LogVerdict, 'ok' | 'code' | 'seq' | 'sentence' | 'size' | 'r
 
 /** Exit 4 when any log does not hold. */
 export async function verifyEvidence(o: Options): Promise<void> {
-  const dir = evidenceDir(resolve(o.data));
-  await withRecords(o, async (records) => {
-    const { store } = records;
-    const origins = o.origin === undefined ? storedOrigins(dir, records.store) : [o.origin];
+  await withSegments(o, async (records, segments) => {
+    const stored = await storedOrigins(records, segments);
+    const origins = o.origin === undefined ? stored : [o.origin];
     const verdicts: Verdict[] = [];
     for (const origin of origins) {
-      const folder = originFolder(dir, origin);
-      if (!existsSync(folder) && store.evidence.latestReceipt(origin) === null) {
+      if (!stored.includes(origin)) {
         throw new AgentError('origin_not_bound', 'no such log is stored', { place: origin });
       }
-      verdicts.push(await verifyOne(records, origin, folder));
+      verdicts.push(await verifyOne(records, segments, origin));
     }
     const root = records.trust.root();
     const lines = verdicts.map((v) => `${v.ok ? 'ok ' : 'BAD'}  ${v.origin}  ${v.size} entries  ${v.sentence}`);
@@ -42,7 +38,7 @@ export async function verifyEvidence(o: Options): Promise<void> {
   });
 }
 
-async function verifyOne({ store, trust, now }: Records, origin: string, folder: string): Promise<Verdict> {
+async function verifyOne({ store, trust, now }: Records, segments: SegmentStore, origin: string): Promise<Verdict> {
   const root = trust.root().root;
   const receipts = store.evidence.receipts(origin).map((row) => verifyReceipt(root, row.line, { origin }));
   // What was cosigned may be ahead of what was uploaded.
@@ -56,7 +52,7 @@ async function verifyOne({ store, trust, now }: Records, origin: string, folder:
     now: now(),
   });
   try {
-    for await (const line of streamLog(folder)) verifier.push(line.toString('utf8'));
+    for await (const line of streamLog(segments, origin)) verifier.push(line.toString('utf8'));
   } catch (error) {
     if (!isAgentError(error)) throw error;
     const { size, root: rootHex } = verifier.finish();

@@ -1,21 +1,10 @@
-// Stores what appliances upload: one append-only folder per log, its Merkle range in memory, checked against every receipt
-// that was ever given when the server starts.
-import { mkdir, readdir } from 'node:fs/promises';
-import { AgentError } from '../../agent/errors/agent-error.ts';
+// Stores what appliances upload: one append-only log per appliance and epoch in a store of segments, its Merkle range in memory,
+// held against every receipt that was ever given when the server starts.
+import { createHash } from 'node:crypto';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { CompactRange, leafHash } from '../../agent/wire/merkle.ts';
-import {
-  listSegments,
-  makeOriginFolder,
-  originFolder,
-  originOfFolder,
-  readSegment,
-  removeLeftovers,
-  segmentFile,
-  streamSegment,
-  writeConflict,
-  writeSegment,
-  type SegmentName,
-} from './segment-folder.ts';
+import type { ObjectRow, ObjectTable } from '../store/object-table.ts';
+import { joinLines, splitLines, type SegmentRef, type SegmentStore } from './segment-store.ts';
 
 /** What was promised: at `size` entries the log had this root (hex). */
 export interface SizeAndRoot {
@@ -32,63 +21,83 @@ export interface LogState {
 }
 
 export interface EvidenceStore {
-  /** What is stored and fits all receipts. Of a damaged log: the largest receipt that it still fits. */
+  /** Where the bytes lie. */
+  readonly segments: SegmentStore;
+  /** What is stored and fits all receipts. Of a damaged log: the largest part that is still sound. */
   state(origin: string): LogState;
   /** The sentence that says why nothing more is taken or receipted for this log; null for a sound one. */
   damage(origin: string): string | null;
   /** One at a time per log, in the order of the calls. */
   exclusive<T>(origin: string, work: () => Promise<T>): Promise<T>;
   /**
-   * Appends lines (without LF) at the end; call it within `exclusive`. When it returns they survive a power cut.
-   * `objectId` names the file that holds them.
+   * Takes over what is stored beyond what is known: after a write whose end was not seen. Within `exclusive`, before anything is
+   * decided by `state`.
    *
-   * @throws evidence_conflict where the result would contradict an earlier receipt; evidence_damaged
+   * @throws as SegmentStore.segments
    */
-  append(origin: string, lines: readonly Buffer[]): Promise<{ state: LogState; objectId: string }>;
+  settle(origin: string): Promise<void>;
+  /**
+   * Appends lines (without LF) at the end; call it within `exclusive`. When it returns they survive a power cut.
+   *
+   * @param retainUntil Unix seconds
+   * @throws evidence_conflict where the result would contradict an earlier receipt; evidence_damaged; as SegmentStore.write
+   */
+  append(origin: string, lines: readonly Buffer[], retainUntil: number): Promise<LogState>;
   /** Stored lines `from` ≤ seq < `to`. */
   read(origin: string, from: number, to: number): Promise<Buffer[]>;
-  stream(origin: string): AsyncGenerator<Buffer>;
-  /** Keeps lines that contradict stored ones under conflicts/. */
-  keepConflict(origin: string, seq: number, line: Buffer): Promise<void>;
+  /** The object that holds the last entry; null while the log is empty. */
+  lastObject(origin: string): ObjectRow | null;
+  /** Keeps lines that contradict stored ones beside the log. */
+  keepConflict(origin: string, seq: number, line: Buffer, retainUntil: number): Promise<void>;
+  /** The audit found entry `seq` and what follows changed or gone: nothing beyond is vouched for any more. */
+  reportDamage(origin: string, seq: number, sentence: string): void;
   origins(): string[];
 }
 
 interface Log {
-  readonly range: CompactRange;
+  range: CompactRange;
   lastLeaf: Buffer | null;
-  /** First entries of the segments, rising. */
-  readonly firsts: number[];
-  /** Receipts beyond what is stored: entries that were lost here and must come back as they were. */
-  owed: SizeAndRoot[];
+  /** All receipts, by rising size, and how many of them what is stored keeps. The others name entries that were lost here. */
+  readonly promises: readonly SizeAndRoot[];
+  kept: number;
   damage: string | null;
   /** What a damaged log still vouches for. */
   sound: LogState | null;
+  /** A write ended without a certain answer. */
+  unsettled: boolean;
   queue: Promise<unknown>;
 }
 
+export interface EvidenceStoreOptions {
+  readonly segments: SegmentStore;
+  readonly index: ObjectTable;
+  readonly promisesOf: (origin: string) => SizeAndRoot[];
+  /** Told of each log that is damaged, or shorter than its receipts. */
+  readonly onFinding: (kind: 'evidence_damaged' | 'evidence_tail_missing', origin: string, sentence: string) => void;
+  /** Logs that receipts name. */
+  readonly knownOrigins?: readonly string[];
+  /** Wall clock, Unix seconds. */
+  readonly now: () => number;
+  /** Retention of objects that are found without a record of it, Unix seconds. */
+  readonly retainFound: () => number;
+}
+
 /**
- * Opens the store in `dir` and checks every log against `promisesOf` it: one pass over all files.
- *
- * @param onFinding told of each log that is damaged, or shorter than its receipts
+ * Opens the store and checks every log against its receipts: one pass over all bytes of a folder, and over the index and what
+ * is newer than it where the store itself keeps what it holds from being changed.
  */
-export async function openEvidenceStore(
-  dir: string,
-  promisesOf: (origin: string) => SizeAndRoot[],
-  onFinding: (kind: 'evidence_damaged' | 'evidence_tail_missing', origin: string, sentence: string) => void,
-  knownOrigins: readonly string[] = [],
-): Promise<EvidenceStore> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+export async function openEvidenceStore(o: EvidenceStoreOptions): Promise<EvidenceStore> {
+  const { segments, index } = o;
   const logs = new Map<string, Log>();
-  const folders = (await readdir(dir)).map(originOfFolder);
-  for (const origin of new Set([...folders, ...knownOrigins])) {
-    const log = folders.includes(origin)
-      ? await checkLog(dir, origin, promisesOf(origin))
-      : emptyLog(promisesOf(origin));
+  await segments.tidy();
+  const stored = await segments.origins();
+  for (const origin of new Set([...stored, ...index.origins(), ...(o.knownOrigins ?? [])])) {
+    const log = await openLog(o, origin);
     logs.set(origin, log);
-    if (log.damage !== null) onFinding('evidence_damaged', origin, log.damage);
-    else if (log.owed.length > 0) {
-      const sizes = `${log.range.size} of ${(log.owed.at(-1) as SizeAndRoot).size} entries`;
-      onFinding('evidence_tail_missing', origin, `only ${sizes} that were receipted are stored`);
+    if (log.damage !== null) o.onFinding('evidence_damaged', origin, log.damage);
+    else if (log.kept < log.promises.length) {
+      const sizes = `${log.range.size} of ${(log.promises.at(-1) as SizeAndRoot).size} entries`;
+      o.onFinding('evidence_tail_missing', origin, `only ${sizes} that were receipted are stored`);
     }
   }
   const logOf = (origin: string): Log => {
@@ -96,9 +105,9 @@ export async function openEvidenceStore(
     logs.set(origin, known);
     return known;
   };
-  const folderOf = (origin: string) => originFolder(dir, origin);
 
   return {
+    segments,
     state: (origin) => {
       const log = logOf(origin);
       return log.sound ?? stateOf(log);
@@ -110,130 +119,225 @@ export async function openEvidenceStore(
       log.queue = result.catch(() => {});
       return result;
     },
-    append: async (origin, lines) => {
+    settle: async (origin) => {
+      const log = logOf(origin);
+      if (!log.unsettled || log.damage !== null) return;
+      await catchUp(o, origin, log);
+      log.unsettled = false;
+    },
+    append: async (origin, lines, retainUntil) => {
       const log = logOf(origin);
       if (log.damage !== null) throw new AgentError('evidence_damaged', log.damage, { place: origin });
       const first = log.range.size;
-      const range = log.range.clone();
-      const leaves = lines.map((line) => leafHash(line));
-      for (const leaf of leaves) {
-        range.append(leaf);
-        refuseBrokenPromise(origin, range, log.owed);
+      const next = extended(origin, log, lines);
+      let ref: SegmentRef;
+      try {
+        ref = await segments.write(origin, first, lines, retainUntil);
+        index.put(rowOf(o, ref, next, joinLines(lines), retainUntil));
+      } catch (error) {
+        log.unsettled = true;
+        throw error;
       }
-      await makeOriginFolder(dir, origin);
-      const objectId = await writeSegment(folderOf(origin), first, lines);
-      for (const leaf of leaves) log.range.append(leaf);
-      log.lastLeaf = leaves.at(-1) ?? log.lastLeaf;
-      log.firsts.push(first);
-      log.owed = log.owed.filter((promise) => promise.size > log.range.size);
-      return { state: stateOf(log), objectId: `${origin.replaceAll('/', '_')}/${objectId}` };
+      adopt(log, next);
+      return stateOf(log);
     },
     read: async (origin, from, to) => {
-      const log = logOf(origin);
       const lines: Buffer[] = [];
-      for (const segment of segmentsBetween(log, from, to)) {
-        const all = await readSegment(folderOf(origin), segment);
-        lines.push(...all.slice(Math.max(0, from - segment.first), to - segment.first));
+      for (const row of index.covering(origin, from, to)) {
+        const all = await readLines(segments, refOfRow(row));
+        lines.push(...all.slice(Math.max(0, from - row.first), to - row.first));
       }
       return lines;
     },
-    stream: (origin) => streamLog(folderOf(origin)),
-    keepConflict: (origin, seq, line) => {
-      const name = `${segmentFile({ first: seq, last: seq })}.${leafHash(line).toString('hex').slice(0, 16)}`;
-      return writeConflict(folderOf(origin), name, [line]);
+    lastObject: (origin) => index.before(origin, logOf(origin).range.size),
+    keepConflict: (origin, seq, line, retainUntil) => segments.keepConflict(origin, seq, line, retainUntil),
+    reportDamage: (origin, seq, sentence) => {
+      const log = logOf(origin);
+      const row = index.before(origin, seq);
+      const sound = row === null ? stateOf(emptyLog([])) : stateOf(logOfRow(row));
+      if (log.sound !== null && log.sound.size <= sound.size) return;
+      log.damage = sentence;
+      log.sound = sound;
     },
     origins: () => [...logs.keys()].sort(),
   };
 }
 
 /** All lines of a stored log in order, also while a server writes to it. @throws evidence_damaged */
-export async function* streamLog(folder: string): AsyncGenerator<Buffer> {
+export async function* streamLog(segments: SegmentStore, origin: string): AsyncGenerator<Buffer> {
   let next = 0;
-  for (const segment of await listSegments(folder)) {
-    if (segment.first !== next || segment.last < segment.first) throw damaged(`entry ${next} is missing`, folder);
-    for await (const line of streamSegment(folder, segment)) {
+  for (const ref of await segments.segments(origin, 0)) {
+    if (ref.first !== next) throw damaged(`entry ${next} is missing`, origin);
+    for (const line of await readLines(segments, ref)) {
       yield line;
       next += 1;
     }
-    if (next !== segment.last + 1) throw damaged(`${segmentFile(segment)} does not hold what its name says`, folder);
   }
 }
 
-async function checkLog(dir: string, origin: string, promises: readonly SizeAndRoot[]): Promise<Log> {
-  const folder = originFolder(dir, origin);
-  const log = emptyLog(promises);
-  await removeLeftovers(folder);
-  let sound: LogState = stateOf(log);
-  let kept = 0;
+/** @throws evidence_damaged where it does not hold what its name says */
+async function readParsed(
+  segments: SegmentStore,
+  ref: SegmentRef,
+): Promise<{ lines: Buffer[]; retainUntil: number | null }> {
+  const { bytes, retainUntil } = await segments.read(ref);
+  const lines = splitLines(bytes);
+  if (lines === null) throw damaged('an object does not end with a line feed', ref.objectId);
+  const promised = ref.last === null ? lines.length : ref.last - ref.first + 1;
+  if (lines.length !== promised || lines.length === 0) {
+    throw damaged('an object does not hold what its name says', ref.objectId);
+  }
+  return { lines, retainUntil };
+}
+
+const readLines = async (segments: SegmentStore, ref: SegmentRef): Promise<Buffer[]> =>
+  (await readParsed(segments, ref)).lines;
+
+async function openLog(o: EvidenceStoreOptions, origin: string): Promise<Log> {
+  const promises = o.promisesOf(origin);
+  const row = o.segments.locked ? o.index.last(origin) : null;
+  if (row === null) {
+    const log = emptyLog(promises);
+    await catchUp(o, origin, log);
+    return log;
+  }
+  const log = logOfRow(row, promises);
+  if (!keepsItsReceipt(log)) {
+    const before = o.index.before(origin, row.first);
+    const earlier = before === null ? null : logOfRow(before, promises);
+    log.damage = `the index names another root over ${log.range.size} entries than their receipt`;
+    log.sound = stateOf(earlier !== null && keepsItsReceipt(earlier) ? earlier : emptyLog([]));
+    return log;
+  }
+  await catchUp(o, origin, log);
+  return log;
+}
+
+/** Whether the receipt over exactly what the log holds names its root; true where there is none. */
+function keepsItsReceipt(log: Log): boolean {
+  const promise = log.promises[log.kept - 1];
+  return promise?.size !== log.range.size || promise.root === stateOf(log).root;
+}
+
+/** Takes over all objects after what is known. What does not fit makes the log damaged. */
+async function catchUp(o: EvidenceStoreOptions, origin: string, log: Log): Promise<void> {
+  let sound = stateOf(log);
   try {
-    for await (const line of streamLog(folder)) {
-      const leaf = leafHash(line);
-      log.range.append(leaf);
-      log.lastLeaf = leaf;
-      const promise = promises[kept];
-      if (promise?.size !== log.range.size) continue;
-      refuseBrokenPromise(origin, log.range, [promise]);
-      kept += 1;
-      sound = stateOf(log);
+    for (const ref of await o.segments.segments(origin, log.range.size)) {
+      if (ref.first < log.range.size) throw damaged(`entry ${ref.first} is stored twice`, ref.objectId);
+      if (ref.first > log.range.size) throw damaged(`entry ${log.range.size} is missing`, ref.objectId);
+      const { lines, retainUntil } = await readParsed(o.segments, ref);
+      const next = extended(origin, log, lines, (state) => (sound = state));
+      const row = rowOf(o, ref, next, joinLines(lines), retainUntil ?? o.retainFound());
+      const known = o.index.startingIn(origin, ref.first, ref.first + 1)[0];
+      if (known?.sha256 !== row.sha256 || known.object_id !== row.object_id) o.index.put(row);
+      adopt(log, next);
     }
   } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-    return { ...log, damage: error.message, sound };
+    if (!isAgentError(error)) throw error;
+    if (error.code !== 'evidence_damaged' && error.code !== 'evidence_conflict') throw error;
+    log.damage = error.message;
+    log.sound = sound;
   }
-  for (const { first } of await listSegments(folder)) log.firsts.push(first);
-  log.owed = promises.slice(kept);
-  return log;
+}
+
+type Extended = Pick<Log, 'range' | 'lastLeaf' | 'kept'>;
+
+/**
+ * The log with these lines behind it.
+ *
+ * @param onPromise told of each state that a receipt promised and that holds
+ * @throws evidence_conflict where it would contradict a receipt
+ */
+function extended(
+  origin: string,
+  log: Log,
+  lines: readonly Buffer[],
+  onPromise: (state: LogState) => void = () => {},
+): Extended {
+  const range = log.range.clone();
+  let { lastLeaf, kept } = log;
+  for (const line of lines) {
+    lastLeaf = leafHash(line);
+    range.append(lastLeaf);
+    const promise = log.promises[kept];
+    if (promise?.size !== range.size) continue;
+    if (promise.root !== range.root().toString('hex')) {
+      throw new AgentError('evidence_conflict', `the first ${range.size} entries are not those that were receipted`, {
+        place: origin,
+      });
+    }
+    kept += 1;
+    onPromise(stateOf({ range, lastLeaf }));
+  }
+  return { range, lastLeaf, kept };
+}
+
+function adopt(log: Log, next: Extended): void {
+  log.range = next.range;
+  log.lastLeaf = next.lastLeaf;
+  log.kept = next.kept;
+}
+
+function rowOf(
+  o: EvidenceStoreOptions,
+  ref: SegmentRef,
+  next: Extended,
+  bytes: Buffer,
+  retainUntil: number,
+): ObjectRow {
+  return {
+    origin: ref.origin,
+    first: ref.first,
+    last: next.range.size - 1,
+    object_id: ref.objectId,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    bytes: bytes.length,
+    retain_until: retainUntil,
+    stored_at: o.now(),
+    range: Buffer.concat(next.range.hashes()).toString('hex'),
+    last_leaf: next.lastLeaf?.toString('hex') ?? '',
+  };
+}
+
+export const refOfRow = ({ origin, first, last, object_id: objectId }: ObjectRow): SegmentRef => ({
+  origin,
+  first,
+  last,
+  objectId,
+});
+
+const HASH_HEX = /.{64}/g;
+
+function logOfRow(row: ObjectRow, promises: readonly SizeAndRoot[] = []): Log {
+  const hashes = (row.range.match(HASH_HEX) ?? []).map((hex) => Buffer.from(hex, 'hex'));
+  return {
+    ...emptyLog(promises),
+    kept: promises.filter(({ size }) => size <= row.last + 1).length,
+    range: CompactRange.from(row.last + 1, hashes),
+    lastLeaf: Buffer.from(row.last_leaf, 'hex'),
+  };
 }
 
 function emptyLog(promises: readonly SizeAndRoot[]): Log {
   return {
     range: CompactRange.from(0, []),
     lastLeaf: null,
-    firsts: [],
-    owed: [...promises],
+    promises,
+    kept: 0,
     damage: null,
     sound: null,
+    unsettled: false,
     queue: Promise.resolve(),
   };
 }
 
-function stateOf(log: Log): LogState {
+function stateOf(log: Pick<Log, 'range' | 'lastLeaf'>): LogState {
   return {
     size: log.range.size,
     root: log.range.root().toString('hex'),
     lastLeaf: log.lastLeaf?.toString('hex') ?? null,
   };
-}
-
-function refuseBrokenPromise(origin: string, range: CompactRange, owed: readonly SizeAndRoot[]): void {
-  const promise = owed.find(({ size }) => size === range.size);
-  if (promise !== undefined && promise.root !== range.root().toString('hex')) {
-    throw new AgentError('evidence_conflict', `the first ${range.size} entries are not those that were receipted`, {
-      place: origin,
-    });
-  }
-}
-
-function segmentsBetween(log: Log, from: number, to: number): SegmentName[] {
-  const segments: SegmentName[] = [];
-  for (let i = lastAtOrBefore(log.firsts, from); i < log.firsts.length; i++) {
-    const first = log.firsts[i] as number;
-    if (first >= to) break;
-    segments.push({ first, last: (log.firsts[i + 1] ?? log.range.size) - 1 });
-  }
-  return segments;
-}
-
-/** Index of the last element ≤ `value`; 0 when there is none. */
-function lastAtOrBefore(sorted: readonly number[], value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
 }
 
 const damaged = (sentence: string, place: string) => new AgentError('evidence_damaged', sentence, { place });

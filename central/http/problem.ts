@@ -66,6 +66,10 @@ function statusOf(code: ErrorCode): number {
       return 429;
     case 'central_unavailable':
     case 'evidence_damaged':
+    case 'evidence_store_clock':
+    case 'evidence_store_denied':
+    case 'evidence_store_unlocked':
+    case 'evidence_store_unreachable':
     case 'evidence_unwritable':
       return 503;
     default:

@@ -1,12 +1,15 @@
 // What the services of Central Command work on. Each service function takes only the parts that it uses, so that tests and
 // the command line can call it without a server.
-import { join } from 'node:path';
 import { loadAuthority, type CertificateAuthority } from '../ca/certificate-authority.ts';
 import { openEvidenceStore, type EvidenceStore } from '../evidence-store/evidence-store.ts';
+import { openSegmentStore } from '../evidence-store/open-segment-store.ts';
+import type { SegmentStore } from '../evidence-store/segment-store.ts';
 import { createChallenges, type Challenges } from './challenges.ts';
 import { loadOnlineKeys, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
 import { lockDataDir } from '../store/lock-data-dir.ts';
 import { openCentralStore, type CentralStore } from '../store/open-central-store.ts';
+import { chooseStore, installationId } from './choose-store.ts';
+import { DEFAULT_RETENTION_YEARS, RETENTION_YEAR_S } from './retention.ts';
 import { trustState, type TrustState } from './trust-state.ts';
 
 /** All that an answer may steer, and how often a pending device asks again. Seconds. */
@@ -32,7 +35,6 @@ export interface Central {
 export type Records = Pick<Central, 'store' | 'trust' | 'now'>;
 
 export const wallClock = (): number => Math.floor(Date.now() / 1_000);
-export const evidenceDir = (dataDir: string): string => join(dataDir, 'evidence');
 
 /** @throws central_missing, central_damaged */
 export function openRecords(dataDir: string, now: () => number = wallClock): Records & { close(): void } {
@@ -44,30 +46,41 @@ export function openRecords(dataDir: string, now: () => number = wallClock): Rec
  * Opens everything for serving and keeps every other server out of the folder until `close`.
  *
  * @param onFinding told of each stored log that does not keep what its receipts promise
- * @throws central_missing, central_damaged, central_locked, key_unreadable, key_permissions, key_malformed
+ * @throws central_missing, central_damaged, central_locked, key_unreadable, key_permissions, key_malformed,
+ *   evidence_store_changed and what the store of evidence refuses (openSegmentStore)
  */
 export async function openCentral(
   dataDir: string,
   o: {
     intervals?: Partial<Intervals>;
     now?: () => number;
+    /** Where evidence is kept (store-address.ts); as it was last time when absent. */
+    evidenceStore?: string | undefined;
     onFinding?: (kind: string, origin: string, sentence: string) => void;
   } = {},
 ): Promise<Central & { close(): void }> {
   const now = o.now ?? wallClock;
   const store = openCentralStore(dataDir);
   let unlock = () => {};
+  let segments: SegmentStore | null = null;
   try {
     unlock = lockDataDir(dataDir);
-    const evidence = await openEvidenceStore(
-      evidenceDir(dataDir),
-      (origin) => store.evidence.promises(origin),
-      (kind, origin, sentence) => {
+    const retainFound = () => now() + DEFAULT_RETENTION_YEARS * RETENTION_YEAR_S;
+    const address = chooseStore(store, o.evidenceStore);
+    const owner = { id: installationId(store), retainUntil: retainFound() };
+    segments = await openSegmentStore({ dataDir, address, now, owner });
+    const evidence = await openEvidenceStore({
+      segments,
+      index: store.objects,
+      promisesOf: (origin) => store.evidence.promises(origin),
+      onFinding: (kind, origin, sentence) => {
         store.alarms.raise(kind, origin, sentence, now());
         o.onFinding?.(kind, origin, sentence);
       },
-      store.evidence.origins(),
-    );
+      knownOrigins: store.evidence.origins(),
+      now,
+      retainFound,
+    });
     return {
       store,
       trust: trustState(store),
@@ -78,11 +91,13 @@ export async function openCentral(
       intervals: { checkinS: 60, claimS: 10, ...o.intervals },
       now,
       close: () => {
+        evidence.segments.close();
         store.close();
         unlock();
       },
     };
   } catch (error) {
+    segments?.close();
     store.close();
     unlock();
     throw error;

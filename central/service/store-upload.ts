@@ -1,25 +1,31 @@
 // Takes an upload of evidence: bounded decompression, framing, order, then durable storage, then the signed receipt.
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { AgentError } from '../../agent/errors/agent-error.ts';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { leafHash } from '../../agent/wire/merkle.ts';
 import { MAX_ENTRY_BYTES } from '../../agent/wire/schemas/entry.ts';
-import type { LogState } from '../evidence-store/evidence-store.ts';
 import { lineJudge } from '../evidence-store/judge-line.ts';
-import { splitLines } from '../evidence-store/segment-folder.ts';
+import { splitLines } from '../evidence-store/segment-store.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
+import { retainUntil } from './retention.ts';
 import { signOwn } from './sign-own.ts';
 
 /** Limits of one upload. */
 export const MAX_UPLOAD_ENTRIES = 500;
 export const MAX_UPLOAD_BYTES = 4 * 1024 * 1024;
-/** Retention unless the site policy names more: policy, not law (the legal floor is six years). */
-const DEFAULT_RETENTION_YEARS = 7;
-const YEAR_S = 31_622_400;
 const NO_LEAF = '0'.repeat(64);
+/** What the alarm about the store itself is about. */
+const STORE = 'evidence-store';
+const STORE_FAILURES: ReadonlySet<string> = new Set([
+  'evidence_unwritable',
+  'evidence_store_unreachable',
+  'evidence_store_denied',
+  'evidence_store_unlocked',
+  'evidence_store_clock',
+]);
 
 export interface Upload {
   readonly origin: string;
@@ -33,7 +39,7 @@ export interface Upload {
  * same way; nothing that was stored is ever replaced.
  *
  * @throws identity_mismatch, origin_not_bound, body_too_large, evidence_framing, evidence_gap (details.expected_seq),
- *   evidence_conflict (details.seq), evidence_damaged, evidence_unwritable
+ *   evidence_conflict (details.seq), evidence_damaged, and what SegmentStore.write throws: nothing is receipted then
  */
 export async function storeUpload(central: Central, client: ClientCertificate, upload: Upload): Promise<string> {
   const { appliance_id: applianceId } = identifyClient(central, client);
@@ -43,18 +49,38 @@ export async function storeUpload(central: Central, client: ClientCertificate, u
     throw new AgentError('origin_not_bound', 'the appliance is bound to another log', { place: upload.origin });
   }
   const lines = frame(await unpack(upload.body));
-  return await central.evidence.exclusive(binding.origin, async () => {
-    const damage = central.evidence.damage(binding.origin);
-    if (damage !== null) throw new AgentError('evidence_damaged', damage, { place: binding.origin });
-    const { size } = central.evidence.state(binding.origin);
-    if (upload.firstSeq > size) {
-      throw new AgentError('evidence_gap', `entry ${size} is expected next`, { details: { expected_seq: size } });
+  return await central.evidence.exclusive(binding.origin, () =>
+    watched(central, async () => await takeIn(central, binding, upload.firstSeq, lines)),
+  );
+}
+
+async function takeIn(central: Central, binding: BindingRow, firstSeq: number, lines: Buffer[]): Promise<string> {
+  await central.evidence.settle(binding.origin);
+  const damage = central.evidence.damage(binding.origin);
+  if (damage !== null) throw new AgentError('evidence_damaged', damage, { place: binding.origin });
+  const { size } = central.evidence.state(binding.origin);
+  if (firstSeq > size) {
+    throw new AgentError('evidence_gap', `entry ${size} is expected next`, { details: { expected_seq: size } });
+  }
+  await refuseConflicts(central, binding, firstSeq, lines);
+  const fresh = lines.slice(size - firstSeq);
+  if (fresh.length > 0) await append(central, binding, fresh);
+  return receipt(central, binding, firstSeq, lines.length);
+}
+
+/** People are told while nothing can be stored, and when it can be again. */
+async function watched<T>(central: Central, work: () => Promise<T>): Promise<T> {
+  const { alarms } = central.store;
+  try {
+    const done = await work();
+    alarms.clear('evidence_store_failing', STORE, central.now());
+    return done;
+  } catch (error) {
+    if (isAgentError(error) && STORE_FAILURES.has(error.code)) {
+      alarms.raise('evidence_store_failing', STORE, error.code, central.now());
     }
-    await refuseConflicts(central, binding, upload.firstSeq, lines);
-    const fresh = lines.slice(size - upload.firstSeq);
-    const stored = fresh.length === 0 ? null : await append(central, binding, fresh);
-    return receipt(central, binding, upload.firstSeq, lines.length, stored);
-  });
+    throw error;
+  }
 }
 
 async function unpack(body: Uint8Array): Promise<Buffer> {
@@ -93,7 +119,9 @@ async function refuseConflicts(
   const { size } = central.evidence.state(binding.origin);
   const stored = await central.evidence.read(binding.origin, firstSeq, Math.min(size, firstSeq + lines.length));
   const conflicts = stored.flatMap((line, i) => (line.equals(lines[i] as Buffer) ? [] : [i]));
-  for (const i of conflicts) await central.evidence.keepConflict(binding.origin, firstSeq + i, lines[i] as Buffer);
+  const until = retainUntil(central, binding.site_id);
+  for (const i of conflicts)
+    await central.evidence.keepConflict(binding.origin, firstSeq + i, lines[i] as Buffer, until);
   const first = conflicts[0];
   if (first === undefined) return;
   const seq = firstSeq + first;
@@ -101,11 +129,7 @@ async function refuseConflicts(
   throw new AgentError('evidence_conflict', `entry ${seq} is stored with other bytes`, { details: { seq } });
 }
 
-async function append(
-  central: Central,
-  binding: BindingRow,
-  fresh: Buffer[],
-): Promise<{ state: LogState; objectId: string }> {
+async function append(central: Central, binding: BindingRow, fresh: Buffer[]): Promise<void> {
   const before = central.evidence.state(binding.origin);
   const judge = lineJudge(central.trust, binding);
   let prev = before.lastLeaf ?? NO_LEAF;
@@ -122,19 +146,15 @@ async function append(
     unverified,
     central.now(),
   );
-  return await central.evidence.append(binding.origin, fresh);
+  await central.evidence.append(binding.origin, fresh, retainUntil(central, binding.site_id));
 }
 
-function receipt(
-  central: Central,
-  binding: BindingRow,
-  firstSeq: number,
-  count: number,
-  stored: { state: LogState; objectId: string } | null,
-): string {
-  const { size, root } = stored?.state ?? central.evidence.state(binding.origin);
+function receipt(central: Central, binding: BindingRow, firstSeq: number, count: number): string {
+  const { size, root } = central.evidence.state(binding.origin);
+  const object = central.evidence.lastObject(binding.origin);
+  if (object === null)
+    throw new AgentError('evidence_damaged', 'no object holds the last entry', { place: binding.origin });
   const now = central.now();
-  const years = central.trust.policy(binding.site_id)?.value.retention_years ?? DEFAULT_RETENTION_YEARS;
   const envelope = signOwn(
     'receipt',
     {
@@ -143,9 +163,9 @@ function receipt(
       size,
       root,
       stored_at: now,
-      store: 'files',
-      object_id: stored?.objectId ?? binding.origin.replaceAll('/', '_'),
-      retain_until: now + years * YEAR_S,
+      store: central.evidence.segments.kind,
+      object_id: object.object_id,
+      retain_until: object.retain_until,
       stored_unverified: central.store.evidence.unverified(binding.origin, firstSeq, firstSeq + count),
     },
     central.keys.receipt,

@@ -7,6 +7,10 @@ export type AlarmKind =
   | 'evidence_conflict'
   | 'evidence_damaged'
   | 'evidence_tail_missing'
+  /** Evidence cannot be stored now; cleared by the next that is. */
+  | 'evidence_store_failing'
+  /** The audit found something about stored objects; cleared by a whole pass that finds nothing. */
+  | 'evidence_audit'
   | 'log_rewound'
   | 'log_forked'
   | 'witness_refused'

@@ -287,4 +287,47 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE enrolments_replaceable RENAME TO enrolments;
   CREATE UNIQUE INDEX enrolments_in_force ON enrolments (appliance_id) WHERE state = 'confirmed';
   `,
+  `
+  -- The objects in which evidence is stored. An object that was lost comes again, maybe in other parts: rows may be replaced.
+  CREATE TABLE evidence_objects (
+    origin TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    object_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    retain_until INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL,
+    range TEXT NOT NULL,
+    last_leaf TEXT NOT NULL,
+    PRIMARY KEY (origin, first)
+  ) STRICT;
+  CREATE INDEX evidence_objects_by_last ON evidence_objects (origin, last);
+
+  CREATE TABLE evidence_audit (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    pass INTEGER NOT NULL,
+    pass_started_at INTEGER NOT NULL,
+    cursor_origin TEXT,
+    cursor_first INTEGER NOT NULL,
+    objects INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_run_at INTEGER NOT NULL,
+    last_error TEXT,
+    completed_at INTEGER,
+    completed_objects INTEGER NOT NULL,
+    completed_bytes INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE evidence_audit_findings (
+    kind TEXT NOT NULL CHECK (kind IN ('changed', 'missing', 'added', 'hidden', 'weak')),
+    origin TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    resolved_at INTEGER,
+    PRIMARY KEY (kind, origin, object_id)
+  ) STRICT;
+  `,
 ];

@@ -5,12 +5,14 @@ import Database from 'better-sqlite3';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { alarmTable, type AlarmTable } from './alarm-table.ts';
+import { auditTable, type AuditTable } from './audit-table.ts';
 import { applianceTable, type ApplianceTable } from './appliance-table.ts';
 import { checkinTable, type CheckinTable } from './checkin-table.ts';
 import { documentTable, type DocumentTable } from './document-table.ts';
 import { enrolmentTable, type EnrolmentTable } from './enrolment-table.ts';
 import { epochTable, type EpochTable } from './epoch-table.ts';
 import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
+import { objectTable, type ObjectTable } from './object-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
 import { witnessTable, type WitnessTable } from './witness-table.ts';
 
@@ -20,11 +22,13 @@ const BUSY_TIMEOUT_MS = 5_000;
 export interface CentralStore {
   readonly alarms: AlarmTable;
   readonly appliances: ApplianceTable;
+  readonly audit: AuditTable;
   readonly checkins: CheckinTable;
   readonly documents: DocumentTable;
   readonly enrolments: EnrolmentTable;
   readonly epochs: EpochTable;
   readonly evidence: EvidenceTable;
+  readonly objects: ObjectTable;
   readonly orders: OrderTable;
   readonly witness: WitnessTable;
   /** Value of a setting of this installation; null when it was never set. */
@@ -35,7 +39,15 @@ export interface CentralStore {
   close(): void;
 }
 
-export type SettingKey = 'deployment_mode' | 'public_url' | 'backup_ca_pin' | 'backup_ca_pem';
+export type SettingKey =
+  | 'deployment_mode'
+  | 'public_url'
+  | 'backup_ca_pin'
+  | 'backup_ca_pem'
+  /** Where evidence is kept (evidence-store/store-address.ts); the folder when it was never set. */
+  | 'evidence_store'
+  /** Random id of this installation. */
+  | 'installation_id';
 
 export const databasePath = (dataDir: string): string => join(dataDir, 'central.db');
 
@@ -54,11 +66,13 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
   const table = {
     alarms: alarmTable(db),
     appliances: applianceTable(db),
+    audit: auditTable(db),
     checkins: checkinTable(db),
     documents: documentTable(db),
     enrolments: enrolmentTable(db),
     epochs: epochTable(db),
     evidence: evidenceTable(db),
+    objects: objectTable(db),
     orders: orderTable(db),
     witness: witnessTable(db),
   };
