@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { Site } from '../../tools/demo/site.ts';
+import type { Site, SiteOptions } from '../../tools/demo/site.ts';
 import { createSite } from '../../tools/demo/site.ts';
 
 export const REPO = join(import.meta.dirname, '../..');

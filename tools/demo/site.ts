@@ -19,6 +19,9 @@ export interface SiteOptions {
   readonly serve?: readonly string[];
   /** Added to the environment of Central Command and of its verbs. */
   readonly centralEnv?: Readonly<Record<string, string>>;
+  /** The same for the daemon, and what it is started with: a program that executes the rest of its arguments. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
+  readonly agentWrap?: readonly string[];
 }
 
 export type Site = ReturnType<typeof createSite>;
@@ -34,6 +37,7 @@ const DEMO_SERVE = ['--checkin-interval', '1', '--claim-interval', '1'];
 
 export function createSite(o: SiteOptions) {
   const { dir, repo, config = [], persons = ['Alex Demo'], serve = DEMO_SERVE, centralEnv = {} } = o;
+  const { agentEnv = {}, agentWrap = [] } = o;
   const paths = {
     data: join(dir, 'central'),
     keys: join(dir, 'operator-keys'),
@@ -124,7 +128,8 @@ export function createSite(o: SiteOptions) {
     },
 
     startAgent(): Running {
-      agent = start(agentArgv(['run', '--config', paths.config]), { ...options, logFile: paths.agentLog });
+      const argv = [...agentWrap, ...agentArgv(['run', '--config', paths.config])] as [string, ...string[]];
+      agent = start(argv, { cwd: repo, env: { ...options.env, ...agentEnv }, logFile: paths.agentLog });
       return agent;
     },
 
