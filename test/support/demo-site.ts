@@ -9,9 +9,13 @@ import { createSite } from '../../tools/demo/site.ts';
 export const REPO = join(import.meta.dirname, '../..');
 
 /** Call at the top of a `describe`: the processes end and the folder goes after its last test. */
-export function demoSite(config: readonly string[] = [], persons: readonly string[] = ['Alex Demo']): Site {
+export function demoSite(
+  config: readonly string[] = [],
+  persons: readonly string[] = ['Alex Demo'],
+  more: Omit<SiteOptions, 'dir' | 'repo' | 'config' | 'persons'> = {},
+): Site {
   const dir = mkdtempSync(join(tmpdir(), 'site-'));
-  const site = createSite({ dir, repo: REPO, config, persons });
+  const site = createSite({ dir, repo: REPO, config, persons, ...more });
   afterAll(async () => {
     await site.end();
     rmSync(dir, { recursive: true, force: true });
