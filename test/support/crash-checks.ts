@@ -1,10 +1,11 @@
-// What must hold in a store after its program was stopped anywhere: nothing acknowledged lost or doubled, units whole.
+// What must hold in a store after its program was stopped anywhere: nothing acknowledged lost or doubled, units and tree whole.
 import { expect } from 'vitest';
 import { payloadDigest } from '../../agent/wire/document.ts';
 import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { MAX_ENTRY_BYTES } from '../../agent/wire/schemas/entry.ts';
 import type { Acknowledged, Acknowledgement } from './acknowledgements.ts';
 import { linesOf, openLog, statementIn, verdictOn } from './evidence-fixtures.ts';
+import { expectWholeTree } from './tree-checks.ts';
 
 /** Entries that one step of append-until-killed.ts commits at most before it acknowledges them. */
 const MAX_UNACKNOWLEDGED = 2;
@@ -24,6 +25,7 @@ export function expectNothingLost(dir: string, acknowledged: readonly Acknowledg
       const found = payloadDigest(parseEnvelope(lines[entry]!, { maxBytes: MAX_ENTRY_BYTES }));
       if (digest !== undefined) expect(found).toBe(digest);
     }
+    expectWholeTree({ store });
     expectWholeUnits(store, lines, acknowledged);
     return log.size();
   } finally {

@@ -1,24 +1,30 @@
-// An ext4 file system in a file, whose power can be cut: everything that was not flushed to the disk is gone then.
+// A file system in a file, whose power can be cut: everything that was not flushed to the disk is gone then.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const TOOLS = ['mkfs.ext4', 'mount', 'umount', 'losetup', 'xfs_io'];
+const TOOLS = ['mount', 'umount', 'losetup', 'xfs_io'];
+
+export type FileSystem = 'ext4' | 'xfs';
+/** Smallest image that the newest mkfs of each takes, with room for a test. */
+const SMALLEST_MIB: Readonly<Record<FileSystem, number>> = { ext4: 16, xfs: 320 };
 
 const run = (...[command, ...args]: [string, ...string[]]): void =>
   void execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
 
-/** Why no file system can be mounted here, or null. */
-export function whyNoLoopDisk(): string | null {
+/** Why no such file system can be mounted here, or null. */
+export function whyNoLoopDisk(fileSystem: FileSystem = 'ext4'): string | null {
   if (process.getuid?.() !== 0) return 'needs root to mount a file system';
-  const missing = TOOLS.filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
+  const missing = [`mkfs.${fileSystem}`, ...TOOLS].filter(
+    (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0,
+  );
   if (missing.length > 0) return `needs ${missing.join(', ')}`;
   try {
-    createLoopDisk(16).destroy();
+    createLoopDisk(SMALLEST_MIB[fileSystem], undefined, fileSystem).destroy();
     return null;
   } catch (error) {
-    return `no loop device can be mounted here: ${error instanceof Error ? error.message.split('\n')[0] : 'unknown'}`;
+    return `no ${fileSystem} on a loop device can be mounted here: ${error instanceof Error ? error.message.split('\n')[0] : 'unknown'}`;
   }
 }
 
@@ -38,15 +44,16 @@ export interface LoopDisk {
   destroy(): void;
 }
 
-/** @param inodes how many files it can hold; mkfs decides where none are given */
-export function createLoopDisk(mebibytes: number, inodes?: number): LoopDisk {
+/** @param inodes of an ext4: how many files it can hold; mkfs decides where none are given */
+export function createLoopDisk(mebibytes: number, inodes?: number, fileSystem: FileSystem = 'ext4'): LoopDisk {
   const parent = mkdtempSync(join(tmpdir(), 'loop-disk-'));
   const image = join(parent, 'image');
   const path = join(parent, 'mounted');
   writeFileSync(image, '');
   truncateSync(image, mebibytes * 1024 * 1024);
   mkdirSync(path);
-  run('mkfs.ext4', '-q', '-F', ...(inodes === undefined ? [] : ['-N', String(inodes)]), image);
+  if (fileSystem === 'xfs') run('mkfs.xfs', '-q', '-f', image);
+  else run('mkfs.ext4', '-q', '-F', ...(inodes === undefined ? [] : ['-N', String(inodes)]), image);
   const mount = (): void => run('mount', '-o', 'loop', image, path);
   mount();
   return {

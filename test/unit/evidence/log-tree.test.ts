@@ -6,11 +6,11 @@ import { logTree } from '../../../agent/evidence/log-tree.ts';
 import { openConnection } from '../../../agent/store/connection.ts';
 import { MIGRATIONS } from '../../../agent/store/migrations.ts';
 import { DATABASE_FILE, openStore } from '../../../agent/store/open-store.ts';
-import { leafHash, rootOfLeaves, verifyConsistency, verifyInclusion } from '../../../agent/wire/merkle.ts';
 import { TILE_HASHES } from '../../../agent/wire/tiles.ts';
-import { linesOf, logIn, openLog, withDir, withLog, type OpenLog } from '../../support/evidence-fixtures.ts';
+import { logIn, openLog, withDir, withLog, type OpenLog } from '../../support/evidence-fixtures.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { alertBody } from '../../support/sample-log.ts';
+import { expectWholeTree } from '../../support/tree-checks.ts';
 
 function append({ store, log }: OpenLog, count: number): void {
   store.unit(() => {
@@ -18,31 +18,12 @@ function append({ store, log }: OpenLog, count: number): void {
   });
 }
 
-const leavesOf = ({ store }: OpenLog): Buffer[] => linesOf(store).map((line) => leafHash(line));
-
-function assertTree(open: OpenLog): void {
-  const leaves = leavesOf(open);
-  const tree = logTree(open.store, 1);
-  const size = leaves.length;
-  const root = Buffer.from(tree.rootAt(), 'hex');
-  expect(root).toEqual(rootOfLeaves(leaves));
-  const full = Math.floor(size / TILE_HASHES);
-  expect(open.store.tiles.count(1, 0)).toBe(full);
-  expect(open.store.tiles.count(1, 1)).toBe(Math.ceil(full / TILE_HASHES));
-  for (const old of [1, 255, 256, 257, full * TILE_HASHES, size - 1, size].filter((n) => n > 0 && n <= size)) {
-    const oldRoot = Buffer.from(tree.rootAt(old), 'hex');
-    expect(oldRoot).toEqual(rootOfLeaves(leaves.slice(0, old)));
-    expect(verifyConsistency(old, oldRoot, size, root, tree.consistencyProof(old, size))).toBe(true);
-    expect(verifyInclusion(leaves[old - 1]!, old - 1, size, tree.inclusionProof(old - 1, size), root)).toBe(true);
-  }
-}
-
 describe('the tree of a log', () => {
   it('gives roots and proofs at every size from tiles that are written as they fill up', () =>
     withLog((open) => {
       for (const count of [200, 54, 1, 1, 300, 511]) {
         append(open, count);
-        assertTree(open);
+        expectWholeTree(open);
       }
     }));
 
@@ -69,7 +50,7 @@ describe('the tree of a log', () => {
               expect(undone).toThrow('undone');
             }
           }
-          assertTree(open);
+          expectWholeTree(open);
           open.store.close();
         }),
       ),
@@ -94,7 +75,7 @@ describe('the tree of a log', () => {
       raw.close();
       expectCode(() => logTree(open.store, 1).consistencyProof(300, 601), 'store_corrupt');
       append(open, 300);
-      assertTree(open);
+      expectWholeTree(open);
     }));
 });
 
@@ -119,9 +100,9 @@ describe('a log of an agent without tiles', () => {
       raw.close();
       open.store.close();
       const again = openLog(dir);
-      assertTree(again);
+      expectWholeTree(again);
       append(again, 400);
-      assertTree(again);
+      expectWholeTree(again);
       again.store.close();
     }));
 
@@ -148,7 +129,7 @@ describe('a log of an agent without tiles', () => {
       expect(tiles.count(1, 0)).toBe(1);
       open.store.close();
       const again = openLog(dir);
-      assertTree(again);
+      expectWholeTree(again);
       again.store.close();
     }));
 });
