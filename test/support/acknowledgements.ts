@@ -8,6 +8,8 @@ export interface Acknowledgement {
   readonly entry?: number;
   readonly digest?: string;
   readonly order?: string;
+  /** Entries below which lines were pruned. */
+  readonly pruned?: number;
 }
 
 export interface Acknowledged {
