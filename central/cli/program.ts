@@ -17,6 +17,11 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 
 const dataOption = () =>
   new Option('--data <dir>', 'folder of the server').env('CENTRAL_DATA').makeOptionMandatory(true);
+const storeOption = () =>
+  new Option(
+    '--evidence-store <place>',
+    'where evidence is kept: folder, folder:immutable, or s3://bucket/prefix?region=…&endpoint=… (default: as chosen before)',
+  ).env('CENTRAL_EVIDENCE_STORE');
 const keysOption = () =>
   new Option('--keys <dir>', 'folder of the root, content and operator keys (default: ~/.config/central-command)');
 const jsonOption = () => new Option('--json', 'print JSON');
@@ -47,6 +52,7 @@ function buildProgram(): Command {
     .option('--person <name>', 'who holds root, content and operator keys; repeat for more persons', collect)
     .option('--direct', 'the owner of the appliances runs this Central (default: a reseller does)')
     .option('--log-domain <domain>', 'first part of every log origin (default: <partner>.internal)')
+    .addOption(storeOption())
     .action(async (o) => (await import('./init.ts')).init(o));
 
   verb(program, 'serve', 'answer appliances until stopped')
@@ -54,6 +60,7 @@ function buildProgram(): Command {
     .option('--url <url>', 'how appliances reach it (default: the listening address)')
     .option('--checkin-interval <s>', 'seconds between check-ins', wholeNumber, 60)
     .option('--claim-interval <s>', 'seconds between claims of a pending device', wholeNumber, 10)
+    .addOption(storeOption())
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
     .action(async (o) => (await import('./serve.ts')).serve(o));
 
@@ -150,6 +157,9 @@ function buildProgram(): Command {
   verb(evidence, 'verify', 'verify stored logs: every signature, the chain, the tree against all receipts')
     .option('--origin <origin>', 'only this log')
     .action(async (o) => (await import('./evidence-verify.ts')).verifyEvidence(o));
+  verb(evidence, 'audit', 'show what the hourly audit of stored evidence found: changed, missing, added, hidden, weak')
+    .option('--limit <n>', 'how many findings', wholeNumber, 50)
+    .action(async (o) => (await import('./evidence-audit.ts')).showAudit(o));
   verb(evidence, 'export-lines', 'write the exact stored lines of a log')
     .requiredOption('--origin <origin>', 'which log')
     .option('--out <file>', 'where to (default: standard output)')

@@ -5,6 +5,7 @@ import { AgentError } from '../../agent/errors/agent-error.ts';
 import { partnerSchema } from '../../agent/wire/schemas/root.ts';
 import { listen } from '../http/listen.ts';
 import { openCentral } from '../service/central.ts';
+import { watchEvidence } from '../service/watch-evidence.ts';
 import { print, type Common } from './output.ts';
 
 interface Options extends Common {
@@ -14,6 +15,7 @@ interface Options extends Common {
   readonly checkinInterval: number;
   readonly claimInterval: number;
   readonly logLevel: string;
+  readonly evidenceStore?: string;
 }
 
 const MAX_INTERVAL_S = 3_600;
@@ -37,15 +39,22 @@ export async function serve(o: Options): Promise<void> {
   const startedAt = performance.now();
   const central = await openCentral(dataDir, {
     intervals: { checkinS: o.checkinInterval, claimS: o.claimInterval },
+    evidenceStore: o.evidenceStore,
     onFinding: (kind, origin, sentence) => logger.error({ kind, origin, sentence }, 'stored evidence does not fit'),
   });
   const logs = central.evidence.origins();
   const entries = logs.reduce((sum, origin) => sum + central.evidence.state(origin).size, 0);
   logger.info({ logs: logs.length, entries, ms: Math.round(performance.now() - startedAt) }, 'stored evidence checked');
+  logger.info({ protection: central.evidence.segments.protection }, 'evidence is kept');
   const running = await listen(central, { dataDir, host, port, publicUrl, logger });
   print(o, { listening: running.url }, `listening on ${running.url}`);
+  const watch = watchEvidence(central, {
+    onFinding: (finding) => logger.error({ ...finding }, 'audit of stored evidence'),
+    onFailure: (error) => logger.error({ err: error }, 'audit of stored evidence stopped'),
+  });
   await stopped;
   await running.close();
+  await watch.stop();
   central.close();
 }
 

@@ -69,6 +69,7 @@ export async function openCentral(
     const address = chooseStore(store, o.evidenceStore);
     const owner = { id: installationId(store), retainUntil: retainFound() };
     segments = await openSegmentStore({ dataDir, address, now, owner });
+    store.setSetting('evidence_protection', segments.protection);
     const evidence = await openEvidenceStore({
       segments,
       index: store.objects,

@@ -27,6 +27,8 @@ export interface NewCentral {
   readonly persons: readonly { readonly id: string; readonly name: string }[];
   /** Unix seconds. */
   readonly now: number;
+  /** Where evidence will be kept (evidence-store/store-address.ts); the folder when absent. */
+  readonly evidenceStore?: string;
 }
 
 /**
@@ -62,6 +64,7 @@ export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; 
       store.setSetting('deployment_mode', o.direct ? 'direct' : 'reseller');
       store.setSetting('backup_ca_pin', backup.pin);
       store.setSetting('backup_ca_pem', backup.pem);
+      if (o.evidenceStore !== undefined) store.setSetting('evidence_store', o.evidenceStore);
       store.documents.add({ kind: 'root', scope: '', version: 1, digest: root.digest, line: root.line }, o.now);
     });
   } finally {

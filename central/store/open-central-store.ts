@@ -46,6 +46,8 @@ export type SettingKey =
   | 'backup_ca_pem'
   /** Where evidence is kept (evidence-store/store-address.ts); the folder when it was never set. */
   | 'evidence_store'
+  /** How what is stored there is protected, as found at the last start. */
+  | 'evidence_protection'
   /** Random id of this installation. */
   | 'installation_id';
 

@@ -37,6 +37,8 @@ export interface EvidenceLab {
     evidence: EvidenceStore,
     limits?: AuditLimits,
   ): Promise<{ complete: boolean; findings: Finding[]; open: string[] }>;
+  /** Moves the clock of open and audit. */
+  advance(seconds: number): void;
   /** Forgets the index, as an older backup of the database does. */
   forget(): void;
   remove(): void;
@@ -45,6 +47,8 @@ export interface EvidenceLab {
 export function evidenceLab(): EvidenceLab {
   const dir = mkdtempSync(join(tmpdir(), 'evidence-lab-'));
   let made = 0;
+  let ahead = 0;
+  const now = (): number => unixNow() + ahead;
   const fresh = (): CentralStore => openCentralStore(mkdtempSync(join(dir, `db-${++made}-`)), { create: true });
   let db = fresh();
   const findings: string[] = [];
@@ -60,17 +64,18 @@ export function evidenceLab(): EvidenceLab {
         promisesOf: (origin) => (origin === ORIGIN ? [...promises] : []),
         onFinding: (kind) => findings.push(kind),
         knownOrigins: [ORIGIN],
-        now: unixNow,
+        now,
         retainFound: inSevenYears,
       }),
     audit: async (evidence, limits = ALL) => {
       const found: Finding[] = [];
       const { objects: index, audit } = db;
-      const deps = { evidence, index, audit, now: unixNow, onFinding: (finding: Finding) => found.push(finding) };
+      const deps = { evidence, index, audit, now, onFinding: (finding: Finding) => found.push(finding) };
       const complete = await auditEvidence(deps, limits, new AbortController().signal);
       const open = audit.findings(100).filter((row) => row.resolved_at === null);
       return { complete, findings: found, open: open.map(({ kind }) => kind) };
     },
+    advance: (seconds) => void (ahead += seconds),
     forget: () => {
       db.close();
       db = fresh();
