@@ -12,11 +12,13 @@ packages=(
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
+  libfaketime       # processes under a wall clock that is wrong or jumps
   mount             # losetup, mount and umount, for the power-cut test
   nftables          # nft, for a real ruleset under the firewall check
   nix-bin           # nix-instantiate, to evaluate nix/module.nix
   openssl           # signatures checked by other code than ours
   python3           # a verifier of evidence that shares no code with this repository
+  python3-fusepy    # a file system that refuses locks
   restic            # real repositories, for the backup check
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container

@@ -1,0 +1,195 @@
+// Real processes whose clocks are wrong or jump: the wall clock by libfaketime (TLS, SQLite and Node all see it), the boot clock by a
+// file in the place of /proc/uptime. A machine that slept is a process that was stopped while both went on.
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { statementOf } from '../../agent/cli/entry-summary.ts';
+import { createLogVerifier } from '../../agent/verify/log-verifier.ts';
+import { openRecords } from '../../central/service/central.ts';
+import type { Site } from '../../tools/demo/site.ts';
+import { linesOnDisk } from '../support/crash-runs.ts';
+import { demoSite } from '../support/demo-site.ts';
+import { livesShiftedBy, whyNoWallFile } from '../support/day/wall-file.ts';
+
+const THREE_YEARS_S = 3 * 365 * 86_400;
+const HOUR_S = 3_600;
+const SLEPT_S = 600;
+const WITHIN_MS = 90_000;
+/** Stages that are due every few seconds. */
+const OFTEN = ['control', 'certificate', 'checkin', 'checks', 'evidence', 'upload', 'self_watch'];
+/** Real seconds for which a process is stopped; `STOPPED_S=180` for minutes. */
+const STOPPED_S = Number(process.env['STOPPED_S'] ?? 6);
+const why = whyNoWallFile() ?? (process.getuid?.() === 0 ? null : 'needs root, for a mount namespace');
+
+const dir = mkdtempSync(join(tmpdir(), 'clocks-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Shown as the distance of a wall clock from the true one. */
+function shift(name: string): { path: string; set(seconds: number): void } {
+  const path = join(dir, name);
+  const set = (seconds: number): void =>
+    // One write of one length: no reader sees half of it.
+    writeFileSync(path, `${seconds < 0 ? '-' : '+'}${String(Math.abs(seconds)).padStart(10, '0')}\n`, { flag: 'r+' });
+  writeFileSync(path, '+0000000000\n');
+  return { path, set };
+}
+
+const alerts = (site: Site): string[] =>
+  linesOnDisk(site).flatMap((line) => {
+    const { predicate } = statementOf(line);
+    return predicate.kind === 'alert' ? [`${predicate.code} ${predicate.state}`] : [];
+  });
+
+/** Everything is uploaded, and the log verifies. */
+async function allIsWell(site: Site): Promise<void> {
+  await site.untilStatus(
+    'all is well and stored',
+    (s) => s.blocking_reason === null && s.stored_size !== null && s.stored_size === s.log?.size,
+    WITHIN_MS,
+  );
+  const lines = linesOnDisk(site);
+  const records = openRecords(site.paths.data);
+  const verifier = createLogVerifier({ root: records.trust.root().root });
+  records.close();
+  for (const line of lines) verifier.push(line);
+  expect(verifier.finish()).toMatchObject({ ok: true, size: lines.length });
+}
+
+describe('a daemon whose wall clock is wrong', () => {
+  const wall = shift('wall');
+  const site = demoSite([], undefined, { agentEnv: livesShiftedBy(wall.path) });
+
+  const clockResult = (s: { findings: readonly { check: string; result: string }[] }): string | undefined =>
+    s.findings.find((one) => one.check === 'clock')?.result;
+
+  it.for([
+    ['an hour ahead', HOUR_S],
+    ['an hour behind', -HOUR_S],
+  ] as const)(
+    'goes on checking in when the clock steps %s in the middle of the cycle, says so, and has it back',
+    async ([, seconds], ctx) => {
+      ctx.skip(why !== null, why ?? '');
+      if (site.agentProcess() === null) {
+        await site.provision();
+        site.startAgent();
+        await site.confirm();
+      }
+      wall.set(seconds);
+      const { blocking_reason: reason } = await site.untilStatus(
+        'the clock is named',
+        (s) => s.blocking_reason?.code === 'clock_far_off' && clockResult(s) === 'fail',
+        WITHIN_MS,
+      );
+      expect(Number(/\d+/.exec(reason?.sentence ?? '')?.[0])).toBeGreaterThan(HOUR_S - 60);
+      const before = site.status()!;
+      await site.untilStatus(
+        'it checks in and writes on',
+        (s) =>
+          s.bytes.received > before.bytes.received &&
+          s.log!.size > before.log!.size &&
+          s.stored_size! > before.stored_size!,
+        WITHIN_MS,
+      );
+      expect(site.status()?.stages.find((stage) => stage.name === 'checkin')?.failures_in_a_row).toBe(0);
+      wall.set(0);
+      await site.untilStatus('the check passes again', (s) => clockResult(s) === 'pass', WITHIN_MS);
+      await allIsWell(site);
+    },
+  );
+
+  it.for([
+    ['three years ahead', THREE_YEARS_S],
+    ['three years behind', -THREE_YEARS_S],
+  ] as const)(
+    'starts with a clock %s, names the date as the reason, records, and comes back when the clock does',
+    async ([, seconds], ctx) => {
+      ctx.skip(why !== null, why ?? '');
+      await site.endAgent('SIGTERM');
+      wall.set(seconds);
+      site.startAgent();
+      const before = linesOnDisk(site).length;
+      await site.untilStatus(
+        'the date is named, and entries go on',
+        (s) => s.blocking_reason?.code === 'tls_date_invalid' && (s.log?.size ?? 0) > before,
+        WITHIN_MS,
+      );
+      await site.untilStatus(
+        'the alert is raised',
+        () => alerts(site).at(-1) === 'central_unreachable raised',
+        WITHIN_MS,
+      );
+      wall.set(0);
+      await allIsWell(site);
+      expect(site.agentProcess()?.output()).not.toContain('defect');
+    },
+  );
+});
+
+describe('a daemon that was stopped', () => {
+  const world = shift('world');
+  const uptime = join(dir, 'uptime');
+  let sleptS = 0;
+  const showUptime = (): void => {
+    const [up] = readFileSync('/proc/uptime', 'utf8').split(' ');
+    const file = openSync(uptime, 'r+');
+    writeSync(file, `${(Number(up) + sleptS).toFixed(2).padStart(14, '0')} 0.00\n`, 0);
+    closeSync(file);
+  };
+  writeFileSync(uptime, '');
+  showUptime();
+  const timer = setInterval(showUptime, 20);
+  afterAll(() => clearInterval(timer));
+  const env = livesShiftedBy(world.path);
+  const site = demoSite([], undefined, {
+    agentEnv: env,
+    centralEnv: env,
+    agentWrap: ['unshare', '--mount', 'sh', '-c', `mount --bind ${uptime} /proc/uptime && exec "$@"`, 'sh'],
+  });
+
+  const stopped = async (whileStopped: () => void): Promise<void> => {
+    const { pid } = site.agentProcess()!;
+    process.kill(pid, 'SIGSTOP');
+    await sleep(STOPPED_S * 1_000);
+    whileStopped();
+    process.kill(pid, 'SIGCONT');
+  };
+
+  it('by SIGSTOP goes on where it was, with every stage', async (ctx) => {
+    ctx.skip(why !== null, why ?? '');
+    await site.provision();
+    site.startAgent();
+    await site.confirm();
+    const before = site.status()!;
+    await stopped(() => undefined);
+    const resumed = Math.floor(Date.now() / 1_000);
+    await site.untilStatus(
+      'every stage ran again that does so within seconds',
+      (s) => OFTEN.every((name) => (s.stages.find((stage) => stage.name === name)?.last_finished_at ?? 0) >= resumed),
+      WITHIN_MS,
+    );
+    expect(site.status()).toMatchObject({ pid: before.pid, started_at: before.started_at });
+    await allIsWell(site);
+  });
+
+  it('by the sleep of the machine counts the time that it slept: time T is right at once, and nothing is called wrong', async (ctx) => {
+    ctx.skip(why !== null, why ?? '');
+    const before = site.status()!;
+    await stopped(() => {
+      // The world went on; only the process, and its monotonic clock but for the real seconds, stood still.
+      sleptS += SLEPT_S;
+      showUptime();
+      world.set(SLEPT_S);
+    });
+    const after = await site.untilStatus(
+      'it was answered after the sleep',
+      (s) => (s.last_answer_at ?? 0) > before.last_answer_at! + SLEPT_S && s.blocking_reason === null,
+      WITHIN_MS,
+    );
+    expect(Math.abs(after.clock_offset_s ?? SLEPT_S)).toBeLessThan(5);
+    expect(after.pid).toBe(before.pid);
+    expect(alerts(site).filter((alert) => alert.startsWith('signed_time_went_back'))).toEqual([]);
+    await allIsWell(site);
+  });
+});
