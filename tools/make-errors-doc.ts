@@ -16,6 +16,9 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   state: 'the state directory is damaged, full, read-only or in use',
   drift: 'a check found drift (`check` and `status` with `--exit-code`)',
   denied: 'permission denied by the operating system or by Central Command',
+  untrusted_root: '`evidence verify`: everything fits together, but nobody named the digest of the trust root',
+  incomplete: '`evidence verify`: what is there verifies, but there must be more of it (cut off, or empty)',
+  damaged: '`evidence verify`: the bundle is not as it was handed over, or changed while it was verified',
 };
 
 /** The whole document. */

@@ -8,14 +8,14 @@ import { encodeManifest, MANIFEST_FILE, type ManifestFile } from '../report/mani
 import { fileError } from '../system/files.ts';
 
 export interface BundleFile {
-  write(text: string): void;
+  write(content: string | Uint8Array): void;
   close(): void;
 }
 
 export interface BundleWriter {
   /** A new file; `path` is relative, with `/`. Close it before `finish`. */
   open(path: string): BundleFile;
-  add(path: string, content: string): void;
+  add(path: string, content: string | Uint8Array): void;
   /** Writes MANIFEST, moves the folder to its name and gives the digest of MANIFEST. */
   finish(): { readonly files: number; readonly manifestSha256: string };
   /** Removes what was written; for any end but `finish`. */
@@ -50,8 +50,8 @@ export function createBundleWriter(out: string): BundleWriter {
       return openSync(full, 'wx', PRIVATE_FILE);
     });
     return {
-      write: (text) => {
-        const bytes = Buffer.from(text);
+      write: (content) => {
+        const bytes = typeof content === 'string' ? Buffer.from(content) : content;
         hash.update(bytes);
         guarded(full, () => {
           for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
@@ -66,7 +66,7 @@ export function createBundleWriter(out: string): BundleWriter {
       },
     };
   };
-  const add = (path: string, content: string): void => {
+  const add = (path: string, content: string | Uint8Array): void => {
     const file = open(path);
     file.write(content);
     file.close();

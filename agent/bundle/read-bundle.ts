@@ -8,11 +8,14 @@ import { MANIFEST_FILE, parseManifest } from '../report/manifest.ts';
 import { fileError, readFileLimited } from '../system/files.ts';
 
 export interface BundleLog {
+  readonly applianceId: string;
   readonly epoch: number;
   /** The files with its lines, in order. */
   readonly files: readonly string[];
   readonly receiptsFile: string;
   readonly checkpointsFile: string;
+  /** RFC 3161 answers, with the size that each name gives. */
+  readonly timestamps: readonly { readonly size: number; readonly file: string; readonly textFile: string }[];
 }
 
 export interface Bundle {
@@ -23,7 +26,8 @@ export interface Bundle {
 const ROOT_FILE = 'root.json';
 const MAX_MANIFEST_BYTES = 1_048_576;
 const CHUNK_BYTES = 1_048_576;
-const LINES = /^logs\/([1-9][0-9]{0,8})\/([0-9]{1,15})-[0-9]{1,15}\.jsonl$/;
+const LINES = /^(logs\/([a-z0-9-]{1,63})\/([1-9][0-9]{0,8}))\/([0-9]{1,15})-[0-9]{1,15}\.jsonl$/;
+const STAMPED = /^timestamps\/([1-9][0-9]{0,14})\.tsr$/;
 
 export const isBundle = (path: string): boolean => existsSync(join(path, MANIFEST_FILE));
 
@@ -44,18 +48,29 @@ export function readBundle(dir: string): Bundle {
 }
 
 function logsOf(dir: string, paths: readonly string[]): BundleLog[] {
-  const parts = paths
-    .map((path) => ({ path, match: LINES.exec(path) }))
-    .filter(({ match }) => match !== null)
-    .map(({ path, match }) => ({ path, epoch: Number(match?.[1]), first: Number(match?.[2]) }))
-    .toSorted((a, b) => a.first - b.first);
-  const epochs = [...new Set(parts.map((part) => part.epoch))].toSorted((a, b) => a - b);
-  return epochs.map((epoch) => ({
-    epoch,
-    files: parts.filter((part) => part.epoch === epoch).map((part) => join(dir, part.path)),
-    receiptsFile: join(dir, 'logs', String(epoch), 'receipts.jsonl'),
-    checkpointsFile: join(dir, 'logs', String(epoch), 'checkpoints.txt'),
-  }));
+  const parts = paths.flatMap((path) => {
+    const [, folder = '', applianceId = '', epoch, first] = LINES.exec(path) ?? [];
+    return first === undefined ? [] : [{ path, folder, applianceId, epoch: Number(epoch), first: Number(first) }];
+  });
+  const folders = new Map(parts.map((part) => [part.folder, part]));
+  return [...folders.values()]
+    .toSorted((a, b) => (a.applianceId === b.applianceId ? a.epoch - b.epoch : a.applianceId < b.applianceId ? -1 : 1))
+    .map(({ folder, applianceId, epoch }) => ({
+      applianceId,
+      epoch,
+      files: parts
+        .filter((part) => part.folder === folder)
+        .toSorted((a, b) => a.first - b.first)
+        .map((part) => join(dir, part.path)),
+      receiptsFile: join(dir, folder, 'receipts.jsonl'),
+      checkpointsFile: join(dir, folder, 'checkpoints.txt'),
+      timestamps: paths.flatMap((path) => {
+        const size = path.startsWith(`${folder}/`) ? STAMPED.exec(path.slice(folder.length + 1))?.[1] : undefined;
+        return size === undefined
+          ? []
+          : [{ size: Number(size), file: join(dir, path), textFile: join(dir, path.replace(/tsr$/, 'txt')) }];
+      }),
+    }));
 }
 
 function mismatch(sentence: string, place: string): AgentError<'bundle_mismatch'> {

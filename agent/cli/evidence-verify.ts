@@ -1,87 +1,97 @@
-// `evidence verify`: checks exported lines or the local log, with nothing trusted but the root digest that the caller brings.
+// `evidence verify`: checks exported lines, a bundle or the local log, with nothing trusted but what the caller brings.
 import { dirname, join } from 'node:path';
 import { existsSync, statSync } from 'node:fs';
+import { isBundle, readBundle, type BundleLog } from '../bundle/read-bundle.ts';
+import { evidenceFiles, readLines } from '../bundle/read-lines.ts';
+import { rootChain, type RootChain } from '../bundle/root-chain.ts';
 import { AgentError } from '../errors/agent-error.ts';
+import { CODES } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
+import { logRows, textOfRow } from '../evidence/log-rows.ts';
 import { ROOT_FILE } from '../identity/provision-files.ts';
 import type { Store } from '../store/open-store.ts';
 import { readFileLimited } from '../system/files.ts';
-import type { Opened } from '../trust/open-document.ts';
-import { createLogVerifier } from '../verify/log-verifier.ts';
+import { parseAuthorities } from '../trust/open-timestamp.ts';
+import type { LogVerifierOptions } from '../verify/log-verifier.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
+import { parseAnchors, type AnchorLine } from '../wire/anchor-line.ts';
 import { splitNotes } from '../wire/note-file.ts';
+import { MAX_TIMESTAMP_BYTES, type StampedFile } from '../wire/timestamp.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
-import { createProgress, type Progress } from './progress.ts';
-import { isBundle, readBundle } from '../bundle/read-bundle.ts';
-import { evidenceFiles, readLines } from '../bundle/read-lines.ts';
-import { rootChain, type RootChain } from '../bundle/root-chain.ts';
+import { createProgress } from './progress.ts';
+import { openResumeFile } from './resume-file.ts';
+import { originOf } from './store-source.ts';
 import { verdictLines, type VerifiedLog, type VerifyVerdict } from './verdict-lines.ts';
+import { verifyLog, type LogJob } from './verify-log.ts';
 
 export interface VerifyOptions {
   readonly root?: string;
   readonly rootSha256?: string;
   readonly receipts?: string;
   readonly checkpoints?: string;
+  readonly anchor?: string;
+  readonly tsaCa?: string;
+  readonly resume?: string;
   readonly secondOpinion?: boolean;
 }
 
 const MAX_ROOTS_BYTES = 8 * 1_024 * 1_024;
 const MAX_RECEIPTS_BYTES = 64 * 1_024 * 1_024;
 const MAX_CHECKPOINTS_BYTES = 64 * 1_024 * 1_024;
-const PAGE = { maxEntries: 500, maxBytes: 4 * 1_024 * 1_024 };
+const MAX_ANCHORS_BYTES = 64 * 1_024 * 1_024;
+const MAX_AUTHORITIES_BYTES = 1_048_576;
+
+const textOf = (path: string, maxBytes: number): string => readFileLimited(path, maxBytes).toString('utf8');
 
 const linesOf = (path: string, maxBytes: number): string[] =>
-  readFileLimited(path, maxBytes)
-    .toString('utf8')
+  textOf(path, maxBytes)
     .split('\n')
     .map((line) => line.replace(/\r$/, ''))
     .filter((line) => line !== '');
 
 /** Notes one after the other, an empty line between them (docs/formats/checkpoint.md). */
-const readNotes = (path: string): string[] =>
-  splitNotes(readFileLimited(path, MAX_CHECKPOINTS_BYTES).toString('utf8'), path);
+const readNotes = (path: string): string[] => splitNotes(textOf(path, MAX_CHECKPOINTS_BYTES), path);
 
-interface Job {
+/** What stands beside the lines of one log. */
+interface Beside {
   readonly source: string;
   readonly lines: Iterable<string>;
   readonly total: number | null;
-  readonly receipts: readonly Opened<'receipt'>[];
+  readonly receipts: readonly string[];
   readonly checkpoints: readonly string[];
+  readonly timestamps: readonly StampedFile[];
 }
 
-function verifyLog(job: Job, chain: RootChain, o: VerifyOptions, now: number, progress: Progress): VerifiedLog {
-  const verifier = createLogVerifier({
-    root: chain.current.root,
+interface Evidence {
+  readonly chain: RootChain;
+  readonly logs: readonly Beside[];
+}
+
+/** What the caller brings for all logs. */
+interface Brought {
+  readonly anchors: readonly AnchorLine[];
+  readonly authorities: readonly string[] | null;
+}
+
+function jobOf(log: Beside, chain: RootChain, brought: Brought, o: VerifyOptions, now: number): LogJob {
+  const { source, lines, total, checkpoints, timestamps } = log;
+  const { root } = chain.current;
+  const options: LogVerifierOptions = {
+    root,
     earlierRoots: chain.earlier,
-    receipts: job.receipts,
-    checkpoints: job.checkpoints,
+    receipts: log.receipts.map((line) => verifyReceipt(root, line, { place: source })),
+    checkpoints,
+    timestamps,
+    ...brought,
     secondOpinion: o.secondOpinion === true,
     now,
-  });
-  let seq = 0;
-  for (const line of job.lines) {
-    verifier.push(line);
-    seq += 1;
-    progress.at(seq, job.total);
-  }
-  return { ...verifier.finish(), source: job.source };
+  };
+  return { source, lines, total, options };
 }
 
-function* storeLines(store: Store, epoch: number): Generator<string> {
-  for (let next = 0; ;) {
-    const page = store.entries.range(epoch, next, PAGE);
-    for (const row of page) yield row.line;
-    if (page.length === 0) return;
-    next += page.length;
-  }
-}
-
-const receiptsFrom = (lines: readonly string[], chain: RootChain, place: string): Opened<'receipt'>[] =>
-  lines.map((line) => verifyReceipt(chain.current.root, line, { place }));
-
-function verifyFiles(context: CliContext, path: string, o: VerifyOptions): { chain: RootChain; logs: VerifiedLog[] } {
+function evidenceInFiles(path: string, o: VerifyOptions): Evidence {
   const files = evidenceFiles(path);
   const folder = statSync(path).isDirectory() ? path : dirname(path);
   const rootFile =
@@ -89,68 +99,119 @@ function verifyFiles(context: CliContext, path: string, o: VerifyOptions): { cha
   if (rootFile === undefined) {
     throw new AgentError('root_not_found', `there is no ${ROOT_FILE} beside the evidence`, { place: folder });
   }
-  const chain = rootChain(linesOf(rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, rootFile);
-  const receipts =
-    o.receipts === undefined ? [] : receiptsFrom(linesOf(o.receipts, MAX_RECEIPTS_BYTES), chain, o.receipts);
-  const checkpoints = o.checkpoints === undefined ? [] : readNotes(o.checkpoints);
-  const progress = createProgress(context, 'verified entries');
-  const job = { source: path, lines: linesIn(files), total: null, receipts, checkpoints };
-  const logs = [verifyLog(job, chain, o, nowSeconds(context), progress)];
-  progress.end();
-  return { chain, logs };
+  const log: Beside = {
+    source: path,
+    lines: linesIn(files),
+    total: null,
+    receipts: o.receipts === undefined ? [] : linesOf(o.receipts, MAX_RECEIPTS_BYTES),
+    checkpoints: o.checkpoints === undefined ? [] : readNotes(o.checkpoints),
+    timestamps: [],
+  };
+  return { chain: rootChain(linesOf(rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, rootFile), logs: [log] };
 }
 
 /** An auditor bundle brings roots, receipts and checkpoints along; what it says counts only under the digest from outside. */
-function verifyBundle(context: CliContext, path: string, o: VerifyOptions): { chain: RootChain; logs: VerifiedLog[] } {
+function evidenceInBundle(path: string, o: VerifyOptions): Evidence {
   if (o.root !== undefined || o.receipts !== undefined || o.checkpoints !== undefined) {
     throw new AgentError('usage', 'a bundle brings its own roots, receipts and checkpoints: name it alone');
   }
   const bundle = readBundle(path);
   const chain = rootChain(linesOf(bundle.rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, bundle.rootFile);
-  const logs = bundle.logs.map(({ epoch, files, receiptsFile, checkpointsFile }) => {
-    const receipts = receiptsFrom(linesOf(receiptsFile, MAX_RECEIPTS_BYTES), chain, receiptsFile);
-    const progress = createProgress(context, 'verified entries');
-    const source = bundle.logs.length === 1 ? path : `${path}, epoch ${epoch}`;
-    const checkpoints = readNotes(checkpointsFile);
-    const job = { source, lines: linesIn(files), total: null, receipts, checkpoints };
-    const log = verifyLog(job, chain, o, nowSeconds(context), progress);
-    progress.end();
-    return log;
-  });
+  const logs = bundle.logs.map((log): Beside => ({
+    source: bundle.logs.length === 1 ? path : `${path}, ${log.applianceId} epoch ${log.epoch}`,
+    lines: linesIn(log.files),
+    total: null,
+    receipts: linesOf(log.receiptsFile, MAX_RECEIPTS_BYTES),
+    checkpoints: readNotes(log.checkpointsFile),
+    timestamps: log.timestamps.map(stampedFile),
+  }));
   return { chain, logs };
 }
 
-function* linesIn(files: readonly string[]): Generator<string> {
-  for (const file of files) yield* readLines(file);
+const stampedFile = ({ size, file, textFile }: BundleLog['timestamps'][number]): StampedFile => ({
+  size,
+  response: readFileLimited(file, MAX_TIMESTAMP_BYTES),
+  text: textOf(textFile, MAX_TIMESTAMP_BYTES),
+});
+
+const linesIn = (files: readonly string[]): Iterable<string> => ({
+  *[Symbol.iterator]() {
+    for (const file of files) yield* readLines(file);
+  },
+});
+
+function evidenceInStore(store: Store, identity: { origin: string }, dir: string, o: VerifyOptions): Evidence {
+  const roots = o.root === undefined ? store.trust.roots().map((row) => row.line) : linesOf(o.root, MAX_ROOTS_BYTES);
+  const epochs = store.entries.epochs();
+  const logs = epochs.map((epoch): Beside => {
+    const origin = originOf(identity, epoch);
+    const { size } = store.entries.state(epoch);
+    return {
+      source: epochs.length === 1 ? dir : `${dir}, epoch ${epoch}`,
+      lines: storeLines(store, epoch, size),
+      total: size,
+      receipts: store.uplink.receipts(origin).map((row) => row.line),
+      checkpoints: store.checkpoints.all(origin).map((row) => row.note),
+      timestamps: [],
+    };
+  });
+  return { chain: rootChain(roots, o.rootSha256 ?? null, o.root ?? dir), logs };
 }
 
-async function verifyStore(context: CliContext, o: VerifyOptions): Promise<{ chain: RootChain; logs: VerifiedLog[] }> {
-  const dir = stateDirOf(context);
-  return withEnrolledStore(context, dir, (store, identity) => {
-    const lines = o.root === undefined ? store.trust.roots().map((row) => row.line) : linesOf(o.root, MAX_ROOTS_BYTES);
-    const chain = rootChain(lines, o.rootSha256 ?? null, o.root ?? dir);
-    const epochs = store.entries.epochs();
-    const logs = epochs.map((epoch) => {
-      const origin = identity.origin.replace(/[0-9]+$/, String(epoch));
-      const receipts = receiptsFrom(
-        store.uplink.receipts(origin).map((row) => row.line),
-        chain,
-        dir,
-      );
-      const source = epochs.length === 1 ? dir : `${dir}, epoch ${epoch}`;
-      const { size } = store.entries.state(epoch);
-      const progress = createProgress(context, 'verified entries');
-      const checkpoints = store.checkpoints.all(origin).map((row) => row.note);
-      const job = { source, lines: storeLines(store, epoch), total: size, receipts, checkpoints };
-      const log = verifyLog(job, chain, o, nowSeconds(context), progress);
-      progress.end();
-      return log;
-    });
-    return { chain, logs };
+const storeLines = (store: Store, epoch: number, size: number): Iterable<string> => ({
+  *[Symbol.iterator]() {
+    for (const page of logRows(store, epoch, 0, size)) yield* page.map(textOfRow);
+  },
+});
+
+async function verifyAll(context: CliContext, { chain, logs }: Evidence, o: VerifyOptions): Promise<VerifiedLog[]> {
+  const brought: Brought = {
+    anchors: o.anchor === undefined ? [] : parseAnchors(textOf(o.anchor, MAX_ANCHORS_BYTES), o.anchor),
+    authorities: o.tsaCa === undefined ? null : parseAuthorities(textOf(o.tsaCa, MAX_AUTHORITIES_BYTES), o.tsaCa),
+  };
+  const resume =
+    o.resume === undefined ? null : openResumeFile(o.resume, dependencies(context, chain, logs, brought, o));
+  const verified: VerifiedLog[] = [];
+  for (const log of logs) {
+    const job = jobOf(log, chain, brought, o, nowSeconds(context));
+    verified.push(await verifyLog(job, createProgress(context, 'verified entries'), resume));
+  }
+  resume?.remove();
+  assertAnchored(brought, verified, o);
+  return verified;
+}
+
+/** All that the verdict depends on besides the lines and the time. */
+function dependencies(
+  context: CliContext,
+  chain: RootChain,
+  logs: readonly Beside[],
+  brought: Brought,
+  o: VerifyOptions,
+): string[] {
+  const beside = logs.map(({ source, receipts, checkpoints, timestamps }) => {
+    const stamps = timestamps.map(({ size, response }) => [size, response.toString('base64')]);
+    return { source, receipts, checkpoints, stamps };
+  });
+  const roots = [...chain.earlier, chain.current.root];
+  return [
+    context.build.version,
+    chain.pinnedDigest,
+    JSON.stringify({ roots, vouched: chain.vouched, beside, brought, second: o.secondOpinion === true }),
+  ];
+}
+
+/** An anchor that is of none of these logs was brought in vain, and the caller must not believe that it held. */
+function assertAnchored({ anchors }: Brought, logs: readonly VerifiedLog[], o: VerifyOptions): void {
+  if (anchors.length === 0 || !logs.every((log) => log.ok) || logs.some((log) => log.anchors > 0)) return;
+  const place = o.anchor ?? '';
+  throw new AgentError('anchor_invalid', 'no anchor in the file could be held against these logs', {
+    place,
+    remedy: 'bring a line of the same log; one that ends within entries that the bundle leaves out says nothing',
   });
 }
 
-/** Exit 0 only for a log that verifies under a root whose digest the caller named; else 4. */
+/** Exit 0 only for a log that verifies under a root whose digest the caller named. */
 export async function evidenceVerify(
   context: CliContext,
   path: string | undefined,
@@ -159,10 +220,21 @@ export async function evidenceVerify(
   if (path !== undefined && context.stateDir !== null) {
     throw new AgentError('usage', 'give files or --state, not both');
   }
-  const { chain, logs } =
-    path === undefined
-      ? await verifyStore(context, options)
-      : (isBundle(path) ? verifyBundle : verifyFiles)(context, path, options);
+  if (path === undefined && options.resume !== undefined) {
+    throw new AgentError('usage', '--resume is for files: the local log changes between two runs');
+  }
+  if (path !== undefined) {
+    const evidence = (isBundle(path) ? evidenceInBundle : evidenceInFiles)(path, options);
+    return say(context, evidence.chain, await verifyAll(context, evidence, options));
+  }
+  const dir = stateDirOf(context);
+  return withEnrolledStore(context, dir, async (store, identity) => {
+    const evidence = evidenceInStore(store, identity, dir, options);
+    return say(context, evidence.chain, await verifyAll(context, evidence, options));
+  });
+}
+
+function say(context: CliContext, chain: RootChain, logs: readonly VerifiedLog[]): number {
   const isWhole = logs.length > 0 && logs.every((log) => log.ok);
   const verdict: VerifyVerdict = !isWhole ? 'failed' : chain.vouched ? 'verified' : 'untrusted_root';
   const root = {
@@ -174,10 +246,14 @@ export async function evidenceVerify(
   const [newest, ...earlier] = logs.map(jsonOf).toReversed();
   const value = { verdict, trust_root: root, ...newest, earlier_epochs: earlier };
   print(context, 'evidence-verify', value, () => verdictLines(context, verdict, root, logs));
-  return verdict === 'verified' ? EXIT.ok : EXIT.verification;
+  if (verdict === 'verified') return EXIT.ok;
+  if (verdict === 'untrusted_root') return EXIT.untrusted_root;
+  // The gravest: a log that somebody changed, before one that is not all there.
+  const exits = logs.flatMap((log) => (log.code === null ? [] : [CODES[log.code].exit]));
+  return exits.length === 0 ? EXIT.incomplete : Math.min(...exits);
 }
 
 /** One log in the JSON form (docs/cli.md). */
-function jsonOf({ firstAt, lastAt, ...log }: VerifiedLog): object {
-  return { ...log, first_at: firstAt, last_at: lastAt };
+function jsonOf({ firstAt, lastAt, leftOut, ...log }: VerifiedLog): object {
+  return { ...log, left_out: leftOut, first_at: firstAt, last_at: lastAt };
 }

@@ -77,6 +77,12 @@ function addVerbs(program: Command, verb: Verb): void {
     )
     .option('--receipts <file>', 'receipts of Central Command, one per line: the log must reach them')
     .option('--checkpoints <file>', 'checkpoints of the log, as `evidence checkpoints` writes them: it must reach them')
+    .option('--anchor <file>', 'lines "checkpoint <origin> <size> <root>" (a syslog will do) or notes that you trust')
+    .option(
+      '--tsa-ca <file>',
+      'certificates (PEM) of timestamp authorities that you trust: their timestamps then count',
+    )
+    .option('--resume <file>', 'keep there how far it got; go on from it after an interruption')
     .option('--second-opinion', 'check each signature with a second implementation (much slower)');
   verb(
     evidence,
@@ -93,8 +99,12 @@ function addVerbs(program: Command, verb: Verb): void {
     async (context, _args, options) => (await import('./evidence-export.ts')).evidenceExport(context, options),
   )
     .option('--out <dir>', 'folder to make; it must not exist')
-    .option('--from <day>', 'the report begins here (2026-03-01, or a time in UTC)')
-    .option('--to <day>', 'the report ends here, that day included; the lines are always all of them');
+    .option(
+      '--from <day>',
+      'only what was observed from here on (2026-03-01, or a time in UTC); hashes stand for the rest',
+    )
+    .option('--to <day>', 'only what was observed up to here, that day included')
+    .option('--site <id>', 'refuse unless the appliance is at this site');
 
   verb(program, 'orders', 'orders and refusals, newest first', async (context, _args, options) =>
     (await import('./orders.ts')).orders(context, options),

@@ -1,7 +1,7 @@
 // What `evidence verify` says to people.
 import { CODES } from '../errors/codes.ts';
 import type { CliContext } from './deps.ts';
-import type { AnchoredRange } from '../verify/anchored-ranges.ts';
+import type { AnchoredRange, Voucher } from '../verify/anchored-ranges.ts';
 import type { LogVerdict } from '../verify/log-verifier.ts';
 import { columns, harmless, painter, utc } from './style.ts';
 
@@ -29,6 +29,9 @@ function logLines(log: VerifiedLog): string[] {
     ['log', log.origin ?? 'unknown'],
     ['from', log.source],
     ['entries', `${log.size}${log.status === 'provisional' ? ' (provisional epoch)' : ''}`],
+    ...(log.leftOut === 0
+      ? []
+      : [['left out', `${log.leftOut} of them are here as hashes only: nothing is said of what they hold`]]),
     ['tree root', log.root],
     ['kinds', listed(log.counts)],
     ['findings', listed(log.results)],
@@ -42,17 +45,27 @@ function logLines(log: VerifiedLog): string[] {
     ]);
   }
   if (log.ok) rows.push(...log.ranges.map((range) => ['range', rangeLine(range, log.witnessed?.at ?? null)]));
+  if (log.timestamps > 0 && !log.ranges.some((range) => range.by.includes('timestamp'))) {
+    rows.push(['timestamps', `${log.timestamps} fit; name their authority with --tsa-ca to have them count`]);
+  }
   const { backwards, future } = log.odd;
   if (backwards + future > 0)
     rows.push(['odd times', `${backwards} before their predecessor, ${future} in the future`]);
   return columns(rows);
 }
 
-function rangeLine({ from_seq, to_seq, range }: AnchoredRange, witnessedAt: number | null): string {
+const VOUCHERS: Readonly<Record<Voucher, string>> = {
+  witness: 'operator',
+  timestamp: 'timestamp authority',
+  anchor: 'your anchor',
+};
+
+function rangeLine({ from_seq, to_seq, range, by }: AnchoredRange, witnessedAt: number | null): string {
   const entries = `entries ${from_seq} to ${to_seq - 1}`;
   if (range === 'unanchored') return `${entries}: unanchored, only the appliance's own word`;
-  const when = witnessedAt === null ? '' : `, last seen ${utc(witnessedAt)}`;
-  return `${entries}: witnessed=1 (operator)${when}`;
+  const when = witnessedAt === null || !by.includes('witness') ? '' : `, last seen ${utc(witnessedAt)}`;
+  const sign = range === 'witnessed=1' ? range : 'witnessed≥2';
+  return `${entries}: ${sign} (${by.map((one) => VOUCHERS[one]).join(', ')})${when}`;
 }
 
 export function verdictLines(

@@ -101,6 +101,12 @@ export const CODES = {
     'the confirmation of a provisional epoch is not signed by enough persons, or is for another epoch',
     'have as many operators sign it as the trust root asks for: central-command appliance confirm-epoch',
   ),
+  epoch_provisional: code(
+    5,
+    true,
+    'the log goes on in an epoch that this appliance opened itself, and people have not confirmed it yet',
+    'find out why the epoch before it ended, then: central-command appliance confirm-epoch',
+  ),
   epoch_too_soon: code(
     4,
     true,
@@ -607,7 +613,7 @@ export const CODES = {
     2,
     false,
     'evidence is kept in one place already, and is not moved to another by naming that',
-    'start serve with the place that evidence list reads from',
+    'start serve without --evidence-store, or with the place that is in use',
   ),
   document_unknown: code(2, false, 'no such root, content list or policy for this appliance', 'check in again'),
   route_unknown: code(2, false, 'no such address in the API', 'see central/openapi.yaml'),

@@ -15,4 +15,10 @@ export const EXIT = {
   drift: 6,
   /** Permission denied by the operating system or by Central Command. */
   denied: 7,
+  /** `evidence verify`: all fits together, but nobody named the digest of the trust root. */
+  untrusted_root: 8,
+  /** `evidence verify`: what is there verifies, and there must be more of it: cut off, or empty. */
+  incomplete: 9,
+  /** A bundle is not as it was handed over, or changed while it was verified. */
+  damaged: 10,
 } as const;

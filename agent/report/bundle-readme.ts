@@ -3,12 +3,13 @@
 export const bundleReadme = (rootSha256: string): string => `Evidence of a compliance agent: a bundle for auditors
 
 report.html      what was checked and found, for people. Begin here. It needs no network.
-logs/N/*.jsonl   the evidence: one signed entry per line. N is the life of the log (its epoch).
-logs/N/receipts.jsonl, logs/N/checkpoints.txt
-                 what Central Command and its witness signed about that log.
+logs/A/N/*.jsonl the evidence: one signed entry per line. A is the appliance, N the life of its log (the epoch).
+                 Where entries are left out, hashes stand for them: {"left_out": how many, "root": their hash}.
+logs/A/N/receipts.jsonl, logs/A/N/checkpoints.txt, logs/A/N/timestamps/
+                 what Central Command, its witness and a timestamp authority signed about that log.
 root.json        the trust roots of the partner, oldest first: who may sign what.
 verify.py        verifies all of it with Python 3.11 and OpenSSL 3, and nothing of the maker's.
-views/           tables for spreadsheets. Views are never the evidence.
+views/           entries.csv for spreadsheets, OSCAL assessment results, OCSF findings. Views are never the evidence.
 MANIFEST         SHA-256 of every file: sha256sum -c MANIFEST
 
 To verify:

@@ -2,6 +2,8 @@
 import type { Predicate } from '../wire/schemas/entry.ts';
 
 export const CSV_HEAD = row([
+  'appliance',
+  'epoch',
   'seq',
   'observed_from',
   'observed_to',
@@ -22,6 +24,8 @@ const utc = (unixSeconds: number): string => new Date(unixSeconds * 1_000).toISO
 export function csvRow(entry: Predicate): string {
   const { target, check, result, code, severity, sentence, controls, digest } = fieldsOf(entry);
   return row([
+    entry.appliance_id,
+    entry.origin.split('/').at(-1),
     String(entry.seq),
     utc(entry.observed_from),
     utc(entry.observed_to),

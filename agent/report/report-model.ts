@@ -41,6 +41,10 @@ export interface ReportModel {
   readonly size: number;
   /** Entries within the period. */
   readonly inPeriod: number;
+  /** The first and the last of them; null without any. */
+  readonly span: { readonly first: number; readonly last: number } | null;
+  /** Entries that the report rests on, wherever they stand: a bundle has to hold their lines. Ascending. */
+  readonly cited: readonly number[];
   readonly firstAt: number | null;
   readonly lastAt: number | null;
   readonly current: readonly Current[];
@@ -88,6 +92,9 @@ export function createReportCollector(period: Period): ReportCollector {
   const open = new Map<string, PredicateOf<'alert'>>();
   let epoch: PredicateOf<'epoch'> | null = null;
   let [size, inPeriod] = [0, 0];
+  let span: { first: number; last: number } | null = null;
+  const epochSeqs: number[] = [];
+  let scopeSeq: number | null = null;
   let firstAt: number | null = null;
   let lastAt: number | null = null;
 
@@ -99,9 +106,11 @@ export function createReportCollector(period: Period): ReportCollector {
     switch (entry.kind) {
       case 'epoch':
         epoch = entry;
+        epochSeqs.push(entry.seq);
         break;
       case 'scope':
         coverage.scope(entry);
+        if (scopeSeq === null || isBefore(entry.observed_to)) scopeSeq = entry.seq;
         break;
       case 'finding':
         coverage.finding(entry);
@@ -152,6 +161,7 @@ export function createReportCollector(period: Period): ReportCollector {
       carry(entry);
       if (isBefore(entry.observed_to)) return;
       inPeriod += 1;
+      span = { first: span?.first ?? entry.seq, last: entry.seq };
       list(entry);
     },
     finish() {
@@ -160,18 +170,24 @@ export function createReportCollector(period: Period): ReportCollector {
       for (const one of coverage.finish(period.to === null ? (lastAt ?? 0) : Math.min(period.to, lastAt ?? 0))) {
         if (!isBefore(one.to)) missing.add(one);
       }
+      const alerts = closed.list();
+      const cited = new Set([...epochSeqs, ...(scopeSeq === null ? [] : [scopeSeq])]);
+      for (const one of current.values()) cited.add(one.finding.seq).add(one.lastSeq);
+      for (const { raised, cleared } of alerts.rows) cited.add(raised.seq).add((cleared ?? raised).seq);
       const byName = (one: Current): string => `${one.finding.target.id} ${one.finding.check.id}`;
       return {
         epoch,
         size,
         inPeriod,
+        span,
+        cited: [...cited].toSorted((a, b) => a - b),
         firstAt,
         lastAt,
         current: [...current.values()].toSorted((a, b) => (byName(a) < byName(b) ? -1 : 1)),
         unobserved: missing.list(),
         gaps: gaps.list(),
         refused: refused.list(),
-        alerts: closed.list(),
+        alerts,
         changes: changes.list(),
         orders: orders.list(),
         actions: actions.list(),

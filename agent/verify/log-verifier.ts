@@ -3,14 +3,23 @@
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import type { Opened } from '../trust/open-document.ts';
+import type { AnchorLine } from '../wire/anchor-line.ts';
+import { parseLeftOut, type LeftOut } from '../wire/left-out.ts';
 import { CompactRange, leafHash } from '../wire/merkle.ts';
-import type { EntryKind } from '../wire/schemas/entry.ts';
-import type { CheckResult } from '../wire/schemas/primitives.ts';
 import type { Root } from '../wire/schemas/root.ts';
+import type { StampedFile } from '../wire/timestamp.ts';
+import { anchoredRanges, type AnchoredRange, type Voucher } from './anchored-ranges.ts';
+import {
+  knownSizes,
+  sizeInAnchor,
+  sizeInCheckpoint,
+  sizeInReceipt,
+  sizeInTimestamp,
+  type KnownSize,
+} from './known-sizes.ts';
 import type { LogIdentity } from './log-identity.ts';
+import { createTally, NO_TALLY, type Tally, type TallyState } from './log-tally.ts';
 import { openEntry } from './open-entry.ts';
-import { anchoredRanges, type AnchoredRange } from './anchored-ranges.ts';
-import { knownSizes, sizeInCheckpoint, sizeInReceipt, type KnownSize } from './known-sizes.ts';
 
 export interface LogVerifierOptions {
   /** The trust root in force. */
@@ -26,11 +35,16 @@ export interface LogVerifierOptions {
    * and the log at least that long. Those that the witness of the trust root cosigned anchor the entries below them.
    */
   readonly checkpoints?: readonly string[];
+  /** Timestamps over checkpoints of this log, and the PEM certificates of the authorities that count; null: none does. */
+  readonly timestamps?: readonly StampedFile[];
+  readonly authorities?: readonly string[] | null;
+  /** What the caller knows from elsewhere; what is of other logs is left alone. */
+  readonly anchors?: readonly AnchorLine[];
   /** Unix seconds; entries from the future are counted (clocks on site may be wrong; that does not make an entry false). */
   readonly now?: number;
 }
 
-export interface LogVerdict {
+export interface LogVerdict extends Tally {
   readonly ok: boolean;
   /** Code of the first fault, else null. */
   readonly code: ErrorCode | null;
@@ -45,69 +59,102 @@ export interface LogVerdict {
   readonly size: number;
   /** Hex Merkle root over them. */
   readonly root: string;
-  readonly counts: Readonly<Partial<Record<EntryKind, number>>>;
-  /** Findings by result. */
-  readonly results: Readonly<Partial<Record<CheckResult, number>>>;
-  /** Refused orders by code. */
-  readonly refusals: Readonly<Record<string, number>>;
-  /** Smallest observed_from and largest observed_to, Unix seconds. */
-  readonly firstAt: number | null;
-  readonly lastAt: number | null;
-  /** Entries whose time is before that of their predecessor, or after `now`: no fault, but worth a look. */
-  readonly odd: { readonly backwards: number; readonly future: number };
+  /** How many of them are known by roots of subtrees only: their lines are not in what was verified. */
+  readonly leftOut: number;
   /** Receipts that this log was found to fulfil. */
   readonly receipts: number;
   /** Checkpoints likewise. */
   readonly checkpoints: number;
-  /** The largest one of them that the witness cosigned, and when (Unix seconds). */
+  /** Timestamps that fit; they vouch for entries only where the caller named the authority. */
+  readonly timestamps: number;
+  /** Anchors of the caller that this log was found to fulfil. */
+  readonly anchors: number;
+  /** The largest checkpoint that the witness cosigned, and when (Unix seconds). */
   readonly witnessed: { readonly size: number; readonly at: number } | null;
   readonly ranges: readonly AnchoredRange[];
+}
+
+/** All that a verifier knows between two lines, as plain JSON: a later one can go on from it. */
+export interface LogVerifierState extends TallyState {
+  readonly size: number;
+  /** Hex, the compact range. */
+  readonly hashes: readonly string[];
+  readonly prev: string | null;
+  readonly leftOut: number;
+  /** The lines that say whose log it is. */
+  readonly identity: readonly { readonly seq: number; readonly prev: string; readonly line: string }[];
+  readonly witnessed: { readonly size: number; readonly at: number } | null;
+  readonly vouched: Readonly<Partial<Record<Voucher, number>>>;
+  readonly anchors: number;
 }
 
 export interface LogVerifier {
   /** The next line of the log, without its LF. Never throws for bad lines; after the first fault it does nothing. */
   push(line: string): void;
+  /** Null after a fault: there is nothing to go on with. */
+  state(): LogVerifierState | null;
   finish(): LogVerdict;
 }
 
-/** Tolerated before an entry counts as being from the future, seconds. */
-const FUTURE_TOLERANCE_S = 300;
+const NOTHING: LogVerifierState = {
+  ...NO_TALLY,
+  size: 0,
+  hashes: [],
+  prev: '0'.repeat(64),
+  leftOut: 0,
+  identity: [],
+  witnessed: null,
+  vouched: {},
+  anchors: 0,
+};
 
-export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
-  const range = CompactRange.from(0, []);
-  const { receipts = [], checkpoints = [] } = o;
+/** @param from where an earlier verifier with the same options stood; its lines are not pushed again */
+export function createLogVerifier(o: LogVerifierOptions, from: LogVerifierState = NOTHING): LogVerifier {
+  const range = CompactRange.from(
+    from.size,
+    from.hashes.map((hash) => Buffer.from(hash, 'hex')),
+  );
+  const { receipts = [], checkpoints = [], timestamps = [], anchors = [] } = o;
   const known = knownSizes();
   for (const receipt of receipts) known.add(sizeInReceipt(receipt));
-  const counts: Partial<Record<EntryKind, number>> = {};
-  const results: Partial<Record<CheckResult, number>> = {};
-  const refusals = new Map<string, number>();
-  const odd = { backwards: 0, future: 0 };
+  const tally = createTally(from, o.now);
+  const identityLines: LogVerifierState['identity'][number][] = [];
+  const vouched: Partial<Record<Voucher, number>> = { ...from.vouched };
   let identity: LogIdentity | null = null;
-  let prev = '0'.repeat(64);
-  let firstAt: number | null = null;
-  let lastAt: number | null = null;
-  let previousAt = 0;
-  let witnessed: { size: number; at: number } | null = null;
+  /** Null after entries that are left out, the last one included: no line may follow. */
+  let { prev, leftOut, witnessed, anchors: anchorsMet } = from;
   let fault: { code: ErrorCode; seq: number | null; sentence: string } | null = null;
 
   const compare = (expected: KnownSize): void => {
-    if (range.root().toString('hex') === expected.root) {
-      // Sizes only rise; of several at one size the latest counts.
-      const at = expected.witnessedAt;
-      if (at !== null) witnessed = { size: expected.size, at: Math.max(at, witnessedAt(expected.size)) };
-    } else {
+    const root = range.root();
+    if (expected.root !== root.toString('hex')) {
       fault ??= {
         code: 'log_root_mismatch',
         seq: expected.size === 0 ? null : expected.size - 1,
         sentence: `the root over ${expected.size} entries is not the one that ${expected.source} names`,
       };
+      return;
     }
+    try {
+      expected.check?.(root);
+    } catch (error) {
+      if (!isAgentError(error) || error.code === 'internal') throw error;
+      fault ??= { code: error.code, seq: expected.size - 1, sentence: `${expected.source}: ${error.message}` };
+      return;
+    }
+    // Sizes only rise; of several at one size the latest counts.
+    const at = expected.witnessedAt;
+    if (at !== null) witnessed = { size: expected.size, at: Math.max(at, witnessedAt(expected.size)) };
+    if (expected.voucher !== null) vouched[expected.voucher] = expected.size;
+    if (expected.isOutside === true) anchorsMet += 1;
   };
 
   const witnessedAt = (size: number): number => (witnessed?.size === size ? witnessed.at : 0);
 
-  /** The log's key is known once entry 0 verified. False where a checkpoint does not hold. */
-  const openCheckpoints = ({ origin, device_spki: spki }: LogIdentity['bound']): boolean => {
+  /** The log's key and name are known once entry 0 verified. False where a checkpoint does not hold. */
+  const addKnown = ({ origin, device_spki: spki }: LogIdentity['bound']): boolean => {
+    for (const stamp of timestamps) known.add(sizeInTimestamp(origin, stamp, o.authorities ?? null));
+    for (const anchor of anchors) if (anchor.origin === origin) known.add(sizeInAnchor(anchor));
     try {
       for (const note of checkpoints) known.add(sizeInCheckpoint(o.root, note, { origin, spki }));
     } catch (error) {
@@ -117,32 +164,49 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
     return fault === null;
   };
 
+  /** Not before entry 0: it says whose log this is. */
+  const skip = ({ leaves, root }: LeftOut): void => {
+    const unproven = known.between(range.size, range.size + leaves);
+    if (unproven !== undefined) {
+      throw new AgentError('left_out_invalid', `${unproven.source} ends within entries that are left out`);
+    }
+    try {
+      range.appendSubtree(leaves, root);
+    } catch (cause) {
+      throw new AgentError('left_out_invalid', 'the entries left out are no subtree of the log', { cause });
+    }
+    leftOut += leaves;
+    prev = leaves === 1 ? root.toString('hex') : null;
+    known.at(range.size).forEach(compare);
+  };
+
   const accept = (line: string): void => {
     const seq = range.size;
+    const gone = identity === null ? null : parseLeftOut(line);
+    if (gone !== null) return skip(gone);
+    if (prev === null) {
+      throw new AgentError('left_out_invalid', 'the leaf before this line is not among what is left out before it');
+    }
     const entry = openEntry(line, { ...o, seq, prev, identity });
     const foreign = seq === 0 ? known.ofOtherLog(entry.statement.predicate.origin) : undefined;
     if (foreign !== undefined) {
       throw new AgentError('receipt_mismatch', `${foreign.source} is for the log ${foreign.origin}`);
     }
-    if (seq === 0 && !openCheckpoints(entry.identity.bound)) return;
+    if (seq === 0 && !addKnown(entry.identity.bound)) return;
+    if (entry.identity !== identity) identityLines.push({ seq, prev, line });
     const leaf = leafHash(line);
     range.append(leaf);
     prev = leaf.toString('hex');
     identity = entry.identity;
-    const { predicate } = entry.statement;
-    counts[predicate.kind] = (counts[predicate.kind] ?? 0) + 1;
-    if (predicate.kind === 'finding') results[predicate.result] = (results[predicate.result] ?? 0) + 1;
-    if (predicate.kind === 'order' && predicate.state === 'refused') {
-      const why = predicate.code ?? 'none';
-      refusals.set(why, (refusals.get(why) ?? 0) + 1);
-    }
-    firstAt = Math.min(firstAt ?? predicate.observed_from, predicate.observed_from);
-    lastAt = Math.max(lastAt ?? predicate.observed_to, predicate.observed_to);
-    if (predicate.observed_to < previousAt) odd.backwards += 1;
-    if (o.now !== undefined && predicate.observed_to > o.now + FUTURE_TOLERANCE_S) odd.future += 1;
-    previousAt = predicate.observed_to;
+    tally.add(entry.statement.predicate);
     known.at(range.size).forEach(compare);
   };
+
+  for (const one of from.identity) {
+    identity = openEntry(one.line, { ...o, seq: one.seq, prev: one.prev, identity }).identity;
+    identityLines.push(one);
+  }
+  if (identity !== null) addKnown(identity.bound);
 
   return {
     push(line) {
@@ -153,6 +217,12 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
         if (!isAgentError(error) || error.code === 'internal') throw error;
         fault = { code: error.code, seq: range.size, sentence: error.message };
       }
+    },
+    state() {
+      if (fault !== null) return null;
+      const hashes = range.hashes().map((hash) => hash.toString('hex'));
+      const stand = { size: range.size, hashes, prev, leftOut, witnessed, vouched, anchors: anchorsMet };
+      return { ...tally.state(), ...stand, identity: identityLines };
     },
     finish() {
       if (fault === null && range.size === 0) {
@@ -170,25 +240,29 @@ export function createLogVerifier(o: LogVerifierOptions): LogVerifier {
           sentence: `the log ends after ${range.size} entries, but ${missing.source} confirms ${missing.size}`,
         };
       }
+      const { previousAt: _, ...counted } = tally.state();
+      const ofGood = (count: number): number => (fault === null ? count : 0);
       return {
         ok: fault === null,
         code: fault?.code ?? null,
         seq: fault?.seq ?? null,
-        sentence: fault?.sentence ?? `all ${range.size} entries verify`,
+        sentence:
+          fault?.sentence ??
+          (leftOut === 0
+            ? `all ${range.size} entries verify`
+            : `${range.size - leftOut} of ${range.size} entries are here and verify`),
         origin: identity?.bound.origin ?? null,
         status: identity?.status ?? null,
         size: range.size,
         root: range.root().toString('hex'),
-        counts,
-        results,
-        refusals: Object.fromEntries(refusals),
-        firstAt,
-        lastAt,
-        odd,
-        receipts: fault === null ? receipts.length : 0,
-        checkpoints: fault === null ? checkpoints.length : 0,
+        leftOut,
+        ...counted,
+        receipts: ofGood(receipts.length),
+        checkpoints: ofGood(checkpoints.length),
+        timestamps: ofGood(timestamps.length),
+        anchors: ofGood(anchorsMet),
         witnessed,
-        ranges: anchoredRanges(range.size, witnessed?.size ?? 0),
+        ranges: anchoredRanges(range.size, vouched),
       };
     },
   };

@@ -1,5 +1,5 @@
 // The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1): leaves are evidence lines without their LF.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { AgentError } from '../errors/agent-error.ts';
 import { sha256 } from './digest.ts';
 
@@ -7,17 +7,25 @@ export const HASH_BYTES = 32;
 /** Root of the tree without leaves: SHA-256 of nothing. */
 export const EMPTY_ROOT: Buffer = sha256('');
 
-const LEAF_PREFIX = Buffer.of(0);
-const NODE_PREFIX = Buffer.of(1);
+const LEAF_PREFIX = '\0';
+const NODE_PREFIX = 1;
+/** 0x01 ‖ left ‖ right, written anew for each node: one hash is made at a time. */
+const node = Buffer.alloc(1 + 2 * HASH_BYTES, NODE_PREFIX);
 
 /** SHA-256(0x00 ‖ line); `line` without its LF. */
 export function leafHash(line: string | Uint8Array): Buffer {
-  return createHash('sha256').update(LEAF_PREFIX).update(line).digest();
+  if (typeof line === 'string') return hash('sha256', LEAF_PREFIX + line, 'buffer');
+  return hash('sha256', Buffer.concat([Buffer.from(LEAF_PREFIX), line]), 'buffer');
 }
 
 /** SHA-256(0x01 ‖ left ‖ right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash('sha256').update(NODE_PREFIX).update(left).update(right).digest();
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) {
+    throw new AgentError('proof_invalid', 'a node of the tree is not made of two hashes');
+  }
+  node.set(left, 1);
+  node.set(right, 1 + HASH_BYTES);
+  return hash('sha256', node, 'buffer');
 }
 
 /**
@@ -47,10 +55,22 @@ export class CompactRange {
   }
 
   append(leaf: Buffer): void {
-    let hash = leaf;
-    for (let n = this.#size; n % 2 === 1; n = (n - 1) / 2) hash = nodeHash(this.#hashes.pop()!, hash);
+    this.appendSubtree(1, leaf);
+  }
+
+  /**
+   * Appends `leaves` leaves of which only the root of their subtree is known.
+   *
+   * @throws proof_invalid where they would not be a subtree of their own: not a power of two, or not at a multiple of it
+   */
+  appendSubtree(leaves: number, root: Buffer): void {
+    if (!Number.isSafeInteger(this.#size + leaves) || ones(leaves) !== 1 || this.#size % leaves !== 0) {
+      throw new AgentError('proof_invalid', `${leaves} leaves at ${this.#size} are no subtree of their own`);
+    }
+    let hash = root;
+    for (let n = this.#size / leaves; n % 2 === 1; n = (n - 1) / 2) hash = nodeHash(this.#hashes.pop()!, hash);
     this.#hashes.push(hash);
-    this.#size += 1;
+    this.#size += leaves;
   }
 
   root(): Buffer {

@@ -1,5 +1,5 @@
 """Verifies an auditor bundle with Python 3.11's standard library and OpenSSL 3. Written from docs/formats/, not from the agent's code.
-python3 verify.py [BUNDLE] --root-sha256 HEX [--all] [--seed N] [--json]      exit: 0 verified, 4 not verified, 2 wrong use
+python3 verify.py [BUNDLE] --root-sha256 HEX [--all] [--seed N] [--json]   exit: 0 verified, 4 not, 8 untrusted root, 2 wrong use
 HEX comes from outside of the bundle: contract, the partner's page. What this does not look at: docs/verify/README.md."""
 import argparse, base64, functools, hashlib, json, pathlib, random, re, subprocess, sys, tempfile
 SAMPLE, MAX_LINE, HEX, PART = 20_000, 65_535, "[0-9a-f]{64}", "[A-Za-z0-9_][A-Za-z0-9._-]*"
@@ -11,9 +11,8 @@ def need(*facts):  # what has to hold, each time followed by the code where it d
     if broken := [code for holds, code in zip(facts[::2], facts[1::2]) if not holds]: raise Bad(broken[0])
 def sha(*parts): return hashlib.sha256(b"".join(parts))
 def strict(data, limit, schema=None):  # encodings.md, "Strict JSON"
-    need(len(data) <= limit, "json_too_large")
     try:
-        level, depth = [value := json.loads(data.decode())], 0
+        level, depth = [value := json.loads(data.decode()) if len(data) <= limit else need(False, "json_too_large")], 0
         while level:  # the value, then what is in it, one depth after the other
             need(all(type(v) is not float and (type(v) is not int or abs(v) < 2**53) for v in level), "json_not_strict")
             level, depth = [v for v in level if type(v) in (dict, list)], depth + 1
@@ -24,8 +23,8 @@ def strict(data, limit, schema=None):  # encodings.md, "Strict JSON"
     need(schema is None or (value["predicate"] if schema == "evidence" else value)["schema"] == f"compliance-agent/{schema}/v1", "schema_invalid")
     return value["predicate"] if schema == "evidence" else value
 def unbase64(text):
-    need(re.fullmatch("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?", text), "base64_invalid")
-    return base64.b64decode(text) if base64.b64encode(base64.b64decode(text)).decode() == text else need(False, "base64_invalid")
+    need(re.fullmatch("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?", text) and base64.b64encode(base64.b64decode(text)).decode() == text, "base64_invalid")
+    return base64.b64decode(text)
 def envelope(line, limit, kind):  # envelope.md: payload, the bytes that were signed, [(keyid, signature)]
     match = re.fullmatch(LINE, line.decode(errors="replace")) if len(line) <= limit else None
     need(match or strict(line, limit) is match, "envelope_invalid")
@@ -110,41 +109,42 @@ def grow(tree, n, node):  # RFC 6962: the complete subtrees over the leaves so f
     return grow(tree, 2 * n, sha(b"\1", tree.pop()[1], node).digest()) if tree and tree[-1][0] == n else tree.append((n, node))
 def root_of(tree): return tree and functools.reduce(lambda right, left: sha(b"\1", left, right).digest(), [h for _, h in tree[::-1]]).hex()
 def lines_of(*paths): return (line[:-1] if line.endswith(b"\n") else line for path in paths for line in open(path, "rb"))
-def log(paths, beside, roots, o):  # entry.md, "Verifying a log", with the receipts and checkpoints beside it
+def log(paths, beside, roots, o):  # entry.md, "Verifying a log", with what lies beside it; bundle.md for entries that are left out
     tree, prev, binding, n, total, known = [], "0" * 64, None, 0, sum(1 for _ in lines_of(*paths)), {}
-    receipts = [receipt(line, roots[0]) for line in lines_of(beside / "receipts.jsonl")]
+    receipts, said = [receipt(line, roots[0]) for line in lines_of(beside / "receipts.jsonl")], [path.read_text().split("\n") for path in beside.glob("timestamps/*.txt")]
     chosen = range(total) if o.all or total <= SAMPLE else {0, total - 1, *random.Random(o.seed).sample(range(total), SAMPLE)}
-    v = {"code": None, "seq": None, "entries": total, "signatures_skipped": total - len(chosen), "receipts": len(receipts), "stored": 0, "witnessed": 0}
+    v = {"code": None, "seq": None, **dict.fromkeys(("entries", "left_out", "signatures_skipped", "stored", "witnessed"), 0), "receipts": len(receipts)}
     try:
-        for n, line in enumerate(lines_of(*paths)):
-            binding = entry(line, n, prev, binding, roots, n in chosen)
+        for i, line in enumerate(lines_of(*paths)):
+            gone = n and re.fullmatch(rb'\{"left_out":([1-9][0-9]{0,15}),"root":"([0-9a-f]{64})"\}', line)
+            count, node = (int(gone[1]), bytes.fromhex(gone[2].decode())) if gone else (1, sha(b"\0", line).digest())
+            need(n % count == count & (count - 1) == 0 and not any(n < size < n + count for size in known) if gone else prev, "left_out_invalid")
+            if not gone: binding, v["signatures_skipped"] = entry(line, n, prev, binding, roots, i in chosen), v["signatures_skipped"] + (i not in chosen)
             if n == 0:
-                need(all(r["origin"] == binding["origin"] for r in receipts), "receipt_mismatch")
-                n = None; notes = [*checkpoints(beside / "checkpoints.txt", binding["origin"], binding["device_spki"], roots[0])]; n = 0
-                for size, root in [(r["size"], r["root"]) for r in receipts] + [note[:2] for note in notes]: known.setdefault(size, set()).add(root)
+                origin, n = binding["origin"], need(all(r["origin"] == binding["origin"] for r in receipts), "receipt_mismatch")  # what follows is about no entry
+                notes, n = [*checkpoints(beside / "checkpoints.txt", origin, binding["device_spki"], roots[0])], 0
+                stamps = [(int(size), name == origin and unbase64(top).hex()) for name, size, top, _ in said]  # the rest of a timestamp: openssl ts -verify
+                for size, root in [(r["size"], r["root"]) for r in receipts] + stamps + [note[:2] for note in notes]: known.setdefault(size, set()).add(root)
                 v["stored"], v["witnessed"] = max([r["size"] for r in receipts], default=0), max([size for size, _, time in notes if time], default=0)
-            grow(tree, 1, leaf := sha(b"\0", line).digest()); prev = leaf.hex()
-            need(n + 1 not in known or known[n + 1] == {root_of(tree)}, "log_root_mismatch")
-        need(total, "log_empty", total and binding["status"] != "unbound", "epoch_unbound", max(known, default=0) <= total, "log_truncated")
-    except Bad as bad: v["code"], v["seq"] = str(bad), {"log_empty": None, "log_truncated": total, "epoch_unbound": 0}.get(str(bad), n)
-    except (KeyError, TypeError): v["code"], v["seq"] = "schema_invalid", n
+            prev, n = count == 1 and node.hex(), n + count - 1; grow(tree, count, node); v["left_out" if gone else "entries"] += count
+            need(n + 1 not in known or known[n + 1] == {root_of(tree)}, "log_root_mismatch"); n += 1
+        need(total, "log_empty", total and binding["status"] != "unbound", "epoch_unbound", max(known, default=0) <= n, "log_truncated")
+    except (Bad, KeyError, TypeError) as bad: v["code"], v["seq"] = str(bad) if isinstance(bad, Bad) else "schema_invalid", {"log_empty": None, "epoch_unbound": 0}.get(str(bad), n)
     return {**v, "size": sum(size for size, _ in tree), "root": root_of(tree), **{name: binding and binding[name] for name in ("origin", "status")}}
 def bundle(o):  # bundle.md: MANIFEST names all files, as sha256sum writes and checks them; a row of another form fails below
     rows = [re.fullmatch(f"({HEX})  ({PART}(?:/{PART})*)", line.decode(errors="replace")) for line in lines_of(o.bundle / "MANIFEST")]
     need(sorted(path.relative_to(o.bundle).as_posix() for path in o.bundle.rglob("*") if not path.is_dir()) == sorted([row[2] for row in rows] + ["MANIFEST"]) and
         all(hashlib.file_digest(open(o.bundle / row[2], "rb"), "sha256").hexdigest() == row[1] for row in rows), "bundle_mismatch")
-    roots, digest = root_chain([*lines_of(o.bundle / "root.json")], o.root_sha256)
-    number = lambda path: int(path.name.split("-")[0])
-    logs = [log(sorted(folder.glob("*-*.jsonl"), key=number), folder, roots, o) for folder in sorted(o.bundle.glob("logs/*"), key=number)]
-    verdict = "NOT VERIFIED" if not logs or any(v["code"] for v in logs) else "VERIFIED" if o.root_sha256 else "UNTRUSTED ROOT"
-    return {"verdict": verdict, "root": f"{roots[0]['version']} of {roots[0]['partner_id']}, pinned at {digest}", "seed": o.seed, "logs": logs}
+    (roots, digest), number = root_chain([*lines_of(o.bundle / "root.json")], o.root_sha256), lambda path: (path.parent.name, int(path.name.split("-")[0]))
+    logs = [log(sorted(folder.glob("*-*.jsonl"), key=number), folder, roots, o) for folder in sorted(o.bundle.glob("logs/*/*"), key=number)]
+    return {"verdict": "NOT VERIFIED" if not logs or any(v["code"] for v in logs) else "VERIFIED" if o.root_sha256 else "UNTRUSTED ROOT",
+        "root": f"{roots[0]['version']} of {roots[0]['partner_id']}, pinned at {digest}", "seed": o.seed, "logs": logs}
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent)
-    for name, how in {"--root-sha256": {"type": str.lower}, "--seed": {"type": int, "default": random.randrange(2**32)}, "--all": {"action": "store_true"},
-        "--json": {"action": "store_true"}}.items(): parser.add_argument(name, **how)
+    for name, how in {"bundle": {"nargs": "?", "type": pathlib.Path, "default": pathlib.Path(__file__).resolve().parent}, "--root-sha256": {"type": str.lower}, "--seed":
+        {"type": int, "default": random.randrange(2**32)}, "--all": {"action": "store_true"}, "--json": {"action": "store_true"}}.items(): parser.add_argument(name, **how)
     try: r = bundle(o := parser.parse_args())
     except (Bad, OSError, KeyError, TypeError, ValueError) as e:
         r = {"verdict": "NOT VERIFIED", "code": str(e) if isinstance(e, Bad) else "bundle_invalid", "why": repr(e), "logs": []}
     print(json.dumps(r) if o.json else "\n".join(f"{name}: {value}" for part in [r, *r["logs"]] for name, value in part.items() if name != "logs"))
-    sys.exit(0 if r["verdict"] == "VERIFIED" else 4)
+    sys.exit({"VERIFIED": 0, "UNTRUSTED ROOT": 8}.get(r["verdict"], 4))

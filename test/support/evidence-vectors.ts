@@ -6,7 +6,16 @@ import { encodeManifest } from '../../agent/report/manifest.ts';
 import type { EvidenceCase, EvidenceFile } from '../../tools/vectors/evidence/whole.ts';
 import { vectorJson } from './vectors.ts';
 
-export const EVIDENCE_FILES = ['bindings', 'chain', 'checkpoints', 'receipts', 'roots', 'spelling'] as const;
+export const EVIDENCE_FILES = [
+  'bindings',
+  'chain',
+  'checkpoints',
+  'left-out',
+  'epochs',
+  'receipts',
+  'roots',
+  'spelling',
+] as const;
 
 export interface EvidenceVector {
   readonly file: string;
@@ -61,9 +70,9 @@ const text = (lines: readonly string[]): string => lines.map((line) => `${line}\
 export function bundleFiles({ roots, lines, receipts, checkpoints }: BundleParts): Map<string, string> {
   const files = new Map([
     ['root.json', text(roots)],
-    [`logs/1/0-${Math.max(lines.length - 1, 0)}.jsonl`, text(lines)],
-    ['logs/1/receipts.jsonl', text(receipts)],
-    ['logs/1/checkpoints.txt', checkpoints.join('\n')],
+    [`logs/box/1/0-${Math.max(lines.length - 1, 0)}.jsonl`, text(lines)],
+    ['logs/box/1/receipts.jsonl', text(receipts)],
+    ['logs/box/1/checkpoints.txt', checkpoints.join('\n')],
   ]);
   const listed = [...files].map(([path, content]) => ({
     path,

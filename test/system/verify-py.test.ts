@@ -136,7 +136,7 @@ describe('verify.py, given what evidence export wrote', () => {
   });
 
   it('says UNTRUSTED ROOT where nobody vouches for the root, and refuses another digest', async () => {
-    expect(await verify(bundle)).toMatchObject({ status: 4, verdict: { verdict: 'UNTRUSTED ROOT' } });
+    expect(await verify(bundle)).toMatchObject({ status: 8, verdict: { verdict: 'UNTRUSTED ROOT' } });
     const other = await verify(bundle, '--root-sha256', 'ab'.repeat(32));
     expect(other).toMatchObject({ status: 4, verdict: { verdict: 'NOT VERIFIED', code: 'root_digest_mismatch' } });
   });

@@ -5,6 +5,7 @@ import { envelopeVectors, jcsVectors, strictJsonVectors } from './encodings.ts';
 import { bindingVectors } from './evidence/bindings.ts';
 import { chainVectors } from './evidence/chain.ts';
 import { checkpointedVectors } from './evidence/checkpoints.ts';
+import { leftOutVectors } from './evidence/left-out.ts';
 import { epochVectors } from './evidence/epochs.ts';
 import { receiptVectors } from './evidence/receipts.ts';
 import { rootVectors } from './evidence/roots.ts';
@@ -30,6 +31,7 @@ export function allVectors(): ReadonlyMap<string, string> {
     'evidence/chain.json': chainVectors(),
     'evidence/checkpoints.json': checkpointedVectors(),
     'evidence/epochs.json': epochVectors(),
+    'evidence/left-out.json': leftOutVectors(),
     'evidence/receipts.json': receiptVectors(),
     'evidence/roots.json': rootVectors(),
     'evidence/spelling.json': spellingVectors(),

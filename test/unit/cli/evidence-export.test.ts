@@ -22,6 +22,12 @@ const filesOf = (dir: string): string[] =>
     .filter((item) => item.isFile())
     .map((item) => join(item.parentPath, item.name).slice(dir.length + 1))
     .toSorted();
+const seqOf = (line: string): number =>
+  (
+    JSON.parse(Buffer.from((JSON.parse(line) as { payload: string }).payload, 'base64').toString()) as {
+      predicate: { seq: number };
+    }
+  ).predicate.seq;
 const read = (path: string): string => readFileSync(join(bundle, path), 'utf8');
 
 beforeAll(async () => {
@@ -48,7 +54,7 @@ describe('evidence export', () => {
 
   it('writes a bundle that nobody vouches for without that digest', async () => {
     const { code, out } = await cli(['evidence', 'verify', bundle]);
-    expect([code, out.split('\n')[0]]).toEqual([4, 'UNTRUSTED ROOT']);
+    expect([code, out.split('\n')[0]]).toEqual([8, 'UNTRUSTED ROOT']);
   });
 
   it('writes the same bytes when it is asked again', async () => {
@@ -61,7 +67,7 @@ describe('evidence export', () => {
 
   it('holds the lines of the log byte for byte, and a verifier that is the one in docs', async () => {
     const { out } = await cli(['evidence', 'list', '--lines', '--state', state.dir]);
-    expect(read(`logs/1/0-${state.size - 1}.jsonl`) === out).toBe(true);
+    expect(read(`logs/main-street-1/1/0-${state.size - 1}.jsonl`) === out).toBe(true);
     expect(read('verify.py') === readFileSync(join(REPO, 'docs', 'verify', 'verify.py'), 'utf8')).toBe(true);
   });
 
@@ -75,17 +81,55 @@ describe('evidence export', () => {
   it('has a table with one row per entry', () => {
     const rows = read('views/entries.csv').split('\r\n');
     expect(rows.length).toBe(state.size + 2);
-    expect(rows[0]?.split(',')[0]).toBe('seq');
-    expect(rows.at(-2)?.split(',')[0]).toBe(String(state.size - 1));
+    expect(rows[0]?.split(',').slice(0, 3)).toEqual(['appliance', 'epoch', 'seq']);
+    expect(rows.at(-2)?.split(',')[2]).toBe(String(state.size - 1));
   });
 
-  it('limits the report to the period and never the lines', async () => {
+  const oneDay = ['--from', '2026-06-02', '--to', '2026-06-02'];
+
+  it('writes for a period the lines of that time, those that its report rests on, and hashes that prove them', async () => {
     const out = join(state.dir, 'one-day');
-    expect((await exportTo(out, '--from', '2026-06-01', '--to', '2026-06-01')).code).toBe(0);
-    expect((await verify(out)).json()).toMatchObject({ verdict: 'verified', size: state.size });
+    expect((await exportTo(out, ...oneDay)).code).toBe(0);
+    const verdict = (await verify(out)).json<{ size: number; left_out: number }>();
+    // The checkpoint and the receipt lie within the day, so the tree reaches them, and entries after it are there too.
+    expect(verdict).toMatchObject({
+      verdict: 'verified',
+      receipts: 1,
+      checkpoints: 1,
+      witnessed: { size: state.witnessed },
+    });
+    const lines = readFileSync(join(out, `logs/main-street-1/1/0-${verdict.size - 1}.jsonl`), 'utf8').split('\n');
+    const whole = read(`logs/main-street-1/1/0-${state.size - 1}.jsonl`).split('\n');
+    const kept = lines.filter((line) => whole.includes(line) && line !== '');
+    expect(kept.length).toBe(verdict.size - verdict.left_out);
+    expect(verdict.left_out).toBeGreaterThan(10);
     const report = readFileSync(join(out, 'report.html'), 'utf8');
-    expect(report).toContain('2026-06-01');
-    expect(report).not.toContain('evidence_gap');
+    expect(report).toContain('evidence_gap');
+    expect(report).not.toContain('disk_full');
+    // Every entry that the report names as a proof is there to be looked at.
+    const seqs = new Set(kept.map((line) => seqOf(line)));
+    const named = [...report.matchAll(/entry <b>([0-9,]+)<\/b>/g)].map(([, n = '']) => Number(n.replaceAll(',', '')));
+    expect(named.length).toBeGreaterThan(5);
+    for (const seq of named) expect([seq, seqs.has(seq)]).toEqual([seq, true]);
+  });
+
+  it('writes the same bytes for the same period, and a period without entries as a bundle that verifies', async () => {
+    const [one, two] = ['period-1', 'period-2'].map((name) => join(state.dir, name)) as [string, string];
+    await exportTo(one, ...oneDay);
+    await exportTo(two, ...oneDay);
+    for (const path of filesOf(one)) {
+      expect(readFileSync(join(two, path)).equals(readFileSync(join(one, path))), path).toBe(true);
+    }
+    const none = join(state.dir, 'none');
+    expect((await exportTo(none, '--from', '2030-01-01')).code).toBe(0);
+    expect((await verify(none)).json()).toMatchObject({ verdict: 'verified' });
+  });
+
+  it('exports no other site than its own', async () => {
+    expect((await exportTo(join(state.dir, 'mine'), '--site', 'main-street')).code).toBe(0);
+    const { code, err } = await exportTo(join(state.dir, 'theirs'), '--site', 'side-street');
+    expect([code, err.split(':')[0]]).toEqual([2, 'usage']);
+    expect(existsSync(join(state.dir, 'theirs'))).toBe(false);
   });
 
   it('overwrites nothing and leaves nothing behind', async () => {
@@ -127,7 +171,7 @@ describe('a bundle that somebody changed', () => {
     cpSync(bundle, copy, { recursive: true });
     change();
     const { code, json } = await verify(copy);
-    expect([2, 4]).toContain(code);
+    expect([2, 10]).toContain(code);
     return json<{ error?: { code: string } }>().error?.code ?? 'no error';
   };
 
@@ -140,11 +184,16 @@ describe('a bundle that somebody changed', () => {
 
   it.each<[string, string, () => void]>([
     ['a file is missing', 'bundle_mismatch', () => rmSync(join(copy, 'report.html'))],
-    ['a file was added', 'bundle_mismatch', () => writeFileSync(join(copy, 'logs', '1', 'notes.txt'), 'x')],
+    [
+      'a file was added',
+      'bundle_mismatch',
+      () => writeFileSync(join(copy, 'logs', 'main-street-1', '1', 'notes.txt'), 'x'),
+    ],
     [
       'a second log was added',
       'bundle_mismatch',
-      () => cpSync(join(copy, 'logs', '1'), join(copy, 'logs', '2'), { recursive: true }),
+      () =>
+        cpSync(join(copy, 'logs', 'main-street-1', '1'), join(copy, 'logs', 'main-street-1', '2'), { recursive: true }),
     ],
     [
       'MANIFEST names a file twice',
@@ -171,7 +220,11 @@ describe('a bundle that somebody changed', () => {
   });
 
   it('takes no roots or receipts from elsewhere', async () => {
-    const { code, json } = await verify(bundle, '--receipts', join(bundle, 'logs', '1', 'receipts.jsonl'));
+    const { code, json } = await verify(
+      bundle,
+      '--receipts',
+      join(bundle, 'logs', 'main-street-1', '1', 'receipts.jsonl'),
+    );
     expect([code, json<{ error: { code: string } }>().error.code]).toEqual([2, 'usage']);
   });
 });

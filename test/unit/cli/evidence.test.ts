@@ -52,12 +52,12 @@ describe('evidence verify', () => {
     });
   });
 
-  it('says UNTRUSTED ROOT and exits 4 where no digest is given, whatever the log says', async () => {
+  it('says UNTRUSTED ROOT and exits 8 where no digest is given, whatever the log says', async () => {
     const { code, out } = await onState('verify');
-    expect(code).toBe(4);
+    expect(code).toBe(8);
     expect(out.split('\n')[0]).toBe('UNTRUSTED ROOT');
     const asJson = await onState('verify', '--json');
-    expect(asJson.code).toBe(4);
+    expect(asJson.code).toBe(8);
     expect(asJson.json<Verdict>()).toMatchObject({ verdict: 'untrusted_root', trust_root: { vouched: false } });
   });
 
@@ -98,8 +98,8 @@ describe('evidence verify', () => {
     expect(JSON.parse(out)).toMatchObject({ verdict: 'failed', ok: false, seq: 1 });
   });
 
-  it.each([
-    ['an empty file', () => ''],
+  it.each<[string, () => string | Buffer, number?]>([
+    ['an empty file', () => '', 9],
     ['a file of zeros', () => Buffer.alloc(300_000)],
     ['one endless line', () => 'x'.repeat(3_000_000)],
     ['random text', () => 'hello\nworld\n'],
@@ -107,9 +107,9 @@ describe('evidence verify', () => {
     ['an empty line between entries', () => state.lines.replace('\n', '\n\n')],
     ['a changed character', () => state.lines.replace('cGF5', 'cGF6').replace(/"sig":"./, '"sig":"_')],
     ['a log without its entry 0', () => state.lines.split('\n').slice(1).join('\n')],
-  ])('does not verify %s', async (_what, content) => {
+  ])('does not verify %s', async (_what, content, exit = 4) => {
     const { code, out } = await onFile(content(), ...digest, '--json');
-    expect(code).toBe(4);
+    expect(code).toBe(exit);
     expect(JSON.parse(out)).toMatchObject({ verdict: 'failed', code: expect.any(String) });
   });
 
@@ -118,7 +118,7 @@ describe('evidence verify', () => {
     expect((await onFile(cut, ...digest)).code).toBe(0);
     const receipts = ['--receipts', join(exported, 'receipts.jsonl')];
     const { code, out } = await onFile(cut, ...digest, ...receipts, '--json');
-    expect([code, (JSON.parse(out) as Verdict).code]).toEqual([4, 'log_truncated']);
+    expect([code, (JSON.parse(out) as Verdict).code]).toEqual([9, 'log_truncated']);
     expect((await onFile(state.lines, ...digest, ...receipts)).out).toContain('1 fulfilled');
   });
 
@@ -151,7 +151,7 @@ describe('evidence verify', () => {
     expect((await onFile(state.lines, ...against)).out).toContain('witnessed=1 (operator)');
     const cut = state.lines.split('\n').slice(0, 2).join('\n');
     const { code, out: said } = await onFile(cut, ...against);
-    expect([code, said.split('\n')[1]]).toEqual([4, expect.stringContaining('log_truncated at entry 2')]);
+    expect([code, said.split('\n')[1]]).toEqual([9, expect.stringContaining('log_truncated at entry 2')]);
     writeFileSync(file, 'no note');
     expect((await onFile(state.lines, ...against)).err.split(':')[0]).toBe('note_invalid');
   });

@@ -73,6 +73,7 @@ describe('a log that nobody touched', () => {
       status: 'confirmed',
       size: 6,
       root: log.rootAt(6),
+      leftOut: 0,
       counts: { epoch: 1, alert: 3, finding: 1, order: 1 },
       results: { fail: 1 },
       refusals: { constructor: 1 },
@@ -81,8 +82,10 @@ describe('a log that nobody touched', () => {
       odd: { backwards: 0, future: 0 },
       receipts: 0,
       checkpoints: 0,
+      timestamps: 0,
+      anchors: 0,
       witnessed: null,
-      ranges: [{ from_seq: 0, to_seq: 6, range: 'unanchored' }],
+      ranges: [{ from_seq: 0, to_seq: 6, range: 'unanchored', by: [] }],
     });
   });
 
@@ -124,7 +127,10 @@ describe('a log that nobody touched', () => {
     expect(verify(log.lines)).toMatchObject({ ok: true, status: 'confirmed' });
 
     const alone = makeLog(trust, { binding: { status: 'provisional' } });
-    alone.add('epoch', { status: 'confirmed', binding: trust.embed('binding', { ...log.binding, status: 'confirmed' }) });
+    alone.add('epoch', {
+      status: 'confirmed',
+      binding: trust.embed('binding', { ...log.binding, status: 'confirmed' }),
+    });
     expect(verify(alone.lines)).toMatchObject({ ok: false, code: 'entry_unbound', seq: 1, status: 'provisional' });
   });
 
