@@ -7,10 +7,13 @@ packages=(
   apt               # apt-get with a pending security update, for the check of patching
   chrony            # chronyd and chronyc, for the clock check
   clamav-daemon     # a real clamd, for the check of protection against malware
+  ceph-mon          # the monitor of a small object store, for evidence under Object Lock
+  ceph-osd          # and its storage, in memory
   cryptsetup-bin    # LUKS headers, for the encryption check
   debootstrap       # a Debian root of its own, for the check of patching
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
-  e2fsprogs         # mkfs.ext4, for the power-cut test
+  e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
+  eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
   libfaketime       # processes under a wall clock that is wrong or jumps
   mount             # losetup, mount and umount, for the power-cut test
@@ -19,6 +22,7 @@ packages=(
   openssl           # signatures checked by other code than ours
   python3           # a verifier of evidence that shares no code with this repository
   python3-fusepy    # a file system that refuses locks
+  radosgw           # S3 with Object Lock over that object store; brings ceph and radosgw-admin
   restic            # real repositories, for the backup check
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container

@@ -43,8 +43,15 @@ export interface RunningCentral {
 }
 
 /** Makes a Central of partner `acme` with site `north`, served by nobody yet. */
-export async function makeCentral(o: { persons?: string[]; direct?: boolean } = {}): Promise<TestCentral> {
-  const dir = mkdtempSync(join(tmpdir(), 'central-'));
+export async function makeCentral(
+  o: {
+    persons?: string[];
+    direct?: boolean;
+    /** Where its folder is made. */
+    parent?: string;
+  } = {},
+): Promise<TestCentral> {
+  const dir = mkdtempSync(join(o.parent ?? tmpdir(), 'central-'));
   const [dataDir, keysDir] = [join(dir, 'data'), join(dir, 'keys')];
   const { root, caPins } = await createCentral({
     dataDir,
