@@ -1,6 +1,7 @@
 // `evidence list`: entries of the local log, and with --lines the exact signed lines for somebody else to verify.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
+import { logRows, textOfRow } from '../evidence/log-rows.ts';
 import type { Store } from '../store/open-store.ts';
 import { ENTRY_KINDS } from '../wire/schemas/entry.ts';
 import { closestName } from '../config/closest-name.ts';
@@ -19,8 +20,6 @@ export interface ListOptions {
 }
 
 const DEFAULT_LIMIT = 20;
-/** Lines are read this many at a time, so that memory does not grow with the log. */
-const PAGE = { maxEntries: 500, maxBytes: 4 * 1_024 * 1_024 };
 
 function assertKind(kind: string | undefined): void {
   if (kind === undefined || ENTRY_KINDS.some((known) => known === kind)) return;
@@ -30,17 +29,12 @@ function assertKind(kind: string | undefined): void {
   });
 }
 
-/** Every line from `from` on, in order, byte for byte as it was signed, each ending with LF. */
+/** Every line from `from` on, in order, byte for byte as it was signed, each ending with LF; for pruned ones their hash. */
 function writeLines(context: CliContext, store: Store, epoch: number, options: ListOptions): void {
-  let next = options.from ?? 0;
-  let left = options.limit ?? Number.MAX_SAFE_INTEGER;
-  while (left > 0) {
-    const page = store.entries.range(epoch, next, { ...PAGE, maxEntries: Math.min(PAGE.maxEntries, left) });
-    const last = page.at(-1);
-    if (last === undefined) return;
-    context.stdout.write(page.map((row) => `${row.line}\n`).join(''));
-    next = last.seq + 1;
-    left -= page.length;
+  const from = options.from ?? 0;
+  const to = Math.min(store.entries.state(epoch).size, from + (options.limit ?? Number.MAX_SAFE_INTEGER));
+  for (const page of logRows(store, epoch, from, to)) {
+    context.stdout.write(page.map((row) => `${textOfRow(row)}\n`).join(''));
   }
 }
 
@@ -69,17 +63,24 @@ export async function evidenceList(context: CliContext, options: ListOptions): P
       summary: summaryOf(statementOf(row.line).predicate),
     }));
     const paint = painter(context.stdout, context.env);
+    const pruned = store.prunes.get(epoch)?.size ?? 0;
     print(
       context,
       'evidence-list',
-      { origin: identity.origin, epoch, size: store.entries.state(epoch).size, entries },
-      () =>
-        entries.length === 0
-          ? ['no such entries']
-          : columns(
-              entries.map((row) => [String(row.seq), utc(row.at), row.kind, row.summary]),
-              (text, column) => (column === 1 ? paint('dim', text) : text),
-            ),
+      { origin: identity.origin, epoch, size: store.entries.state(epoch).size, pruned_below: pruned, entries },
+      () => {
+        const rows = columns(
+          entries.map((row) => [String(row.seq), utc(row.at), row.kind, row.summary]),
+          (text, column) => (column === 1 ? paint('dim', text) : text),
+        );
+        const isAmongPruned = (options.from ?? Infinity) < pruned;
+        return [
+          ...(isAmongPruned
+            ? [paint('dim', `of entries 0 to ${pruned - 1} only those below are here; the rest as hashes`)]
+            : []),
+          ...(entries.length === 0 ? ['no such entries'] : rows),
+        ];
+      },
     );
     return EXIT.ok;
   });

@@ -5,10 +5,37 @@ import { leafHash } from '../wire/merkle.ts';
 import { parseEnvelope } from '../wire/dsse.ts';
 import { MAX_ENTRY_BYTES } from '../wire/schemas/entry.ts';
 import type { CliContext } from './deps.ts';
+import { logRows } from '../evidence/log-rows.ts';
+import type { EnrolledIdentity, Store } from '../store/open-store.ts';
+import { maxLineBytes, parseDocument } from '../wire/document.ts';
 import { statementOf, summaryOf } from './entry-summary.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
 import { harmless, utc } from './style.ts';
+
+const MAX_RECEIPT_BYTES = maxLineBytes('receipt');
+
+/** What is left of it, and who has the line. */
+function prunedEntry(store: Store, identity: EnrolledIdentity, epoch: number, seq: number): AgentError {
+  const [row] = logRows(store, epoch, seq, seq + 1).next().value ?? [];
+  const leaf = row?.leaf?.toString('hex') ?? 'unknown';
+  const origin = identity.origin.replace(/[0-9]+$/, String(epoch));
+  const receipt = store.uplink.receipts(origin).find(({ size }) => size > seq);
+  const object = receipt === undefined ? null : receiptObject(receipt.line);
+  const where = object === null ? '' : `; the receipt names the object ${object}`;
+  return new AgentError('entry_pruned', `entry ${seq} was pruned, its hash is ${leaf}${where}`, {
+    details: { epoch, seq },
+  });
+}
+
+/** Unverified: a hint where to look. */
+const receiptObject = (line: string): string => {
+  const { object_id: id, store } = parseDocument(
+    'receipt',
+    parseEnvelope(line, { maxBytes: MAX_RECEIPT_BYTES }).payload,
+  );
+  return harmless(`${id} in ${store}`);
+};
 
 export async function evidenceShow(
   context: CliContext,
@@ -20,6 +47,7 @@ export async function evidenceShow(
     const row = store.entries.get(epoch, seq);
     if (row === null) {
       const { size } = store.entries.state(epoch);
+      if (seq < Math.min(size, store.prunes.get(epoch)?.size ?? 0)) throw prunedEntry(store, identity, epoch, seq);
       const sentence = `epoch ${epoch} holds ${size} entries and none with the number ${seq}`;
       throw new AgentError('entry_unknown', sentence, { details: { epoch, size } });
     }

@@ -4,6 +4,7 @@
 // Command can take back (docs/evidence.md).
 import type { CheckpointRow } from '../store/open-store.ts';
 import type { Log } from '../system/ports.ts';
+import { encodeAnchorLine } from '../wire/anchor-line.ts';
 
 /** Takes cosigned checkpoints as they come. Must not throw: evidence does not wait for an output. */
 export interface CheckpointOutput {
@@ -17,8 +18,9 @@ export function checkpointLines(log: Pick<Log, 'info'>): CheckpointOutput {
     cosigned({ origin, size, root, note, at }) {
       if (last !== null && last.origin === origin && last.size >= size) return;
       last = { origin, size };
-      // The whole note, so that an auditor can verify the line by itself.
-      log.info('checkpoint cosigned', { origin, size, root, at, note: Buffer.from(note).toString('base64') });
+      // `anchor` is what `evidence verify --anchor` reads; the note lets anybody verify the line by itself.
+      const anchor = encodeAnchorLine({ origin, size, root });
+      log.info('checkpoint cosigned', { anchor, at, note: Buffer.from(note).toString('base64') });
     },
   };
 }

@@ -160,7 +160,7 @@ describe('pruning', () => {
     ],
     [
       'the receipt is by another key',
-      (store) => (saveReceipt(store, 1_000, LONG_AGO, {}, trust.keys['timestamp']!), saveCheckpoint(store, 1_000)),
+      (store) => (saveReceipt(store, 1_000, LONG_AGO, {}, trust.keys['timestamp']), saveCheckpoint(store, 1_000)),
     ],
     [
       'the receipt is for another log',
@@ -213,7 +213,7 @@ describe('pruning', () => {
   it('goes no further than an older receipt that holds, where a larger one does not', () =>
     withFindings(async (open) => {
       saveReceipt(open.store, 600, LONG_AGO);
-      saveReceipt(open.store, 1_000, LONG_AGO, {}, trust.keys['order']!);
+      saveReceipt(open.store, 1_000, LONG_AGO, {}, trust.keys['order']);
       saveReceipt(open.store, 1_050, NOW - DAY_S);
       saveCheckpoint(open.store, SIZE);
       expect((await prune(open.store)).size).toBe(512);
