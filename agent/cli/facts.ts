@@ -2,8 +2,10 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { closestName } from '../config/closest-name.ts';
-import { PROBE_NAMES, type FactSet, type ProbeName } from '../facts/probes.ts';
-import { readFacts } from '../facts/read-facts.ts';
+import { hostProbe } from '../facts/host.ts';
+import type { Fact, ProbeContext } from '../facts/probe.ts';
+import { PROBE_NAMES, type ProbeName } from '../facts/probes.ts';
+import { readFact, readFacts } from '../facts/read-facts.ts';
 import { writeRootFact } from '../facts/root-facts.ts';
 import type { CliContext } from './deps.ts';
 import { baselineOf, stateDirOf } from './open-state.ts';
@@ -11,23 +13,39 @@ import { print } from './print.ts';
 import { probeContext } from './probe-context.ts';
 import { harmless, painter } from './style.ts';
 
+/** `host` is read for people who name it; no check rests on it. */
+type AskedName = ProbeName | 'host';
+const ASKED_NAMES: readonly AskedName[] = [...PROBE_NAMES, 'host'];
+type AskedFacts = Readonly<Partial<Record<AskedName, Fact<unknown>>>>;
+
 /** @throws usage for a name that no probe has */
-export function probeNames(names: readonly string[]): ProbeName[] {
+export function probeNames(names: readonly string[]): AskedName[] {
   if (names.length === 0) return [...PROBE_NAMES];
   return names.map((name) => {
-    const found = PROBE_NAMES.find((known) => known === name);
+    const found = ASKED_NAMES.find((known) => known === name);
     if (found !== undefined) return found;
-    const close = closestName(name, PROBE_NAMES);
+    const close = closestName(name, ASKED_NAMES);
     throw new AgentError('usage', `there is no fact "${name}"`, {
-      remedy: close === null ? `facts: ${PROBE_NAMES.join(', ')}` : `did you mean ${close}?`,
+      remedy: close === null ? `facts: ${ASKED_NAMES.join(', ')}` : `did you mean ${close}?`,
     });
   });
 }
 
+async function readAsked(asked: readonly AskedName[], context: ProbeContext): Promise<AskedFacts> {
+  const [watched, host] = await Promise.all([
+    readFacts(
+      asked.filter((name) => name !== 'host'),
+      context,
+    ),
+    asked.includes('host') ? readFact(hostProbe, context) : undefined,
+  ]);
+  return host === undefined ? watched : { ...watched, host };
+}
+
 /** Reads here and nowhere else: what root left earlier must not be handed on as new. */
-async function write(context: CliContext, asked: readonly ProbeName[], dir: string): Promise<number> {
+async function write(context: CliContext, asked: readonly AskedName[], dir: string): Promise<number> {
   const { rootFacts: _, ...here } = probeContext(context, stateDirOf(context), baselineOf(context));
-  const read: FactSet = await readFacts(asked, here);
+  const read = await readAsked(asked, here);
   const written = asked.flatMap((name) => read[name] ?? []);
   for (const fact of written) writeRootFact(dir, fact, context.build.version);
   const rows = written.map((fact) => ({ name: fact.probe, status: fact.status }));
@@ -43,7 +61,7 @@ export async function facts(
 ): Promise<number> {
   const asked = probeNames(names);
   if (options.write !== undefined) return write(context, asked, options.write);
-  const read: FactSet = await readFacts(asked, probeContext(context, stateDirOf(context), baselineOf(context)));
+  const read = await readAsked(asked, probeContext(context, stateDirOf(context), baselineOf(context)));
   const paint = painter(context.stdout, context.env);
   print(context, 'facts', { facts: read }, () =>
     asked.flatMap((name) => {
