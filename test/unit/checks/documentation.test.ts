@@ -28,7 +28,7 @@ describe('docs/checks.md', () => {
       typeof value === 'object' && value !== null
         ? Object.entries(value).flatMap(([key, below]) => [...(Array.isArray(value) ? [] : [key]), ...keys(below)])
         : [];
-    for (const name of ['appliance', 'workstation']) {
+    for (const name of ['appliance', 'nixos-hipaa-v1', 'workstation']) {
       const text = readFileSync(join(RUNBOOKS, `baselines/${name}.yaml`), 'utf8');
       for (const key of keys(parse(text))) expect(page, key).toContain(key);
     }
