@@ -17,6 +17,7 @@ import { renewCertificate } from '../service/renew-certificate.ts';
 import { MAX_UPLOAD_BYTES, storeUpload } from '../service/store-upload.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { applianceParam, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
+import { plainBody } from './plain-body.ts';
 import { problemOf, RETRY_AFTER_S } from './problem.ts';
 import { rateLimiter, type Rate } from './rate-limit.ts';
 
@@ -153,7 +154,8 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     onRequest: async (request) => void client(request, limits.checkin),
     handler: async (request, reply) => {
       const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
-      return reply.type(DSSE).send(checkIn(central, certificate, bodyOf(request, DSSE)));
+      const body = plainBody(request.headers, bodyOf(request, DSSE), maxLineBytes('checkinRequest'));
+      return reply.type(DSSE).send(checkIn(central, certificate, body));
     },
   });
   server.post('/api/v1/appliances/evidence', {

@@ -58,7 +58,10 @@ export async function startScriptedCentral(): Promise<ScriptedCentral> {
   const ca = await makeTestCa();
   const requests: ScriptedRequest[] = [];
   const rootHex = (): string => rootOfLeaves(central.stored.map((line) => leafHash(line))).toString('hex');
-  const server = await startHttpsServer(await ca.issueServer(), (message, response, body) => {
+  const server = await startHttpsServer(await ca.issueServer(), (message, response, sent) => {
+    // Uploads are compared as they were sent.
+    const packed = message.headers['content-encoding'] === 'gzip' && message.url?.endsWith('/checkin') === true;
+    const body = packed ? gunzipSync(sent) : sent;
     const request: ScriptedRequest = {
       method: message.method ?? '',
       path: message.url ?? '',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { verify as nobleVerify } from '@noble/ed25519';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assertStrictKey, verifyStrict } from '../../../agent/trust/verify-signature.ts';
+import { assertStrictKey, verifyByOne, verifyStrict } from '../../../agent/trust/verify-signature.ts';
 import { ed25519SpkiFromRaw } from '../../../agent/wire/keys.ts';
 import { generateEd25519, signerFromPrivateKey, verifyWithNode } from '../../../agent/wire/node-signature.ts';
 import { expectCode } from '../../support/expect-code.ts';
@@ -58,6 +58,13 @@ describe('the strict verifier', () => {
       expect(verifyWithNode(ed25519SpkiFromRaw(hex(key)), hex(message), hex(signature))).toBe(node);
       expect(byNoble(hex(key), hex(message), hex(signature))).toBe(noble);
       if (strict) expect(node && noble).toBe(true);
+    },
+  );
+
+  it.each(named)(
+    'alone, node:crypto under a strict key judges "%s" no other',
+    (_, { key, message, signature, strict }) => {
+      expect(verifyByOne(ed25519SpkiFromRaw(hex(key)), hex(message), hex(signature))).toBe(strict);
     },
   );
 

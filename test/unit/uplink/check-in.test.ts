@@ -64,6 +64,14 @@ describe('what a check-in sends', () => {
     expect(sent(1).counter).toBeGreaterThan(sent(0).counter);
   });
 
+  it('packs the request: what is sent is smaller than what is signed', async () => {
+    const { bytes } = await checkIn();
+    const [request] = central.requests.slice(-1);
+    expect(request?.headers['content-encoding']).toBe('gzip');
+    expect(Number(request?.headers['content-length'])).toBeLessThan((request?.body.length ?? 0) * 0.85);
+    expect(bytes.sent).toBeGreaterThan(Number(request?.headers['content-length']));
+  });
+
   it('says how many entries and bytes wait, and since when', async () => {
     appliance.append(3);
     const [first] = appliance.store.entries.list(1, { fromSeq: 0, limit: 1 });
