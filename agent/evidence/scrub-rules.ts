@@ -43,7 +43,7 @@ export const SHAPES = {
   digest: '^[0-9a-f]{64}$',
   origin: '^[a-z0-9-]+(?:\\.[a-z0-9-]+)*/[a-z0-9-]+/[1-9][0-9]{0,8}$',
   cite: '^[0-9]{3}\\.[0-9]{1,4}(?:\\([A-Za-z0-9]{1,4}\\))*$',
-  revision: '^(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z.+-]{0,79}$',
+  revision: '^(?:[a-z]{1,16}[0-9.]{0,8}-){0,4}[0-9][0-9a-z]{0,39}(?:[.+-][0-9a-z]{1,24}){0,8}$',
   version: '^(?:[a-z]{1,12}-)?v?[0-9]{1,10}(?:[.:~+-][0-9a-z]{1,16}){1,8}$',
   listener: '^(?:(?:tcp|udp)-(?:any|loopback|address)-[0-9]{1,5}|and-[0-9]{1,5}-more)$',
 } as const satisfies Partial<Record<ValueType, string>>;
@@ -52,6 +52,15 @@ export const SHAPES = {
 export const FORBIDDEN = {
   email: '(?<![^\\s@<>"])[^\\s@<>"]+@[^\\s@<>"]+\\.[a-z]{2,}',
   ssn: '(?<![0-9a-z.])[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}(?![0-9-])',
+  phone: '(?<![0-9a-z.-])(?:\\+?1[-. ]?)?(?:\\([0-9]{3}\\) ?|[0-9]{3}[-. ])[0-9]{3}[-. ][0-9]{4}(?![0-9a-z-])',
+  /** A version of four small numbers looks the same, and goes with it. */
+  ipv4: '(?<![0-9.])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9]|\\.[0-9])',
+  ipv6_or_mac: '(?<![0-9a-z:])(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}(?![0-9a-z])',
+  /** Before 2000, where no time of ours lies, or as no sentence of ours writes one. */
+  date: '(?<![0-9a-z.-])(?:1[89][0-9]{2}-[01][0-9]-[0-3][0-9]|[0-3]?[0-9](?<sep>[-./])[0-3]?[0-9]\\k<sep>(?:1[89]|20)[0-9]{2})(?![0-9a-z])',
+  /** A range goes upwards, so its end has not fewer digits. */
+  zip: '(?<![0-9a-z.-])[0-9]{5}-[0-9]{4}(?![0-9a-z-])',
+  card: '(?<![0-9a-z-])[0-9]{4}(?:[ -][0-9]{4}){3}(?![0-9a-z-])',
   mrn: '\\bmrn[^0-9a-z]{0,3}[0-9]{4,}',
   aws_key: '\\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{12,}',
   private_key: '-----BEGIN[ A-Z]*PRIVATE KEY',

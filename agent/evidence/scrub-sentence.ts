@@ -34,15 +34,19 @@ const forbidden = Object.entries(FORBIDDEN).map(([rule, pattern]) => [rule, new 
 const anyForbidden = new RegExp(Object.values(FORBIDDEN).join('|'), 'iu');
 const proper = new Set(PROPER_WORDS);
 /** Fixed texts of the code table; nothing is put into them. */
-const own = new Set<string>(Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]));
+export const OWN_SENTENCES: readonly string[] = Object.values(CODES).flatMap(({ when, remedy }) => [when, remedy]);
+const own = new Set<string>(OWN_SENTENCES);
 /** Within `number` of the shapes. */
 const NUMBER = /^[0-9]{1,20}$/;
-const LEADING = /^["'“‘([{<`≥≤≈=+]+(?=.)/u;
-const TRAILING = /(?<=.)["'”’`.,;:!?%…]+$/u;
-const TRAILING_WITH_BRACKETS = /(?<=.)["'”’)\]}>`.,;:!?%…]+$/u;
-const NO_LETTERS = /^[^\p{L}\p{N}@\\/]*$/u;
-const CAPITALISED = /^[A-Z][a-z]{0,24}(?:-[a-z]{1,24})*$/u;
-const ENDS_SENTENCE = /[.:!?]["'”’)]*$/u;
+/** What stands around a word, what a word without letters is, and how a sentence may begin. Part of the policy's digest. */
+export const SENTENCE_MARKS = {
+  leading: /^["'“‘([{<`≥≤≈=+]+(?=.)/u,
+  trailing: /(?<=.)["'”’`.,;:!?%…]+$/u,
+  trailing_with_brackets: /(?<=.)["'”’)\]}>`.,;:!?%…]+$/u,
+  no_letters: /^[^\p{L}\p{N}@\\/]*$/u,
+  capitalised: /^[A-Z][a-z]{0,24}(?:-[a-z]{1,24})*$/u,
+  ends_sentence: /[.:!?]["'”’)]*$/u,
+} as const;
 
 /** The sentence with everything that could name a person, a file or a secret taken out. Never empty. */
 export function scrubSentence(sentence: string, count: Count): string {
@@ -50,7 +54,7 @@ export function scrubSentence(sentence: string, count: Count): string {
   const words = removeForbidden(sentence, count).split(' ');
   const kept: string[] = [];
   words.forEach((word, i) => {
-    const opens = i === 0 || ENDS_SENTENCE.test(words[i - 1] ?? '');
+    const opens = i === 0 || SENTENCE_MARKS.ends_sentence.test(words[i - 1] ?? '');
     if (word === REMOVED || allowed(word, opens, words[i + 1])) kept.push(word);
     else {
       count('unlisted_word');
@@ -86,7 +90,7 @@ export function forbiddenIn(text: string): string | null {
 function allowed(word: string, opensSentence: boolean, next: string | undefined): boolean {
   if (fitsShape(word)) return true;
   // "Disk is full": the first word may be capitalised, unless a second capital makes it look like a person's name.
-  const opens = opensSentence && coresOf(word).some((core) => CAPITALISED.test(core));
+  const opens = opensSentence && coresOf(word).some((core) => SENTENCE_MARKS.capitalised.test(core));
   return opens && !(next !== undefined && looksLikeName(next));
 }
 
@@ -100,7 +104,7 @@ function fitsShape(word: string): boolean {
   const known = remembered.get(word);
   if (known !== undefined) return known;
   const fits =
-    NO_LETTERS.test(word) ||
+    SENTENCE_MARKS.no_letters.test(word) ||
     coresOf(word).some((core) => proper.has(core.replace(/[’']s$/u, '')) || shapes.some((shape) => shape.test(core)));
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();
   remembered.set(word, fits);
@@ -109,8 +113,8 @@ function fitsShape(word: string): boolean {
 
 /** The word without the punctuation around it; a closing bracket may belong to it or not. */
 function coresOf(word: string): string[] {
-  const start = word.replace(LEADING, '');
-  return [start.replace(TRAILING, ''), start.replace(TRAILING_WITH_BRACKETS, '')];
+  const start = word.replace(SENTENCE_MARKS.leading, '');
+  return [start.replace(SENTENCE_MARKS.trailing, ''), start.replace(SENTENCE_MARKS.trailing_with_brackets, '')];
 }
 
 function looksLikeName(word: string): boolean {

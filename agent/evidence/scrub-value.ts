@@ -53,9 +53,9 @@ const closed = new Set<string>([...CLOSED_WORDS, ...Object.keys(CODES)]);
 const shape = Object.fromEntries(Object.entries(SHAPES).map(([type, pattern]) => [type, new RegExp(pattern, 'u')]));
 
 /** Field names inside `open` values; a name with a capital or a dot may come from a target. */
-const OPEN_KEY = /^[a-z][a-z0-9_]{0,40}$/;
+export const OPEN_KEY = /^[a-z][a-z0-9_]{0,40}$/;
 /** Text that an `open` value may hold beside closed words. */
-const OPEN_TYPES: readonly ValueType[] = ['digest', 'uuid', 'version'];
+export const OPEN_TYPES: readonly ValueType[] = ['digest', 'uuid', 'version'];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,25 +3,31 @@ import { jcsDigest } from '../wire/jcs.ts';
 import type { EntryBody, EntryKind } from '../wire/schemas/entry.ts';
 import { FACT_RULES } from './fact-rules.ts';
 import { FORBIDDEN, KIND_RULES, SHAPES } from './scrub-rules.ts';
-import { WORD_SHAPES } from './scrub-sentence.ts';
-import { ABSENT, CLOSED_WORDS, scrubFacts, scrubValue } from './scrub-value.ts';
+import { OWN_SENTENCES, SENTENCE_MARKS, WORD_SHAPES } from './scrub-sentence.ts';
+import { ABSENT, CLOSED_WORDS, OPEN_KEY, OPEN_TYPES, scrubFacts, scrubValue } from './scrub-value.ts';
 import { PROPER_WORDS } from './sentence-words.ts';
 
-/** Rules as data in the order of their digest; `revision` changes when the code that applies them does. */
-const POLICY = {
-  revision: 1,
+/** Rules as data; `revision` changes when the code that applies them does. */
+export const POLICY = {
+  revision: 2,
   kinds: KIND_RULES,
   facts: FACT_RULES,
   shapes: SHAPES,
   words: WORD_SHAPES,
   closed_words: CLOSED_WORDS,
   proper_words: PROPER_WORDS,
-  own_sentences: 'docs/errors.md',
+  own_sentences: OWN_SENTENCES,
+  marks: Object.fromEntries(Object.entries(SENTENCE_MARKS).map(([name, pattern]) => [name, pattern.source])),
+  open_key: OPEN_KEY.source,
+  open_types: OPEN_TYPES,
   forbidden: FORBIDDEN,
 };
 
-/** SHA-256 of the JCS of all rules; stands in each entry as redaction.policy_digest. */
-export const POLICY_DIGEST: string = jcsDigest(POLICY);
+/** SHA-256 of the JCS of all rules. */
+export const policyDigest = (policy: typeof POLICY): string => jcsDigest(policy);
+
+/** Stands in each entry as redaction.policy_digest. */
+export const POLICY_DIGEST: string = policyDigest(POLICY);
 
 export interface Scrubbed<K extends EntryKind> {
   readonly body: EntryBody<K>;

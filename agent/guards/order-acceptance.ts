@@ -1,7 +1,7 @@
 // Order acceptance: one list of steps in a fixed order, the same for every order. With two defects the earlier step's code
 // wins, so that what a refusal reveals does not depend on chance (docs/formats/orders.md).
 import { isAgentError, type AgentError } from '../errors/agent-error.ts';
-import type { ErrorCode } from '../errors/codes.ts';
+import { CODES, type ErrorCode } from '../errors/codes.ts';
 import { requiredClass } from '../trust/order-class.ts';
 import { tallySignatures } from '../trust/verify-role.ts';
 import { sha256Hex } from '../wire/digest.ts';
@@ -173,11 +173,12 @@ function judgeSignatures(envelope: Envelope, ctx: AcceptanceContext): Stop | { r
 /** Steps `identity` and `schema`, in this order: a misdirected order says so even where it does not fit the schema. */
 function readOrder(payload: Buffer, ctx: AcceptanceContext): Stop | { readonly order: Order } {
   const value = orError(() => ({ json: parseStrict(payload, { maxBytes: DOCUMENTS.order.maxBytes }) }));
-  if (isAgentError(value)) return refuse('order_schema_invalid', value.message);
+  // What does not fit may be named by anything, a person too: the sentence repeats nothing of it.
+  if (isAgentError(value)) return refuse('order_schema_invalid', CODES.order_schema_invalid.when);
   const identity = judgeIdentity(value.json, ctx);
   if (identity !== null) return identity;
   const order = orError(() => parseDocument('order', payload));
-  return isAgentError(order) ? refuse('order_schema_invalid', order.message) : { order };
+  return isAgentError(order) ? refuse('order_schema_invalid', CODES.order_schema_invalid.when) : { order };
 }
 
 function refusal(stop: Stop, digest: string, order: Order | null): Refused {

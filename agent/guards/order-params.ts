@@ -62,6 +62,15 @@ export const ORDER_PARAMS = {
 
 export type OrderParams<K extends OrderKind> = v.InferOutput<(typeof ORDER_PARAMS)[K]>;
 
+const KNOWN_PARAMS: ReadonlySet<string> = new Set([
+  'checks',
+  'items',
+  'action',
+  'minutes',
+  'credential_id',
+  'credential_version',
+]);
+
 /** Kinds that may name targets. All others act on the appliance itself, so a target there would be ignored. */
 const KINDS_WITH_TARGETS: ReadonlySet<OrderKind> = new Set(['run_check', 'run_runbook', 'retry_credentials']);
 
@@ -76,15 +85,9 @@ export function judgeParams(order: Order): Stop | null {
   const schema: v.GenericSchema<unknown, unknown> = ORDER_PARAMS[order.kind];
   const result = v.safeParse(schema, order.params, { abortEarly: true });
   if (!result.success) {
-    const at = result.issues[0].path?.map((item) =>
-      String(item.key)
-        .slice(0, 64)
-        .replace(/[^A-Za-z0-9_.-]/g, '?'),
-    );
-    return refuse(
-      'order_params_invalid',
-      `params${at === undefined ? '' : `.${at.join('.')}`} do not fit ${order.kind}`,
-    );
+    // A key that we do not know may be anything; only our own are named.
+    const at = result.issues[0].path?.map(({ key }) => String(key)).filter((key) => KNOWN_PARAMS.has(key));
+    return refuse('order_params_invalid', `${['params', ...(at ?? [])].join('.')} do not fit ${order.kind}`);
   }
   if (order.targets.length > 0 && !KINDS_WITH_TARGETS.has(order.kind)) {
     return refuse('order_targets_invalid', `${order.kind} takes no targets`);

@@ -86,7 +86,7 @@ export function judgeContent(order: Order, nowT: number, ctx: AcceptanceContext)
   if (order.kind === 'run_runbook') {
     if (order.runbook === undefined) return refuse('order_runbook_missing', 'run_runbook names no runbook');
     if (runbookClass(ctx.content, order.runbook) === null) {
-      return refuse('order_runbook_not_listed', `runbook ${order.runbook.id} is not in the content list in force`);
+      return refuse('order_runbook_not_listed', 'the runbook is not in the content list in force');
     }
   } else if (order.runbook !== undefined) {
     return refuse('order_runbook_unexpected', `${order.kind} runs no runbook`);

@@ -1,5 +1,6 @@
 // Carries out accepted orders, one after the other: judged again, `started` committed, then the act, then its result committed.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { CODES } from '../errors/codes.ts';
 import type { AcceptanceContext } from '../guards/order-verdict.ts';
 import { acceptOrder } from '../guards/order-acceptance.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
@@ -86,8 +87,9 @@ async function actWithDeadline(handler: LongHandler, order: Order, signal: Abort
       const sentence = `The order was not done within ${Math.round(handler.deadlineMs / 1_000)} s.`;
       return { kind: 'failed', code: 'order_deadline', sentence, result };
     }
+    // The message may repeat what a system or a tool said, and with it anything: evidence says what the code means.
     const code = isAgentError(error) ? error.code : 'order_handler_failed';
-    const sentence = isAgentError(error) ? error.message : 'Carrying out the order failed.';
+    const sentence = CODES[code].when;
     return { kind: 'failed', code, sentence, result };
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../../agent/checks/registry.ts';
 import { FACT_RULES } from '../../../agent/evidence/fact-rules.ts';
 import { KIND_RULES } from '../../../agent/evidence/scrub-rules.ts';
-import { POLICY_DIGEST, scrub } from '../../../agent/evidence/scrub.ts';
+import { POLICY, POLICY_DIGEST, policyDigest, scrub } from '../../../agent/evidence/scrub.ts';
 import { CODES } from '../../../agent/errors/codes.ts';
 import { jcsDigest } from '../../../agent/wire/jcs.ts';
 import { ENTRY_KINDS, predicateSchema, type EntryBody, type EntryKind } from '../../../agent/wire/schemas/entry.ts';
@@ -54,6 +54,21 @@ function withText(value: unknown, [key, ...rest]: Path, text: string): unknown {
   const holder = copy as Record<string | number, unknown>;
   holder[key] = withText(holder[key], rest, text);
   return copy;
+}
+
+/** Every place of a rule set that holds a value. */
+function leavesOf(value: unknown, path: Path = []): Path[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, member]) => leavesOf(member, [...path, key]));
+}
+
+function withChanged(value: unknown, [key, ...rest]: Path): unknown {
+  if (key === undefined)
+    return typeof value === 'number' ? value + 1 : typeof value === 'boolean' ? !value : `${value}x`;
+  const members = Array.isArray(value) ? ([...value] as unknown[]) : { ...(value as object) };
+  const holder = members as Record<string | number, unknown>;
+  holder[key] = withChanged(holder[key], rest);
+  return members;
 }
 
 const bodies = ENTRY_KINDS.flatMap((kind) => BODIES[kind].map((body, i) => ({ kind, name: `${kind} ${i}`, body })));
@@ -206,8 +221,16 @@ describe('scrub', () => {
     );
   });
 
-  it('names its rules by a digest that changes with them', () => {
+  it('names its rules by a digest that changes with each single one of them', () => {
     expect(POLICY_DIGEST).toMatch(/^[0-9a-f]{64}$/);
+    expect(policyDigest(POLICY)).toBe(POLICY_DIGEST);
+    // What is applied is what is digested, and not a copy that could fall behind.
+    expect(POLICY.kinds).toBe(KIND_RULES);
+    expect(POLICY.facts).toBe(FACT_RULES);
+    const places = leavesOf(POLICY);
+    expect(places.length).toBeGreaterThan(1_000);
+    const digests = places.map((path) => policyDigest(withChanged(POLICY, path) as typeof POLICY));
+    expect(new Set([POLICY_DIGEST, ...digests]).size).toBe(places.length + 1);
   });
 
   it('keeps a binding only where it is one', () => {
