@@ -1,7 +1,7 @@
 // `status`: what the running daemon last said of itself, and the one reason that keeps it from its work.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { readStatus, type AgentStatus, type LastBlocking } from '../system/status-file.ts';
+import { readStatus, type AgentStatus, type EpochOpened, type LastBlocking } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { livenessOf, processExists, type Liveness } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
@@ -30,6 +30,24 @@ function witnessLine(size: number, witnessed: AgentStatus['witnessed'], now: num
   return `witnessed=1 (operator) up to ${witnessed.size} entries ${ago(now, witnessed.at)}, ${open}`;
 }
 
+const EPOCH_SENTENCE: Readonly<Record<EpochOpened['status'], string>> = {
+  unbound: 'PROVISIONAL, and Central Command has not answered yet',
+  provisional: 'PROVISIONAL until people confirm it',
+  confirmed: 'confirmed by people',
+};
+
+/** Why there is more than one log. */
+function epochLines(epoch: AgentStatus['epoch'], now: number): string[][] {
+  if (epoch === null) return [];
+  const { number, status, since, cause, old_origin, own_size, witnessed_size } = epoch;
+  const had = own_size === null ? 'could not be read' : `had ${own_size} entries here`;
+  const seen = witnessed_size === null ? '' : `, ${witnessed_size} were witnessed`;
+  return [
+    ['epoch', `${number}, ${EPOCH_SENTENCE[status]}; opened ${ago(now, since)}`],
+    ['because', harmless(`${cause}: the log ${old_origin} ${had}${seen}`)],
+  ];
+}
+
 function identityLines(status: AgentStatus, now: number): string[][] {
   const rows: string[][] = [['state', STATE_SENTENCE[status.state]]];
   if (status.appliance_id !== null) {
@@ -48,6 +66,7 @@ function identityLines(status: AgentStatus, now: number): string[][] {
     const pruned = status.pruned_below ?? 0;
     if (pruned > 0)
       rows.push(['pruned', `entries 0 to ${pruned - 1}: here as hashes, the lines are at Central Command`]);
+    rows.push(...epochLines(status.epoch ?? null, now));
     rows.push(['origin', status.log.origin], ['witness', witnessLine(status.log.size, status.witnessed ?? null, now)]);
   }
   if (status.upload_parked !== null) {

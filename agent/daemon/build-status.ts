@@ -6,6 +6,7 @@ import type { Pressure } from '../evidence/storage-pressure.ts';
 import type { AgentState } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
+import { openedEpoch } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 import { kept } from './self-care.ts';
 import { unknownTooLong } from './unknown-since.ts';
@@ -38,6 +39,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
       enrolled === null
         ? null
         : { origin: enrolled.identity.origin, size: enrolled.evidence.size(), root: enrolled.evidence.root() },
+    epoch: epochOf(context),
     stored_size: enrolled === null ? null : enrolled.uplink.storedSize(),
     pruned_below: enrolled === null ? null : (store.prunes.get(enrolled.identity.epoch)?.size ?? 0),
     witnessed: cosigned === null ? null : { size: cosigned.size, at: cosigned.at },
@@ -80,6 +82,14 @@ function storageWarnings(storage: AgentState['storage']): string[] {
     said.push(`Evidence takes ${room} that it may have here: ${less(pressure.cap)}.`);
   }
   return said;
+}
+
+function epochOf({ store, state }: DaemonContext): AgentStatus['epoch'] {
+  const opened = openedEpoch(store);
+  if (opened === null || opened.epoch !== state.enrolled?.identity.epoch) return null;
+  const { epoch, status, openedAt, ended } = opened;
+  const { cause, old_origin, own_size, witnessed_size } = ended;
+  return { number: epoch, status, since: openedAt, cause, old_origin, own_size, witnessed_size };
 }
 
 function warnings(context: DaemonContext, now: number): string[] {

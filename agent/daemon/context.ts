@@ -24,9 +24,10 @@ export interface DaemonContext extends Ports {
   readonly config: Config;
   readonly build: BuildInfo;
   readonly store: Store;
-  readonly keys: DeviceKeys;
+  /** Of the current epoch. */
+  keys: DeviceKeys;
   /** Files whose modes the `self` check looks at. */
-  readonly keyFiles: readonly string[];
+  keyFiles: readonly string[];
   readonly checks: LoadedChecks;
   readonly checkpoints: CheckpointOutput;
   readonly state: AgentState;

@@ -1,19 +1,29 @@
 // Puts together what exists only after enrolment: the documents in force, the log, the recorder, the connection.
-import { createEvidenceLog } from '../evidence/log.ts';
+import { createEvidenceLog, type EpochOpening } from '../evidence/log.ts';
 import { createRecorder } from '../evidence/recorder.ts';
-import { swappableClient } from '../https/swappable-client.ts';
-import type { EnrolledIdentity } from '../store/open-store.ts';
+import { swappableClient, type SwappableClient } from '../https/swappable-client.ts';
+import type { EnrolledIdentity, Store } from '../store/open-store.ts';
 import { openStoredBinding } from './stored-binding.ts';
 import { createUplink } from '../uplink/create-uplink.ts';
+import type { Binding } from '../wire/schemas/enrolment.ts';
+import type { CheckinRequest } from '../wire/schemas/checkin.ts';
 import type { Enrolled } from './agent-state.ts';
 import { centralClient } from './central-client.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
+import { openedEpoch, openingBody, type OpenedEpoch } from './epoch-state.ts';
 import { ALL_CHECKS, APPLIANCE_TARGET } from './run-checks.ts';
 import { loadTrustState } from './trust-state.ts';
 
-/** @throws {AgentError} where the stored identity does not verify any more: without it nothing may be written */
-export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity): Enrolled {
+/**
+ * @param connection to Central Command that is there already
+ * @throws {AgentError} where the stored identity does not verify any more: without it nothing may be written
+ */
+export function openEnrolled(
+  context: DaemonContext,
+  identity: EnrolledIdentity,
+  connection?: SwappableClient,
+): Enrolled {
   const { store, clock, ids, keys, config, build } = context;
   const trust = loadTrustState(store, identity.siteId);
   for (const problem of trust.problems()) context.log.warn('stored document not in force', { reason: problem });
@@ -24,6 +34,7 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
     ids,
     signer: keys.signer,
     binding,
+    opening: openingOf(store, identity, binding.value),
     context: () => entryContext(context, trust),
   });
   const recorder = createRecorder({ store, log: evidence, clock, heartbeatIntervalS: config.heartbeat_interval_s });
@@ -35,7 +46,7 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
       cadence_s: config.checks_interval_s ?? check.cadenceS,
     })),
   );
-  const https = swappableClient(centralClient(context, identity, identity.certificatePem));
+  const https = connection ?? swappableClient(centralClient(context, identity, identity.certificatePem));
   const uplink = createUplink({
     store,
     https,
@@ -47,7 +58,22 @@ export function openEnrolled(context: DaemonContext, identity: EnrolledIdentity)
     revokedKeyids: () => trust.revokedKeyids(),
     agentVersion: build.version,
     nixosRevision: build.nixosRevision,
+    epochState: () => epochStateOf(openedEpoch(store)),
     log: context.log,
   });
   return { identity, trust, evidence, recorder, https, uplink };
+}
+
+/** Null where the registrar has bound the epoch: then the binding says it all. */
+function openingOf(store: Store, { epoch, origin }: EnrolledIdentity, binding: Binding): EpochOpening | null {
+  const opened = openedEpoch(store);
+  if (opened === null || opened.epoch !== epoch || opened.status !== 'unbound') return null;
+  return { epoch, log: { ...binding, origin }, deviceSpki: opened.deviceSpki, body: openingBody(opened) };
+}
+
+/** What a check-in says of the epoch; nothing where people have confirmed it. */
+function epochStateOf(opened: OpenedEpoch | null): CheckinRequest['epoch_state'] {
+  if (opened === null || opened.status === 'confirmed') return undefined;
+  const { status, succession, ended } = opened;
+  return status === 'unbound' ? { status, succession, ended } : { status };
 }

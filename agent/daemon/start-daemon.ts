@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import type { Config } from '../config/keys.ts';
-import { loadOrCreateKeys } from '../identity/keys.ts';
+import { deviceKeyPath, loadKeys, loadOrCreateKeys, TLS_KEY_FILE } from '../identity/keys.ts';
 import { recoverOrders } from '../orders/carry-out-orders.ts';
-import { openStore } from '../store/open-store.ts';
 import { writeStatus } from '../system/status-file.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
+import { beginStore } from './begin-store.ts';
 import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
 import { blockingReason } from './blocking-reason.ts';
 import { buildStatus } from './build-status.ts';
@@ -20,8 +20,9 @@ import { createCycle } from './cycle.ts';
 import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
-import { openEnrolled } from './open-enrolled.ts';
+import { resumeEpoch } from './resume-epoch.ts';
 import { orderDeps } from './order-deps.ts';
+import { createKeepsakeWriter } from './keepsake-writer.ts';
 import { keep, kept } from './self-care.ts';
 import type { WatchLimits } from './self-watch.ts';
 import { certificateStage } from './stages/certificate-stage.ts';
@@ -69,7 +70,8 @@ export function startDaemon(options: DaemonOptions): Daemon {
   const { config, ports } = options;
   const { clock, log, notify } = ports;
   makeStateDir(config.state_dir);
-  const store = openStore({ dir: config.state_dir, clock });
+  const keyDir = join(config.state_dir, 'keys');
+  const store = beginStore({ dir: config.state_dir, keyDir, clock, log });
   let cycle: Cycle | null = null;
   const ended = Promise.withResolvers<number>();
   let stopping = false;
@@ -82,15 +84,17 @@ export function startDaemon(options: DaemonOptions): Daemon {
 
   let context: DaemonContext;
   try {
-    const keyDir = join(config.state_dir, 'keys');
-    const keys = loadOrCreateKeys(keyDir);
+    const epoch = store.trust.identity()?.epoch ?? null;
+    // A device key that is gone is replaced in the next epoch only (resume).
+    const keys =
+      epoch === null ? loadOrCreateKeys(keyDir) : (loadKeys(keyDir, epoch) ?? loadOrCreateKeys(keyDir, epoch + 1));
     context = {
       ...ports,
       config,
       build: options.build,
       store,
       keys,
-      keyFiles: [join(keyDir, 'device.key'), join(keyDir, 'tls.key')],
+      keyFiles: [deviceKeyPath(keyDir, epoch ?? 1), join(keyDir, TLS_KEY_FILE)],
       checkpoints: checkpointLines(log),
       checks: loadChecks(options.contentDir, config.baseline_path),
       state: initialState(),
@@ -108,11 +112,13 @@ export function startDaemon(options: DaemonOptions): Daemon {
     throw error;
   }
 
+  const remember = createKeepsakeWriter(context, keyDir);
   let told = '';
   /** Said once, not with each stage that ran. */
   let unwritten = '';
   const publish = (): void => {
     try {
+      remember();
       noteBlocking(context);
       const status = buildStatus(context, cycle?.statuses() ?? []);
       writeStatus(config.state_dir, status);
@@ -185,7 +191,7 @@ function resume(context: DaemonContext): void {
     state.lifecycle = 'unprovisioned';
     return;
   }
-  state.enrolled = openEnrolled(context, identity);
+  state.enrolled = resumeEpoch(context, identity);
   state.lifecycle = 'enrolled';
   tidyStick(context, null);
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));

@@ -18,7 +18,7 @@ import { assertContinues } from './check-log.ts';
 import { reduceFacts } from './reduce-facts.ts';
 import { POLICY_DIGEST, scrub } from './scrub.ts';
 import { aboutOf, sayableTime, statementOf } from './statement.ts';
-import type { EntryContext, Subject } from './statement.ts';
+import type { EntryContext, StatedLog, Subject } from './statement.ts';
 import { completeTiles } from './tiles.ts';
 
 export type { EntryContext, Subject } from './statement.ts';
@@ -52,6 +52,18 @@ export interface EvidenceLog {
   size(): number;
   /** RFC 6962 root over all entries, hex. */
   root(): string;
+  /** Whoever holds this log writes to the next epoch's from now on: work that is under way when an epoch ends loses nothing. */
+  continueIn(next: EvidenceLog): void;
+}
+
+/** An epoch that begins before the registrar has bound it. */
+export interface EpochOpening {
+  readonly epoch: number;
+  readonly log: StatedLog;
+  /** SPKI of the new device key. */
+  readonly deviceSpki: string;
+  /** Of entry 0. */
+  readonly body: EntryBody<'epoch'>;
 }
 
 export interface EvidenceLogOptions {
@@ -61,34 +73,50 @@ export interface EvidenceLogOptions {
   /** The device key that the binding names. */
   readonly signer: Signer;
   readonly binding: Opened<'binding'>;
+  /** Instead of the binding, which is that of the epoch before then. */
+  readonly opening?: EpochOpening | null;
   readonly context: () => EntryContext;
 }
 
 /**
- * The log of the binding's epoch. Checks the end of what is there and writes entry 0 (the binding) into an empty log.
+ * The log of the binding's epoch, or of the one that `opening` begins. Checks the end of what is there and writes entry 0 (the
+ * binding, or the succession) into an empty log.
  * Throws `evidence_binding_mismatch` for a key or a store that belongs to another binding, `store_corrupt` for damage.
  */
 export function createEvidenceLog(options: EvidenceLogOptions): EvidenceLog {
   const { store, clock, ids, signer, context } = options;
-  const binding = options.binding.value;
-  const { epoch, origin } = binding;
-  if (binding.device_spki !== signer.spki) {
+  const { opening = null } = options;
+  const binding = opening?.log ?? options.binding.value;
+  const { epoch } = opening ?? options.binding.value;
+  const { origin } = binding;
+  if ((opening?.deviceSpki ?? options.binding.value.device_spki) !== signer.spki) {
     throw new AgentError('evidence_binding_mismatch', 'the device key is not the one that the binding names');
   }
   assertContinues(store, epoch, origin, signer.keyid);
   // An earlier version of the agent appends without tiles.
   completeTiles(store, epoch);
 
+  let successor: EvidenceLog | null = null;
   const log: EvidenceLog = {
-    origin,
-    epoch,
-    size: () => store.entries.state(epoch).size,
+    get origin() {
+      return successor?.origin ?? origin;
+    },
+    get epoch() {
+      return successor?.epoch ?? epoch;
+    },
+    continueIn: (next) => {
+      successor = next;
+    },
+    size: () => successor?.size() ?? store.entries.state(epoch).size,
     root: () => {
+      if (successor !== null) return successor.root();
       const { size, range } = store.entries.state(epoch);
       return CompactRange.from(size, range).root().toString('hex');
     },
-    append: (kind, given, { observedFrom, observedTo, subject } = {}) =>
-      store.unit(() => {
+    append: (kind, given, options = {}) => {
+      if (successor !== null) return successor.append(kind, given, options);
+      const { observedFrom, observedTo, subject } = options;
+      return store.unit(() => {
         const { body, counts } = keep(kind, given);
         const now = sayableTime(clock.wallMs() / 1000);
         const { size: seq, lastLeaf, range } = store.entries.state(epoch);
@@ -121,13 +149,14 @@ export function createEvidenceLog(options: EvidenceLogOptions): EvidenceLog {
         });
         if (tree.size % TILE_HASHES === 0) completeTiles(store, epoch);
         return { seq, digest, body };
-      }),
+      });
+    },
   };
 
   if (log.size() === 0) {
-    const { line } = options.binding;
+    const { line, value } = options.binding;
     const embedded = toEmbedded(parseEnvelope(line, { maxBytes: MAX_ENTRY_BYTES }));
-    log.append('epoch', { binding: embedded, status: binding.status });
+    log.append('epoch', opening?.body ?? { binding: embedded, status: value.status });
   }
   return log;
 }

@@ -21,10 +21,16 @@ export interface Subject {
   readonly sha256: string;
 }
 
+/** What every entry says of whose log it is in. */
+export type StatedLog = Pick<
+  Binding,
+  'origin' | 'partner_id' | 'customer_id' | 'site_id' | 'appliance_id' | 'deployment_mode' | 'reseller_id'
+>;
+
 export interface StatementParts<K extends EntryKind> {
   readonly kind: K;
   readonly body: EntryBody<K>;
-  readonly binding: Binding;
+  readonly binding: StatedLog;
   readonly seq: number;
   /** Leaf hash of the entry before, hex; 64 zeros for entry 0. */
   readonly prev: string;

@@ -4,6 +4,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, ty
 import {
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -20,6 +21,7 @@ import { signerFromPrivateKey } from '../wire/node-signature.ts';
 
 /** PEM of either key: 119 and 241 bytes; more is some other file. */
 const MAX_KEY_FILE_BYTES = 4_096;
+/** Of the first epoch; later ones have a file each, for the key before signs the next one. */
 export const DEVICE_KEY_FILE = 'device.key';
 export const TLS_KEY_FILE = 'tls.key';
 
@@ -32,18 +34,54 @@ export interface DeviceKeys {
   readonly tlsSpki: string;
 }
 
+/** The device key's file in an epoch. */
+export const deviceKeyFile = (epoch: number): string => (epoch === 1 ? DEVICE_KEY_FILE : `device-${epoch}.key`);
+
 /**
- * Reads `device.key` and `tls.key` in `dir`, making those that are not there (0600, fsynced, in place whole or not at all).
+ * Reads `device.key` (in a later epoch `device-<epoch>.key`) and `tls.key` in `dir`, making those that are not there (0600, fsynced, in place whole or not at all).
  * A file that exists is never replaced, whatever is wrong with it: a new key would be one that Central Command never learned.
  *
  * @throws key_unreadable | key_permissions | key_malformed; file_… where a new key cannot be written
  */
-export function loadOrCreateKeys(dir: string): DeviceKeys {
+export function loadOrCreateKeys(dir: string, epoch = 1): DeviceKeys {
   createMissingDirectory(dir);
-  const device = loadOrCreate(join(dir, DEVICE_KEY_FILE), 'ed25519');
+  const device = loadOrCreate(join(dir, deviceKeyFile(epoch)), 'ed25519');
   const tls = loadOrCreate(join(dir, TLS_KEY_FILE), 'p256');
+  return keysOf(signerFromPrivateKey(device), tls);
+}
+
+/**
+ * The keys of an appliance that is enrolled: a device key is never made here. Null where it is gone or no key any more.
+ *
+ * @throws as loadOrCreateKeys
+ */
+export function loadKeys(dir: string, epoch: number): DeviceKeys | null {
+  const signer = loadDeviceSigner(dir, epoch);
+  return signer === null ? null : keysOf(signer, loadOrCreate(join(dir, TLS_KEY_FILE), 'p256'));
+}
+
+/** Where the device key of an epoch lies: a machine that was enrolled anew in a later one has only its first key. */
+export const deviceKeyPath = (dir: string, epoch: number): string =>
+  join(dir, existsSync(join(dir, deviceKeyFile(epoch))) ? deviceKeyFile(epoch) : DEVICE_KEY_FILE);
+
+/**
+ * The device key of an epoch that has begun: none is made. Null for one that is gone or is no key any more.
+ *
+ * @throws key_unreadable | key_permissions
+ */
+export function loadDeviceSigner(dir: string, epoch: number): Signer | null {
+  try {
+    const device = loadKey(deviceKeyPath(dir, epoch), 'ed25519');
+    return device === null ? null : signerFromPrivateKey(device);
+  } catch (error) {
+    if (isAgentError(error) && error.code === 'key_malformed') return null;
+    throw error;
+  }
+}
+
+function keysOf(signer: Signer, tls: KeyObject): DeviceKeys {
   return {
-    signer: signerFromPrivateKey(device),
+    signer,
     tlsKeyPem: pemOf(tls),
     tlsSpki: createPublicKey(tls).export({ type: 'spki', format: 'der' }).toString('base64'),
   };

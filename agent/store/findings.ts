@@ -28,6 +28,8 @@ export interface FindingsTable {
   put(state: FindingState): void;
   /** Ordered by target, then check. */
   all(): FindingState[];
+  /** A new epoch begins with nothing said: `sinceSeq` of the old one means nothing in it. */
+  clear(): void;
 }
 
 const COLUMNS = {
@@ -52,6 +54,7 @@ export function findingsTable(db: Db): FindingsTable {
   const select = `SELECT ${pairs.map(([name, column]) => `${column} AS ${name}`).join(', ')} FROM findings`;
   const get = db.query<FindingState>(`${select} WHERE target_id = ? AND check_id = ?`);
   const all = db.query<FindingState>(`${select} ORDER BY target_id, check_id`);
+  const clear = db.query('DELETE FROM findings');
   const put = db.query(
     `INSERT INTO findings (${pairs.map(([, column]) => column).join(', ')})
      VALUES (${pairs.map(([name]) => `@${name}`).join(', ')})
@@ -61,5 +64,6 @@ export function findingsTable(db: Db): FindingsTable {
     get: (targetId, checkId) => get.get(targetId, checkId) ?? null,
     put: (state) => void put.run({ ...state }),
     all: () => all.all(),
+    clear: () => void clear.run(),
   };
 }

@@ -8,6 +8,8 @@ import { createPrivateFile, openConnection } from './connection.ts';
 import type { Db } from './connection.ts';
 import { checkpointsTable } from './checkpoints.ts';
 import type { CheckpointsTable } from './checkpoints.ts';
+import { copyReadable } from './copy-readable.ts';
+import type { DamagedStore } from './damaged-store.ts';
 import { entriesTable } from './entries.ts';
 import type { EntriesTable } from './entries.ts';
 import { findingsTable } from './findings.ts';
@@ -28,6 +30,7 @@ import { uplinkTable } from './uplink-state.ts';
 import type { UplinkTable } from './uplink-state.ts';
 import { takeWriterLock } from './writer-lock.ts';
 
+export type { DamagedStore } from './damaged-store.ts';
 export type { CheckpointRow } from './checkpoints.ts';
 export type { PruneRow } from './prunes.ts';
 export type { EntryRow } from './entries.ts';
@@ -51,6 +54,8 @@ export interface Store {
   readonly trust: TrustTable;
   readonly uplink: UplinkTable;
   readonly settings: SettingsTable;
+  /** Takes over from a damaged database what must not be forgotten and can still be read. Within the caller's unit. */
+  takeOver(damaged: DamagedStore): void;
   /** Writes a consistent copy to a new file (mode 0600); an existing file is refused. Not inside a unit. */
   backupTo(path: string): void;
   /** `ok`, or a sentence on the first damage found (integrity.ts). Reads up to 64 MiB: not for every cycle. */
@@ -119,6 +124,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     trust: trustTable(db),
     uplink: uplinkTable(db),
     settings: settingsTable(db),
+    takeOver: (damaged) => copyReadable(db, damaged),
     backupTo: (path) => backup(db, path),
     pragmaCheck: () => soundness(db),
     close: () => {

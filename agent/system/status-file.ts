@@ -40,6 +40,20 @@ export interface LastBlocking {
   readonly until: number | null;
 }
 
+/** An epoch that the appliance opened itself. */
+export interface EpochOpened {
+  readonly number: number;
+  /** `unbound`: Central Command has not answered yet. `provisional`: people have not confirmed it yet. */
+  readonly status: 'unbound' | 'provisional' | 'confirmed';
+  readonly since: number;
+  /** Why the epoch before it ended. */
+  readonly cause: string;
+  readonly old_origin: string;
+  /** What the appliance had of the old log, and what it knows that was witnessed; null: unknown. */
+  readonly own_size: number | null;
+  readonly witnessed_size: number | null;
+}
+
 /** Times are Unix seconds of the wall clock. Nothing secret: the file is 0640 so that a technician's group may read it. */
 export interface AgentStatus {
   readonly schema: 'compliance-agent/status/v1';
@@ -65,6 +79,8 @@ export interface AgentStatus {
   /** On the wire, TLS included, over all days that are kept. */
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly log: { readonly origin: string; readonly size: number; readonly root: string } | null;
+  /** Of an epoch of the log that this appliance opened itself; null for any other. */
+  readonly epoch: EpochOpened | null;
   readonly stored_size: number | null;
   /** Entries below are here as hashes only, but for those that are kept; 0 where nothing was pruned. */
   readonly pruned_below: number | null;

@@ -75,6 +75,7 @@ export async function checkIn(
 
 function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion): CheckinRequest {
   const { identity, clock } = d;
+  const epochState = d.epochState?.();
   return {
     schema: 'compliance-agent/checkin-request/v1',
     accepts: ['compliance-agent/checkin-answer/v1'],
@@ -97,6 +98,7 @@ function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion)
     results: [...input.results],
     witness_request: asked.request,
     last_cosigned: asked.lastCosigned,
+    ...(epochState === undefined ? {} : { epoch_state: epochState }),
     hpke_public_key: freshX25519(),
     health: input.health,
   };

@@ -2,12 +2,14 @@
 // and the documents in force; orders and results are the callers' business.
 import type { EvidenceLog } from '../evidence/log.ts';
 import { countingBytes } from '../https/counting-bytes.ts';
-import type { CheckpointRow } from '../store/open-store.ts';
+import type { CheckpointRow, DamagedStore } from '../store/open-store.ts';
 import type { CheckinAnswer, Health } from '../wire/schemas/checkin.ts';
+import { closedUploads } from './closed-uploads.ts';
 import { checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
 import { catchUpRoots, syncTrust, type TrustChanges } from './sync-trust.ts';
 import type { UplinkDeps } from './uplink-deps.ts';
 import { createUploadMark } from './upload-mark.ts';
+import { uploadSetAside, type SetAsideProgress } from './upload-set-aside.ts';
 import { createUploader, type UploadResult } from './upload.ts';
 import { createWitness, type WitnessConflict } from './witness.ts';
 
@@ -25,6 +27,18 @@ export interface Uplink {
   ): Promise<TrustChanges>;
   /** To be called when a check-in fails with signature_invalid. @returns whether a newer root came into force */
   catchUpRoots(evidence: Pick<EvidenceLog, 'append'>, signal: AbortSignal, runId?: string): Promise<boolean>;
+  /**
+   * One batch of an epoch that has ended, oldest first; 0 where nothing is left of them. What Central Command holds with other
+   * bytes ends the upload of that epoch: it keeps both.
+   */
+  uploadClosedOnce(signal: AbortSignal, runId?: string): Promise<number>;
+  /** One batch of a log in a damaged database. See upload-set-aside.ts. */
+  uploadSetAside(
+    log: Parameters<typeof uploadSetAside>[1],
+    damaged: DamagedStore,
+    signal: AbortSignal,
+    runId: string,
+  ): Promise<SetAsideProgress>;
   /** What waits to be uploaded. */
   queue(): Health['queue'];
   /** Entries that Central Command holds as far as we know. */
@@ -47,13 +61,17 @@ export function createUplink(deps: UplinkDeps): Uplink {
   const mark = createUploadMark(store, { origin, epoch });
   const witness = createWitness(d);
   const uploader = createUploader(d, mark);
+  const closed = closedUploads(d);
   return {
     async checkIn(input, signal) {
       const result = await checkIn(d, mark, witness, input, signal);
       uploader.noteGoodAnswer();
+      closed.noteGoodAnswer();
       return result;
     },
     uploadOnce: (signal, runId) => uploader.uploadOnce(signal, runId),
+    uploadClosedOnce: (signal, runId) => closed.once(signal, runId),
+    uploadSetAside: (log, damaged, signal, runId) => uploadSetAside(d, log, damaged, signal, runId),
     syncTrust: (answer, evidence, signal, runId) => syncTrust(d, answer, evidence, signal, runId),
     catchUpRoots: (evidence, signal, runId) => catchUpRoots(d, evidence, signal, runId),
     queue() {

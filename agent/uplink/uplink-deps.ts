@@ -4,6 +4,7 @@ import type { EnrolledIdentity, Store } from '../store/open-store.ts';
 import type { Clock, Ids, Log } from '../system/ports.ts';
 import type { PinnedRoot } from '../trust/root.ts';
 import type { Signer } from '../wire/dsse.ts';
+import type { CheckinRequest } from '../wire/schemas/checkin.ts';
 
 export interface UplinkDeps {
   readonly store: Store;
@@ -21,6 +22,8 @@ export interface UplinkDeps {
   readonly agentVersion: string;
   readonly nixosRevision: string | null;
   readonly log: Log;
+  /** What a check-in says of an epoch that is not confirmed. */
+  readonly epochState?: () => CheckinRequest['epoch_state'];
 }
 
 export const nowSeconds = (clock: Clock): number => Math.floor(clock.wallMs() / 1000);

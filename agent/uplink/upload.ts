@@ -169,7 +169,8 @@ export function createUploader(d: UplinkDeps, mark: UploadMark): Uploader {
   };
 }
 
-function sendBatch(d: UplinkDeps, firstSeq: number, body: Buffer, signal: AbortSignal, runId: string) {
+/** One batch of evidence, as it is; what answers is a receipt or a problem. */
+export function sendBatch(d: UplinkDeps, firstSeq: number, body: Buffer, signal: AbortSignal, runId: string) {
   return d.https.request({
     method: 'POST',
     path: EVIDENCE_PATH,
@@ -189,7 +190,8 @@ function sendBatch(d: UplinkDeps, firstSeq: number, body: Buffer, signal: AbortS
   });
 }
 
-function openReceipt(d: UplinkDeps, body: Buffer): Opened<'receipt'> {
+/** Verifies the answer to a batch. @throws the errors of openDocument */
+export function openReceipt(d: UplinkDeps, body: Buffer): Opened<'receipt'> {
   const line = withoutFinalLineFeed(body).toString('utf8');
   return openDocument(d.root().root, 'receipt', 'receipt', line, {
     place: `${d.https.host}${EVIDENCE_PATH}`,

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,8 +6,6 @@ import { encodeAddCheckpoint } from '../../agent/wire/add-checkpoint.ts';
 import { signCheckpoint } from '../../agent/wire/checkpoint.ts';
 import { leafHash, rootOfLeaves, consistencyProof } from '../../agent/wire/merkle.ts';
 import { openCosigned } from '../../agent/trust/cosigned-checkpoint.ts';
-import { until } from '../../tools/demo/process.ts';
-import { APPLIANCE } from '../../tools/demo/site.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { demoSite } from '../support/demo-site.ts';
 import { checkIn, checkinRequestOf, enrolDevice, evidenceLines, postCheckin } from '../support/device.ts';
@@ -156,9 +154,8 @@ describe('an appliance before the witness of a real Central Command', () => {
 let boots = 0;
 const bootId = (): string => `a3bb189e-8bf9-4f67-8f3a-${String(++boots).padStart(12, '0')}`;
 
-describe('a box whose disk was copied and set back', { timeout: 120_000 }, () => {
+describe('the log of an appliance that runs', { timeout: 120_000 }, () => {
   const site = demoSite();
-  const image = join(scratch, 'image');
   const checkpoints = join(scratch, 'checkpoints.txt');
   const lines = join(scratch, 'log.jsonl');
 
@@ -187,61 +184,5 @@ describe('a box whose disk was copied and set back', { timeout: 120_000 }, () =>
     const cut = await verify(entries.slice(0, 3));
     expect(cut.code).toBe(4);
     expect(cut.output).toContain('log_truncated');
-  });
-
-  it('is found at its next answered check-in: status, evidence and the alarms of Central Command say so', async () => {
-    await site.endAgent('SIGTERM');
-    cpSync(site.paths.state, image, { recursive: true });
-    site.startAgent();
-    const before = await site.untilStatus(
-      'more is witnessed',
-      (s) => s.witnessed !== null && s.blocking_reason === null,
-    );
-    await site.issue('run_check', { checks: ['disk'] });
-    await site.untilStatus('still more is witnessed', (s) => (s.witnessed?.size ?? 0) >= before.witnessed!.size + 3);
-    await site.endAgent('SIGTERM');
-    renameSync(site.paths.state, join(scratch, 'real'));
-    renameSync(image, site.paths.state);
-
-    site.startAgent();
-    // The image also repeats check-in counters of this boot: it is answered once it is past those that were used.
-    const found = await site.untilStatus(
-      'the conflict is found',
-      (s) => ['log_rewound', 'log_forked'].includes(s.blocking_reason?.code ?? ''),
-      60_000,
-    );
-    expect(found.blocking_reason?.sentence).toContain('takes only reading orders');
-    const listed = await site.cli('evidence', 'list', '--kind', 'alert', '--json');
-    expect(listed.output).toContain(found.blocking_reason!.code);
-    // Central Command hears of a conflict that it cannot see itself with the check-in after the one that found it.
-    await until(
-      'the alarm of Central Command',
-      async () => {
-        const { alarms } = (await site.central('appliance', 'alarms')) as { alarms: { kind: string }[] };
-        return alarms.some(({ kind }) => kind === found.blocking_reason!.code) ? true : null;
-      },
-      30_000,
-    );
-  });
-
-  it('goes on observing and takes reading orders, and no others', async () => {
-    const size = site.status()?.log?.size ?? 0;
-    const routine = await site.issue('set_healing', { action: 'pause', minutes: 5 });
-    const reading = await site.issue('run_check', { checks: ['disk'] });
-    const outcome = await until(
-      'the reading order is done',
-      async () => {
-        const { orders } = (await site.central('order', 'list', '--appliance', APPLIANCE)) as {
-          orders: { order_id: string; state: string; outcome: string }[];
-        };
-        const of = (id: string) => orders.find((order) => order.order_id === id);
-        return of(reading.order_id)?.outcome === 'success' ? of(routine.order_id) : null;
-      },
-      30_000,
-    );
-    expect(outcome?.outcome ?? '').not.toBe('success');
-    const status = await site.untilStatus('entries are still written', (s) => (s.log?.size ?? 0) > size);
-    expect(status.blocking_reason?.code).toMatch(/^log_(rewound|forked)$/);
-    expect(status.healing_paused_until).toBeNull();
   });
 });

@@ -110,6 +110,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
     clock_offset_s: 0,
     bytes: { sent: 10, received: 20 },
     log: { origin: 'logs.northern-it.example/main-street-1/1', size: 12, root: 'ab'.repeat(32) },
+    epoch: null,
     stored_size: 9,
     pruned_below: 0,
     witnessed: { size: 10, at: NOW - 30 },

@@ -1,15 +1,18 @@
 // Keeps the client certificate in date: renews it at two thirds of its life, and recovers one that lapsed while the box was
 // off or Central Command away. Tried for ever with growing pauses; nothing else waits for it.
+import { join } from 'node:path';
 import { isAgentError } from '../../errors/agent-error.ts';
 import type { AgentError } from '../../errors/agent-error.ts';
 import { countingBytes } from '../../https/counting-bytes.ts';
 import { recoverCertificate, renewCertificate } from '../../identity/certificate-request.ts';
+import { loadDeviceSigner, type DeviceKeys } from '../../identity/keys.ts';
 import { decideRenewal, validityOf, type Validity } from '../../identity/renewal.ts';
 import type { EnrolledIdentity } from '../../store/open-store.ts';
 import { timeT } from '../../trust/signed-time.ts';
 import type { Enrolled } from '../agent-state.ts';
 import { centralClient } from '../central-client.ts';
 import type { DaemonContext } from '../context.ts';
+import { openedEpoch } from '../epoch-state.ts';
 import type { Stage } from '../stage.ts';
 
 /** How often it is looked whether a certificate is due, and the first pause after a failure. */
@@ -69,6 +72,14 @@ export function certificateStage(context: DaemonContext): Stage {
   };
 }
 
+/** Central Command knows the key of an epoch once it has bound it; until then the one before counts. */
+function boundKeys({ store, keys, config }: DaemonContext): DeviceKeys {
+  const opened = openedEpoch(store);
+  if (opened?.status !== 'unbound') return keys;
+  const before = loadDeviceSigner(join(config.state_dir, 'keys'), opened.epoch - 1);
+  return before === null ? keys : { ...keys, signer: before };
+}
+
 async function replaceCertificate(
   decision: 'renew' | 'recover',
   { enrolled, identity, nowT }: { enrolled: Enrolled; identity: EnrolledIdentity; nowT: number | null },
@@ -76,7 +87,8 @@ async function replaceCertificate(
   signal: AbortSignal,
   runId: string,
 ): Promise<void> {
-  const { store, clock, ids, keys } = context;
+  const { store, clock, ids } = context;
+  const keys = boundKeys(context);
   // A connection of its own: a failure drops it, and check-ins share nothing with it.
   const shown = decision === 'renew' ? identity.certificatePem : null;
   const https = countingBytes(centralClient(context, identity, shown), ({ sent, received }) => {

@@ -14,6 +14,8 @@ import { buildHealth } from '../build-health.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
 import { clockOf } from '../entry-context.ts';
+import { endByConflict, mayOpenNextEpoch, openNextEpoch } from '../open-next-epoch.ts';
+import { settleEpoch } from '../settle-epoch.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 /** For the request, the documents it names and the orders in it. */
@@ -80,6 +82,15 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
+  settleEpoch(enrolled, context, answer);
+  const conflict = enrolled.uplink.conflict();
+  if (conflict !== null && mayOpenNextEpoch(store, nowSeconds(clock))) {
+    // The orders in this answer are for the epoch that ends.
+    const identity = store.trust.identity() ?? enrolled.identity;
+    context.state.enrolled = openNextEpoch(context, identity, endByConflict(store, identity, conflict));
+    beginAnew(context);
+    return;
+  }
   const lines = answer.orders.map((envelope) => JSON.stringify(envelope));
   const received = receiveOrders(lines, {
     store,
@@ -93,6 +104,13 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   if (received.accepted + received.waiting > 0) context.trigger('orders');
   if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
   log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });
+}
+
+/** A new epoch: everything that is observed is said in it, and Central Command hears of it at once. */
+function beginAnew({ state, trigger }: DaemonContext): void {
+  state.care.checksAsked += 1;
+  trigger('checks');
+  trigger('checkin');
 }
 
 function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {

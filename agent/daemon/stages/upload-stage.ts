@@ -1,7 +1,9 @@
 // Uploads entries in order until Central Command has them all or this run's share is done.
 import { isAgentError } from '../../errors/agent-error.ts';
 import type { DaemonContext } from '../context.ts';
+import { openedEpoch } from '../epoch-state.ts';
 import type { Stage, StageResult } from '../stage.ts';
+import { uploadEnded } from '../upload-ended.ts';
 
 const DEADLINE_MS = 120_000;
 const LONGEST_PAUSE_MS = 900_000;
@@ -23,7 +25,10 @@ export function uploadStage(context: DaemonContext): Stage {
       const log = context.log.child({ run_id: runId, stage: 'upload' });
       let uploaded = 0;
       try {
-        for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
+        uploaded += await uploadEnded(enrolled, context, signal, runId);
+        // Nobody stores a log that the registrar has not bound.
+        const isBound = openedEpoch(context.store)?.status !== 'unbound';
+        for (let batch = 0; isBound && batch < MAX_BATCHES; batch += 1) {
           const step = await enrolled.uplink.uploadOnce(signal, runId);
           uploaded += step.uploaded;
           if (step.uploaded === 0 || step.remaining === 0 || step.parked !== null) break;

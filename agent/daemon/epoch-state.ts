@@ -1,0 +1,70 @@
+// Where the current epoch of the log stands: bound by the registrar and confirmed, or opened by this appliance itself.
+import type { Store } from '../store/open-store.ts';
+import type { EndedEpoch, EntryBody } from '../wire/schemas/entry.ts';
+import type { EmbeddedEnvelope } from '../wire/schemas/primitives.ts';
+
+/** Of an epoch that the appliance opened itself; absent for any other. */
+export interface OpenedEpoch {
+  readonly epoch: number;
+  readonly status: 'unbound' | 'provisional' | 'confirmed';
+  readonly deviceSpki: string;
+  readonly succession: EmbeddedEnvelope;
+  /** The newest binding of the epoch before. */
+  readonly predecessor: EmbeddedEnvelope;
+  readonly ended: EndedEpoch;
+  /** Unix seconds, wall clock. */
+  readonly openedAt: number;
+  /** SHA-256 of the payload of the registrar's binding; null while unbound. */
+  readonly bindingSha256: string | null;
+}
+
+/** A database that was set aside at the start: the epoch in it ends. */
+export interface LostStore {
+  readonly cause: string;
+  /** Of the folder below the state directory. */
+  readonly folder: string;
+  readonly ownSize: number | null;
+  readonly ownRoot: string | null;
+}
+
+/** A log in a folder that was set aside, as far as it is uploaded. */
+export interface SetAsideLog {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly folder: string;
+  /** Entries that Central Command holds; null before it said so. */
+  readonly stored: number | null;
+  /** Nothing more can be uploaded of it. */
+  readonly done: boolean;
+}
+
+const OPENED_KEY = 'epoch_opened';
+const LOST_KEY = 'epoch_lost';
+const SET_ASIDE_KEY = 'epochs_set_aside';
+
+const load = <T>(store: Pick<Store, 'settings'>, key: string): T | null => {
+  const text = store.settings.get(key);
+  return text === null ? null : (JSON.parse(text) as T);
+};
+
+export const openedEpoch = (store: Pick<Store, 'settings'>): OpenedEpoch | null => load(store, OPENED_KEY);
+export const saveOpenedEpoch = (store: Pick<Store, 'settings'>, opened: OpenedEpoch): void =>
+  store.settings.set(OPENED_KEY, JSON.stringify(opened));
+
+export const lostStore = (store: Pick<Store, 'settings'>): LostStore | null => load(store, LOST_KEY);
+export const saveLostStore = (store: Pick<Store, 'settings'>, lost: LostStore): void =>
+  store.settings.set(LOST_KEY, JSON.stringify(lost));
+export const forgetLostStore = (store: Pick<Store, 'settings'>): void => store.settings.delete(LOST_KEY);
+
+export const setAsideLogs = (store: Pick<Store, 'settings'>): readonly SetAsideLog[] =>
+  load(store, SET_ASIDE_KEY) ?? [];
+export const saveSetAsideLogs = (store: Pick<Store, 'settings'>, logs: readonly SetAsideLog[]): void =>
+  store.settings.set(SET_ASIDE_KEY, JSON.stringify(logs));
+
+/** Entry 0 of an opened epoch. */
+export const openingBody = ({ succession, predecessor, ended }: OpenedEpoch): EntryBody<'epoch'> => ({
+  succession,
+  predecessor,
+  ended,
+  status: 'provisional',
+});
