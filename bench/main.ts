@@ -21,6 +21,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   verify: async () => (await import('./verify.ts')).benchVerify({ smoke }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
+  'evidence-store': async () => (await import('./evidence-store.ts')).benchEvidenceStore({ smoke }),
 };
 
 const machine = {

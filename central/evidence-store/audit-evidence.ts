@@ -5,7 +5,7 @@ import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import type { AuditKind, AuditState, AuditTable } from '../store/audit-table.ts';
 import type { ObjectRow, ObjectTable } from '../store/object-table.ts';
 import { refOfRow, type EvidenceStore } from './evidence-store.ts';
-import type { Listed, SegmentRef } from './segment-store.ts';
+import { splitLines, type Listed, type SegmentRef } from './segment-store.ts';
 
 /** Work of one run. */
 export interface AuditLimits {
@@ -153,11 +153,19 @@ async function auditObject(deps: AuditDeps, row: ObjectRow, listed: Listed | und
   for (const other of othersBeside(row, listed)) {
     const copy = await evidence.segments.read(other);
     bytes += copy.bytes.length;
-    // The same bytes twice are an upload that was repeated after a lost answer.
-    if (digest(copy.bytes) === row.sha256) continue;
+    // The same lines again are an upload that was repeated after a lost answer, or taken by a second server.
+    if (await repeatsTheLog(evidence, row, copy.bytes)) continue;
     report(deps, { kind: 'added', origin, objectId: other.objectId, sentence: 'other bytes under a name in use' });
   }
   return bytes;
+}
+
+async function repeatsTheLog(evidence: EvidenceStore, { origin, first }: ObjectRow, bytes: Buffer): Promise<boolean> {
+  const lines = splitLines(bytes) ?? [];
+  const stored = await evidence.read(origin, first, first + lines.length);
+  return (
+    lines.length > 0 && stored.length === lines.length && stored.every((line, i) => line.equals(lines[i] as Buffer))
+  );
 }
 
 function othersBeside(row: ObjectRow, listed: Listed | undefined): SegmentRef[] {
