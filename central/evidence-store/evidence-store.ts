@@ -82,6 +82,9 @@ export interface EvidenceStoreOptions {
   readonly retainFound: () => number;
 }
 
+/** Logs of a bucket that are looked at together: each takes one answer of the store. A folder is read log by log. */
+const LISTED_AT_ONCE = 16;
+
 /**
  * Opens the store and checks every log against its receipts: one pass over all bytes of a folder, and over the index and what
  * is newer than it where the store itself keeps what it holds from being changed.
@@ -91,9 +94,14 @@ export async function openEvidenceStore(o: EvidenceStoreOptions): Promise<Eviden
   const logs = new Map<string, Log>();
   await segments.tidy();
   const stored = await segments.origins();
-  for (const origin of new Set([...stored, ...index.origins(), ...(o.knownOrigins ?? [])])) {
-    const log = await openLog(o, origin);
-    logs.set(origin, log);
+  const origins = [...new Set([...stored, ...index.origins(), ...(o.knownOrigins ?? [])])].sort();
+  const atOnce = segments.locked ? LISTED_AT_ONCE : 1;
+  for (let i = 0; i < origins.length; i += atOnce) {
+    const part = origins.slice(i, i + atOnce);
+    const opened = await Promise.all(part.map(async (origin) => [origin, await openLog(o, origin)] as const));
+    for (const [origin, log] of opened) logs.set(origin, log);
+  }
+  for (const [origin, log] of logs) {
     if (log.damage !== null) o.onFinding('evidence_damaged', origin, log.damage);
     else if (log.kept < log.promises.length) {
       const sizes = `${log.range.size} of ${(log.promises.at(-1) as SizeAndRoot).size} entries`;
