@@ -9,6 +9,7 @@ packages=(
   clamav-daemon     # a real clamd, for the check of protection against malware
   ceph-mon          # the monitor of a small object store, for evidence under Object Lock
   ceph-osd          # and its storage, in memory
+  chromium          # shows the report at the width of a phone and on paper
   cryptsetup-bin    # LUKS headers, for the encryption check
   debootstrap       # a Debian root of its own, for the check of patching
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages

@@ -16,12 +16,12 @@ export function attention(log: ReportLog, names: ReportNames): Html {
   const input = { ...log, names };
   const points = [
     provisional(input),
-    bad(input),
-    unobserved(input),
     gaps(input),
+    unobserved(input),
+    unanchored(input),
+    bad(input),
     refused(input),
     alerts(input),
-    unanchored(input),
   ];
   const found = points.filter((point) => point.body !== null);
   const none = points.filter((point) => point.body === null).map((point) => point.none);
@@ -210,12 +210,12 @@ function alerts({ model }: AttentionInput): Point {
 }
 
 function unanchored({ model, verdict, stored }: AttentionInput): Point {
-  const witnessed = verdict.witnessed?.size ?? 0;
+  const witnessed = Math.max(0, ...verdict.ranges.filter((range) => range.by.length > 0).map((range) => range.to_seq));
   const open = model.size - witnessed;
   const seenAt =
     verdict.witnessed === null
       ? null
-      : html` The operator’s witness last saw the log at ${plural(witnessed, 'entry', 'entries')}, on
+      : html` The operator’s witness last saw the log at ${plural(verdict.witnessed.size, 'entry', 'entries')}, on
         ${time(verdict.witnessed.at)}.`;
   const storedNow =
     stored === 0

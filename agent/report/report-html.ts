@@ -2,6 +2,9 @@
 // A view of the evidence and never the evidence itself. Pure: the same model gives the same bytes.
 import { attention } from './report-attention.ts';
 import { howToCheck, requirements, words } from './report-appendix.ts';
+import { dayByDay } from './report-days.ts';
+import { anchorOf, overview } from './report-overview.ts';
+import { vouchers } from './report-vouchers.ts';
 import { html, type Html } from './html.ts';
 import type { ReportInput, ReportLog, ReportNames } from './report-input.ts';
 import type { Current, Period, ReportModel } from './report-model.ts';
@@ -31,7 +34,8 @@ export function reportHtml(input: ReportInput): string {
         <main>
           <h1>${title}</h1>
           <p class="lead">What the compliance agent checked on site, what it found, and how to prove it.</p>
-          ${input.logs.map((log) => section(log, input, input.logs.length > 1))} ${howToCheck(input)} ${words()}
+          ${overview(input)} ${input.logs.map((log) => section(log, input, input.logs.length > 1))} ${howToCheck(input)}
+          ${words()}
           <footer>
             Made by compliance-agent ${input.agentVersion} from the signed entries beside it. The same entries make the
             same report, byte for byte.
@@ -44,8 +48,9 @@ export function reportHtml(input: ReportInput): string {
 
 function section(log: ReportLog, input: ReportInput, isOneOfMany: boolean): Html {
   const { model, verdict } = log;
-  return html`${isOneOfMany ? html`<h2>Log ${verdict.origin ?? 'unknown'}</h2>` : null} ${about(log, input.period)}
-    ${standing(log)} ${tiles(model)} ${attention(log, input.names)}
+  return html`${isOneOfMany ? html`<h2 class="log" id="${anchorOf(verdict)}">Log ${verdict.origin ?? 'unknown'}</h2>` : null}
+    ${about(log, input.period)} ${standing(log)} ${tiles(model)} ${attention(log, input.names)} ${vouchers(log)}
+    ${dayByDay(model, input.names)}
     <h2>Results at the end of the period</h2>
     <p>
       Each line is the last known result of one check. Times are when the facts were read. The entry is where the proof
@@ -54,7 +59,7 @@ function section(log: ReportLog, input: ReportInput, isOneOfMany: boolean): Html
     ${results(model, input.names)} ${changes(model, input.names)} ${acts(model)} ${requirements(model, input.names)}`;
 }
 
-function about({ model, verdict }: ReportLog, { from, to }: Period): Html {
+function about({ model, verdict, leftOut }: ReportLog, { from, to }: Period): Html {
   const { epoch, firstAt, lastAt } = model;
   const period =
     firstAt === null || lastAt === null
@@ -80,6 +85,14 @@ function about({ model, verdict }: ReportLog, { from, to }: Period): Html {
       <code>${verdict.origin ?? 'unknown'}</code>, ${plural(model.size, 'entry', 'entries')}, ${number(model.inPeriod)}
       of them in this period
     </dd>
+    ${
+      leftOut > 0 &&
+      html`<dt>In this bundle</dt>
+        <dd>
+          ${plural(model.size - leftOut, 'entry', 'entries')}: those of the period, and those before it that still
+          count. The other ${number(leftOut)} are here as hashes, which prove the place of each one that is here.
+        </dd>`
+    }
   </dl>`;
 }
 

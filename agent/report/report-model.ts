@@ -1,6 +1,7 @@
 // What a report says, gathered from the statements of one log as they pass by: memory grows with what is worth a line, and
 // stops at MAX_ROWS. A view: the signed lines are the evidence. Pure.
 import type { Predicate, PredicateOf } from '../wire/schemas/entry.ts';
+import { createCalendar, type CalendarRow } from './calendar.ts';
 import { createCoverage, type Unobserved } from './coverage.ts';
 
 /** Rows of one list; what is beyond is counted and said. The lines themselves are all in the bundle. */
@@ -49,6 +50,8 @@ export interface ReportModel {
   readonly lastAt: number | null;
   readonly current: readonly Current[];
   readonly unobserved: Listed<Unobserved>;
+  /** Per check, the worst result of each day of the period. */
+  readonly calendar: readonly CalendarRow[];
   readonly gaps: Listed<PredicateOf<'gap'>>;
   readonly refused: Listed<PredicateOf<'order'>>;
   readonly alerts: Listed<AlertSpan>;
@@ -80,6 +83,7 @@ function bounded<T>(): Bounded<T> {
 
 export function createReportCollector(period: Period): ReportCollector {
   const coverage = createCoverage();
+  const calendar = createCalendar();
   const current = new Map<string, Current>();
   const gaps = bounded<PredicateOf<'gap'>>();
   const refused = bounded<PredicateOf<'order'>>();
@@ -114,6 +118,7 @@ export function createReportCollector(period: Period): ReportCollector {
         break;
       case 'finding':
         coverage.finding(entry);
+        calendar.finding(entry);
         current.set(`${entry.target.id} ${entry.check.id}`, {
           finding: entry,
           lastReadAt: entry.facts_read_at,
@@ -166,10 +171,10 @@ export function createReportCollector(period: Period): ReportCollector {
     },
     finish() {
       for (const [code, raised] of open) closed.add({ code, raised, cleared: null });
+      const end = period.to === null ? (lastAt ?? 0) : Math.min(period.to, lastAt ?? 0);
       const missing = bounded<Unobserved>();
-      for (const one of coverage.finish(period.to === null ? (lastAt ?? 0) : Math.min(period.to, lastAt ?? 0))) {
-        if (!isBefore(one.to)) missing.add(one);
-      }
+      const silent = coverage.finish(end).filter((one) => !isBefore(one.to));
+      for (const one of silent) missing.add(one);
       const alerts = closed.list();
       const cited = new Set([...epochSeqs, ...(scopeSeq === null ? [] : [scopeSeq])]);
       for (const one of current.values()) cited.add(one.finding.seq).add(one.lastSeq);
@@ -185,6 +190,7 @@ export function createReportCollector(period: Period): ReportCollector {
         lastAt,
         current: [...current.values()].toSorted((a, b) => (byName(a) < byName(b) ? -1 : 1)),
         unobserved: missing.list(),
+        calendar: calendar.finish(Math.min(period.from ?? firstAt ?? 0, end), end + 1, silent),
         gaps: gaps.list(),
         refused: refused.list(),
         alerts,

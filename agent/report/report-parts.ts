@@ -1,6 +1,7 @@
 // The small parts of the report: times, results, proofs, tables. Pure.
 import type { CheckResult } from '../wire/schemas/primitives.ts';
 import { html, type Html } from './html.ts';
+import type { DayState } from './calendar.ts';
 import type { Listed } from './report-model.ts';
 
 const RESULTS: Readonly<Record<CheckResult, { readonly word: string; readonly sign: string; readonly tone: string }>> =
@@ -11,6 +12,11 @@ const RESULTS: Readonly<Record<CheckResult, { readonly word: string; readonly si
     not_applicable: { word: 'Not applicable', sign: '–', tone: 'plain' },
     unknown: { word: 'Unknown', sign: '?', tone: 'warn' },
   };
+
+/** One sign and one word for a day; the sign says it where colours cannot. */
+export const DAY_SIGNS: Readonly<
+  Record<DayState, { readonly word: string; readonly sign: string; readonly tone: string }>
+> = { ...RESULTS, unobserved: { word: 'Not observed', sign: '∅', tone: 'warn' } };
 
 export const resultWord = (result: CheckResult): string => RESULTS[result].word;
 export const resultTone = (result: CheckResult): string => RESULTS[result].tone;
@@ -26,6 +32,9 @@ export function time(unixSeconds: number): Html {
   const [day, clock] = [iso.slice(0, 10), iso.slice(11, 16)];
   return html`<time datetime="${iso}"><span>${day}</span> <span>${clock} UTC</span></time>`;
 }
+
+/** The day of a moment, UTC. */
+export const day = (unixSeconds: number): string => new Date(unixSeconds * 1_000).toISOString().slice(0, 10);
 
 const UNITS: readonly (readonly [number, string])[] = [
   [86_400, 'day'],
@@ -72,7 +81,7 @@ export function table<T>(caption: string, columns: readonly Column<T>[], list: L
         ${others.map(
           (column) =>
             html`<td data-label="${column.head}" ${column.kind === undefined ? '' : html` class="${column.kind}"`}>
-              ${column.cell(row)}
+              <div>${column.cell(row)}</div>
             </td>`,
         )}
       </tr> `,

@@ -35,6 +35,21 @@ caption { text-align: left; padding: 0 0 .35rem; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 th { font-weight: 600; }
 thead th { border-bottom: 1.5px solid var(--ink); font-size: .85rem; overflow-wrap: normal; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; padding: 0; margin: .25rem 0 1rem; color: var(--soft); font-size: .88rem; }
+.key, .days li { display: inline-flex; align-items: center; justify-content: center; width: 1.35rem; height: 1.35rem; border: 1px solid; border-radius: .2rem; font-size: .8rem; line-height: 1; }
+.key { margin-right: .15rem; }
+.days { display: grid; grid-template-columns: minmax(12rem, 20rem) minmax(0, 1fr); gap: .45rem 1.25rem; align-items: center; margin: 0 0 1.25rem; }
+.days dt { color: var(--ink); font-size: .94rem; line-height: 1.35; }
+.days dd { margin: 0; }
+.days ol { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem; padding: 0; margin: 0; }
+.days li { margin: 0; position: relative; }
+.good:is(.key, .days li) { color: var(--good); background: var(--good-wash); }
+.bad:is(.key, .days li) { color: #fff; background: var(--bad); border-color: var(--bad); }
+.warn:is(.key, .days li) { color: var(--warn); background: var(--warn-wash); border-color: #c98a16; }
+.plain:is(.key, .days li) { color: var(--soft); background: var(--wash); }
+.empty:is(.days li) { border-style: dashed; border-color: var(--line); }
+h2.log { font-size: 1.5rem; overflow-wrap: anywhere; }
 td.when { min-width: 6.5rem; }
 tbody th { min-width: 9.5rem; }
 td.wide { width: 40%; }
@@ -57,7 +72,9 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   main { padding: 1.5rem 1.1rem 3rem; }
   h1 { font-size: 1.6rem; }
   .tiles { grid-template-columns: repeat(2, 1fr); }
-  dl.facts { grid-template-columns: 1fr; gap: 0; }
+  dl.facts, .days { grid-template-columns: 1fr; gap: 0; }
+  .days dt { margin-top: .7rem; }
+  .days dd { margin-top: .2rem; }
   dl.facts dd { margin-bottom: .5rem; }
   table, tbody, tr, td, th, caption { display: block; }
   thead { position: absolute; left: -999rem; }
@@ -66,7 +83,10 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   tbody th { font-size: 1.02rem; }
   td.wide { width: auto; }
   tbody th { min-width: 0; }
-  td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-size: .8rem; }
+  td[data-label] { display: grid; grid-template-columns: 6.75rem minmax(0, 1fr); gap: .5rem; }
+  td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .84rem; padding-top: .1rem; }
+  td.wide[data-label] { display: block; }
+  td.wide[data-label]::before { display: block; }
 }
 @page { size: A4; margin: 18mm 16mm 20mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif; } }
 @media print {
@@ -74,8 +94,10 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   main { max-width: none; padding: 0; }
   .skip { display: none; }
   h2 { margin-top: 1.6rem; }
-  h2, h3, caption { break-after: avoid; }
-  tr, .box, .tiles, pre { break-inside: avoid; }
+  h2, h3, caption, h2 + p, h3 + p { break-after: avoid; }
+  tr, .box, .tiles, pre, .days dt, .days dd { break-inside: avoid; }
+  .days dt { break-after: avoid; }
+  h2.log { break-before: page; }
   thead { display: table-header-group; break-after: avoid; }
   tbody tr:first-child { break-before: avoid; }
   .tiles { grid-template-columns: repeat(6, 1fr); }
