@@ -65,7 +65,7 @@ const control = ({ name, version, depends }: Package): string =>
   ].join('\n');
 
 /** Builds the packages with dpkg-deb and lists them with dpkg-scanpackages. */
-function publish(archive: string, suite: string, { label, version, packages }: Suite): void {
+export function publish(archive: string, suite: string, { label, version, packages }: Suite): void {
   const pool = join('pool', suite);
   rmSync(join(archive, pool), { recursive: true, force: true });
   mkdirSync(join(archive, pool), { recursive: true });

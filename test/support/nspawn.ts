@@ -19,13 +19,13 @@ interface Overlay {
   remove(): void;
 }
 
-function mountOverlay(): Overlay {
+function mountOverlay(lower = '/'): Overlay {
   const lab = mkdtempSync(join(LABS, 'nspawn-'));
   const [upper, work, root] = [join(lab, 'upper'), join(lab, 'work'), join(lab, 'root')];
   for (const dir of [upper, work, root]) mkdirSync(dir);
   const mounted = spawnSync(
     'mount',
-    ['-t', 'overlay', 'overlay', '-o', `lowerdir=/,upperdir=${upper},workdir=${work}`, root],
+    ['-t', 'overlay', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, root],
     { encoding: 'utf8' },
   );
   const remove = (): void => {
@@ -67,6 +67,8 @@ export interface Container {
 export interface ContainerOptions {
   /** Files written before it boots: path inside → content. */
   readonly files?: Readonly<Record<string, string>>;
+  /** The root that it lies over; this machine's own by default. */
+  readonly lower?: string;
   /** What is booted; `basic.target` has journald, D-Bus and timers, and none of this machine's services. */
   readonly target?: string;
 }
@@ -78,7 +80,7 @@ function leaderOf(pid: number): number | null {
 
 /** Boots in about a second. Throws where it does not come up within a minute. */
 export async function bootContainer(options: ContainerOptions = {}): Promise<Container> {
-  const overlay = mountOverlay();
+  const overlay = mountOverlay(options.lower);
   const write = (path: string, content: string): void => {
     mkdirSync(join(overlay.root, path, '..'), { recursive: true });
     writeFileSync(join(overlay.root, path), content);

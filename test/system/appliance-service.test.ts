@@ -11,6 +11,7 @@ import {
   UNIT,
 } from '../support/appliance-box.ts';
 import type { ApplianceBox } from '../support/appliance-box.ts';
+import { live, noteRow } from '../support/check-rows.ts';
 
 const problem = applianceBoxProblem();
 /** Somebody whom every system knows and who is in no group of ours. */
@@ -69,7 +70,9 @@ describe('the service, booted by systemd', () => {
     const isJudged = (s: { findings: readonly { check: string }[] }): boolean =>
       s.findings.some((f) => f.check === 'self');
     const { findings } = await box.untilStatus('the check `self` has run', isJudged);
-    expect(findings.find((finding) => finding.check === 'self')).toMatchObject({ result: 'pass' });
+    const self = findings.find((finding) => finding.check === 'self');
+    expect(self).toMatchObject({ result: 'pass' });
+    noteRow('self', self?.result ?? '', live('unit of the appliance in a booted container', 'systemctl'));
   });
 
   it('the technician reads its state with the command line', () => {
