@@ -26,8 +26,9 @@ export interface StageStatus {
   readonly failures_in_a_row: number;
   /** Seconds until the next try. */
   readonly next_in_s: number;
-  /** How long it ran since the start of the process, milliseconds, waiting included. */
-  readonly busy_ms: number;
+  /** What the whole process used while it ran, since its start: CPU in milliseconds, and memory that came (or went, below 0). */
+  readonly cpu_ms: number;
+  readonly grown_bytes: number;
 }
 
 /** A blocking reason that is or was; Unix seconds. */
