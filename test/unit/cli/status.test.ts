@@ -138,7 +138,8 @@ describe('status', () => {
           last_error: { code: 'stage_overrun', sentence: 'It took too long.' },
           failures_in_a_row: 3,
           next_in_s: 12,
-          busy_ms: 0,
+          cpu_ms: 0,
+          grown_bytes: 0,
         },
       ],
     });
