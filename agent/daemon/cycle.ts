@@ -4,6 +4,7 @@ import type { StageStatus } from '../system/status-file.ts';
 import type { Clock, Ids, Log, Ticker } from '../system/ports.ts';
 import type { Stage, StageName, StageState, Timing } from './stage.ts';
 import { afterFailure, afterSuccess, firstState, isDue } from './stage.ts';
+import { NOTHING_USED, plus, since, usedByProcess, type Used } from './used-by-process.ts';
 
 export interface CycleDeps {
   readonly clock: Clock;
@@ -30,8 +31,10 @@ interface Slot {
   overrunSaid: boolean;
   /** Triggered while it ran: it runs once more right away. */
   again: boolean;
-  /** How long it ran in all its runs that are over, milliseconds. */
-  busyMs: number;
+  /** What the process used in all its runs that are over. */
+  used: Used;
+  /** What the process had used when its present run began. */
+  usedBefore: Used;
 }
 
 /** A run that ignores its abort for so long is said to have overrun; its stage stays occupied until it ends. */
@@ -43,7 +46,15 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
   const slots = new Map<StageName, Slot>(
     stages.map((stage) => [
       stage.name,
-      { stage, state: firstState(clock.monoMs()), promise: null, overrunSaid: false, again: false, busyMs: 0 },
+      {
+        stage,
+        state: firstState(clock.monoMs()),
+        promise: null,
+        overrunSaid: false,
+        again: false,
+        used: NOTHING_USED,
+        usedBefore: NOTHING_USED,
+      },
     ]),
   );
   let stopTicker: (() => void) | null = null;
@@ -75,7 +86,7 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
       if (!shutdown.signal.aborted) reportFailure(slot, failure, runId);
     }
     timer.abort();
-    slot.busyMs += clock.monoMs() - (slot.state.startedMs ?? clock.monoMs());
+    slot.used = plus(slot.used, since(slot.usedBefore, usedByProcess()));
     slot.promise = null;
     slot.overrunSaid = false;
     if (slot.again) slot.state = { ...slot.state, dueMs: clock.monoMs() };
@@ -103,6 +114,7 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
     for (const slot of slots.values()) {
       if (isDue(slot.state, nowMs) && slot.stage.wanted()) {
         slot.state = { ...slot.state, running: true, startedMs: nowMs };
+        slot.usedBefore = usedByProcess();
         slot.promise = runSlot(slot);
       } else if (slot.state.running) sayOverrun(slot, nowMs);
     }
@@ -148,8 +160,9 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
   };
 }
 
-function statusOf({ stage, state, busyMs }: Slot, clock: Clock): StageStatus {
+function statusOf({ stage, state, used, usedBefore }: Slot, clock: Clock): StageStatus {
   const nowMs = clock.monoMs();
+  const total = state.running ? plus(used, since(usedBefore, usedByProcess())) : used;
   const wall = (ms: number | null): number | null =>
     ms === null ? null : Math.floor((clock.wallMs() - (nowMs - ms)) / 1_000);
   return {
@@ -160,7 +173,8 @@ function statusOf({ stage, state, busyMs }: Slot, clock: Clock): StageStatus {
     last_error: state.lastError,
     failures_in_a_row: state.failures,
     next_in_s: Math.max(0, Math.ceil((state.dueMs - nowMs) / 1_000)),
-    busy_ms: Math.round(busyMs + (state.running ? nowMs - (state.startedMs ?? nowMs) : 0)),
+    cpu_ms: Math.round(total.cpuMs),
+    grown_bytes: total.bytes,
   };
 }
 

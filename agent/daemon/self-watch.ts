@@ -2,6 +2,7 @@
 // the answer. Pure.
 import type { ErrorCode } from '../errors/codes.ts';
 import type { StageName } from './stage.ts';
+import { NOTHING_USED, since, type Used } from './used-by-process.ts';
 
 export interface WatchLimits {
   /** How often is looked. */
@@ -29,8 +30,8 @@ export interface Sample {
   readonly rssBytes: number;
   /** User and system time of the process since its start, milliseconds. */
   readonly cpuMs: number;
-  /** How long each stage ran since the sample before, milliseconds, waiting included. */
-  readonly busy: Readonly<Partial<Record<StageName, number>>>;
+  /** What was used while each stage ran, since the sample before. */
+  readonly used: Readonly<Partial<Record<StageName, Used>>>;
 }
 
 export interface WatchState {
@@ -44,7 +45,7 @@ export interface Excess {
   /** MiB, or percent of one core. */
   readonly value: number;
   readonly limit: number;
-  /** The stage that ran longest during the samples that count; null where none ran. */
+  /** The stage during whose runs most of it was used, in the samples that count; null where none ran. */
   readonly stage: StageName | null;
 }
 
@@ -71,7 +72,7 @@ export function watch(
         code: 'self_memory_limit',
         value: Math.round(sample.rssBytes / MIB),
         limit: memoryLimitMib,
-        stage: busiest(samples.slice(-looksOver)),
+        stage: greediest(samples, 'bytes'),
       },
     };
   }
@@ -86,28 +87,28 @@ export function watch(
       code: 'self_cpu_limit',
       value: percent(share),
       limit: percent(limits.maxCpuShare),
-      stage: busiest(samples),
+      stage: greediest(samples, 'cpuMs'),
     },
   };
 }
 
-function busiest(samples: readonly Sample[]): StageName | null {
+function greediest(samples: readonly Sample[], of: keyof Used): StageName | null {
   const totals = new Map<StageName, number>();
-  for (const { busy } of samples) {
-    for (const [name, ms] of Object.entries(busy) as [StageName, number][]) {
-      totals.set(name, (totals.get(name) ?? 0) + ms);
+  for (const { used } of samples) {
+    for (const [name, one] of Object.entries(used) as [StageName, Used][]) {
+      totals.set(name, (totals.get(name) ?? 0) + one[of]);
     }
   }
   return [...totals].reduce<[StageName | null, number]>((most, one) => (one[1] > most[1] ? one : most), [null, 0])[0];
 }
 
-/** What each stage ran from one look to the next, from its total at each (milliseconds). The watch itself is left out. */
-export function ranSince(
-  before: ReadonlyMap<string, number>,
-  now: ReadonlyMap<string, number>,
-): Partial<Record<StageName, number>> {
-  const ran = [...now].map(([name, ms]) => [name, ms - (before.get(name) ?? 0)] as const);
-  return Object.fromEntries(ran.filter(([name, ms]) => name !== 'self_watch' && ms > 0));
+/** What was used during each stage from one look to the next, from its totals at each. The watch itself is left out. */
+export function usedSince(
+  before: ReadonlyMap<string, Used>,
+  now: ReadonlyMap<string, Used>,
+): Partial<Record<StageName, Used>> {
+  const used = [...now].map(([name, total]) => [name, since(before.get(name) ?? NOTHING_USED, total)] as const);
+  return Object.fromEntries(used.filter(([name]) => name !== 'self_watch'));
 }
 
 /** True where the last restart for this cause (Unix seconds, null: none) is long enough ago, or the clock stepped back. */

@@ -8,19 +8,20 @@ import {
   excessSentence,
   FIRST_WATCH,
   mayRestart,
-  ranSince,
+  usedSince,
   watch,
   WATCH_LIMITS,
   type Excess,
   type WatchLimits,
 } from '../self-watch.ts';
 import type { Stage } from '../stage.ts';
+import { usedByProcess, type Used } from '../used-by-process.ts';
 
 export function selfWatchStage(context: DaemonContext, limits: WatchLimits = WATCH_LIMITS): Stage {
   const { clock, state, config } = context;
   let watched = FIRST_WATCH;
   let said: Excess['code'] | null = null;
-  let ran: ReadonlyMap<string, number> = new Map();
+  let before: ReadonlyMap<string, Used> = new Map();
   return {
     name: 'self_watch',
     wanted: () => true,
@@ -29,15 +30,17 @@ export function selfWatchStage(context: DaemonContext, limits: WatchLimits = WAT
     deadlineMs: 10_000,
     longestPauseMs: () => 60_000,
     run() {
-      const { user, system } = process.cpuUsage();
-      const total = new Map(context.stages().map((stage) => [stage.name, stage.busy_ms]));
+      const { cpuMs, bytes } = usedByProcess();
+      const total = new Map(
+        context.stages().map((stage) => [stage.name, { cpuMs: stage.cpu_ms, bytes: stage.grown_bytes }]),
+      );
       const sample = {
         atMs: clock.monoMs(),
-        rssBytes: process.memoryUsage.rss(),
-        cpuMs: (user + system) / 1_000,
-        busy: ranSince(ran, total),
+        rssBytes: bytes,
+        cpuMs,
+        used: usedSince(before, total),
       };
-      ran = total;
+      before = total;
       const { state: next, excess } = watch(watched, sample, config.memory_limit_mib, limits);
       watched = next;
       const recorder = state.enrolled?.recorder;

@@ -6,8 +6,8 @@ import {
   excessSentence,
   FIRST_WATCH,
   mayRestart,
-  ranSince,
   RESTART_EVERY_S,
+  usedSince,
   watch,
   WATCH_LIMITS,
   type Excess,
@@ -170,7 +170,7 @@ describe('the daemon watching itself', () => {
     atMs: i * LOOK_MS,
     rssBytes: 100 * MIB,
     cpuMs: 0,
-    busy: {},
+    used: {},
     ...o,
   });
   function judge(samples: readonly Sample[]): (Excess | null)[] {
@@ -229,7 +229,9 @@ describe('the daemon watching itself', () => {
   it('finds a core in full use for a quarter of an hour, and not an idle process', () => {
     const looks = CPU_WINDOW_MS / LOOK_MS + 1;
     const busy = judge(
-      Array.from({ length: looks }, (_, i) => sample(i, { cpuMs: i * LOOK_MS, busy: { upload: LOOK_MS } })),
+      Array.from({ length: looks }, (_, i) =>
+        sample(i, { cpuMs: i * LOOK_MS, used: { upload: { cpuMs: LOOK_MS, bytes: 0 } } }),
+      ),
     );
     expect(busy.slice(0, -1).every((one) => one === null)).toBe(true);
     expect(busy.at(-1)).toMatchObject({ code: 'self_cpu_limit', value: 100, stage: 'upload' });
@@ -243,14 +245,18 @@ describe('the daemon watching itself', () => {
     expect(state.samples.length).toBeLessThanOrEqual(CPU_WINDOW_MS / LOOK_MS + 2);
   });
 
-  it('names the stage that was busy most while it was over the limit, and says so in one sentence', () => {
+  it('names the stage during whose runs the memory came, not one that ran often, and says so in one sentence', () => {
     const over = { rssBytes: 512 * MIB };
+    const grew = (bytes: number) => ({ cpuMs: 1, bytes });
     const [excess] = judge([
-      sample(0, { busy: { checkin: 60_000 } }),
-      sample(1, { ...over, busy: { upload: 900, control: 3 } }),
-      sample(2, { ...over, busy: { checks: 1_000, upload: 200, control: 2 } }),
-      sample(3, { ...over, busy: { control: 2 } }),
-      sample(4, { ...over, busy: { control: 2 } }),
+      sample(0, { used: { upload: grew(300 * MIB), control: grew(4_096) } }),
+      sample(1, {
+        ...over,
+        used: { upload: grew(90 * MIB), control: grew(4_096), checkin: { cpuMs: 9_000, bytes: 0 } },
+      }),
+      sample(2, { ...over, used: { checks: grew(MIB), control: grew(-8_192) } }),
+      sample(3, { ...over, used: { control: grew(4_096) } }),
+      sample(4, { ...over, used: { control: grew(4_096) } }),
     ]).filter((one) => one !== null);
     expect(excess).toMatchObject({ code: 'self_memory_limit', stage: 'upload', value: 512 });
     expect(excessSentence(excess!)).toBe(
@@ -258,14 +264,20 @@ describe('the daemon watching itself', () => {
     );
   });
 
-  it('counts what each stage ran since the last look, and not itself', () => {
+  it('counts what was used during each stage since the last look, and not during itself', () => {
     const before = new Map([
-      ['upload', 1_000],
-      ['checks', 500],
-      ['self_watch', 5],
+      ['upload', { cpuMs: 1_000, bytes: 5 }],
+      ['self_watch', { cpuMs: 5, bytes: 5 }],
     ]);
-    const now = new Map([...before, ['upload', 3_000], ['self_watch', 9], ['checkin', 70]] as [string, number][]);
-    expect(ranSince(before, now)).toEqual({ upload: 2_000, checkin: 70 });
+    const now = new Map([
+      ['upload', { cpuMs: 3_000, bytes: 2 }],
+      ['self_watch', { cpuMs: 9, bytes: 9 }],
+      ['checkin', { cpuMs: 70, bytes: 1 }],
+    ]);
+    expect(usedSince(before, now)).toEqual({
+      upload: { cpuMs: 2_000, bytes: -3 },
+      checkin: { cpuMs: 70, bytes: 1 },
+    });
   });
 
   it('restarts at most once an hour, and a clock that stepped back cannot forbid it for ever', () => {
