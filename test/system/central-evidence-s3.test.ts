@@ -25,7 +25,7 @@ beforeAll(async () => {
   s3 = s3Lab(server);
   gate = await startGateProxy(Number(new URL(server.endpoint).port));
   Object.assign(process.env, server.env);
-}, 300_000);
+}, 600_000);
 afterAll(async () => {
   for (const name of Object.keys(server?.env ?? {})) delete process.env[name];
   Object.assign(process.env, kept);

@@ -33,7 +33,7 @@ beforeAll(async () => {
     before[name] = process.env[name];
     process.env[name] = value;
   }
-}, 300_000);
+}, 600_000);
 afterAll(async () => {
   s3?.close();
   await server?.end();
