@@ -146,7 +146,7 @@ function readEnvelope(line: string): { envelope: Envelope } | Refused {
   const lineDigest = sha256Hex(line);
   if (bytes > maxLineBytes('order')) return stopAt('order_too_large', `the order has ${bytes} bytes`, lineDigest);
   const envelope = orError(() => parseEnvelope(line, { maxBytes: maxLineBytes('order') }));
-  if (isAgentError(envelope)) return stopAt('order_envelope_invalid', envelope.message, lineDigest);
+  if (isAgentError(envelope)) return stopAt('order_envelope_invalid', CODES.order_envelope_invalid.when, lineDigest);
   const digest = payloadDigest(envelope);
   if (envelope.payload.length > DOCUMENTS.order.maxBytes) {
     return stopAt('order_too_large', `the payload of the order has ${envelope.payload.length} bytes`, digest);
@@ -173,7 +173,7 @@ function judgeSignatures(envelope: Envelope, ctx: AcceptanceContext): Stop | { r
 /** Steps `identity` and `schema`, in this order: a misdirected order says so even where it does not fit the schema. */
 function readOrder(payload: Buffer, ctx: AcceptanceContext): Stop | { readonly order: Order } {
   const value = orError(() => ({ json: parseStrict(payload, { maxBytes: DOCUMENTS.order.maxBytes }) }));
-  // What does not fit may be named by anything, a person too: the sentence repeats nothing of it.
+  // What does not fit may have any name, a person's too: the sentence repeats nothing of it. So it is with the envelope.
   if (isAgentError(value)) return refuse('order_schema_invalid', CODES.order_schema_invalid.when);
   const identity = judgeIdentity(value.json, ctx);
   if (identity !== null) return identity;

@@ -8,8 +8,8 @@ export interface Identifier {
   readonly text: string;
   /** Parts that give it away even alone; each is found nowhere else. */
   readonly tells: readonly string[];
-  /** Nothing but a number, or a date of this century: inside a sentence nobody can tell it from one of our own. */
-  readonly numeric: boolean;
+  /** A bare number or lower-case words: inside a sentence nobody can tell it from what our own sentences hold. */
+  readonly plain: boolean;
 }
 
 /** Each kind in each form so often. */
@@ -28,6 +28,9 @@ const LAST = [
 const STREETS = ['Kestrelmoor', 'Thistledown', 'Wolfsbane', 'Larkspurhill'];
 const TOWNS = ['Pumpernickelton', 'Zyzzyxville', 'Oologahburg'];
 
+const LETTERS = 'ABCDEFGHJKLMNPRSTUVWXYZ'.split('');
+const HEX = '0123456789abcdef'.split('');
+
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
 
 export function identifiers(seed: number): Identifier[] {
@@ -36,8 +39,8 @@ export function identifiers(seed: number): Identifier[] {
   const one = <T>(list: readonly T[]): T => list[below(list.length)]!;
   const digits = (n: number): string =>
     Array.from({ length: n }, (_, i) => (i === 0 ? 1 + below(9) : below(10))).join('');
-  const letters = (n: number): string => Array.from({ length: n }, () => one([...'ABCDEFGHJKLMNPRSTUVWXYZ'])).join('');
-  const hex = (n: number): string => Array.from({ length: n }, () => one([...'0123456789abcdef'])).join('');
+  const letters = (n: number): string => Array.from({ length: n }, () => one(LETTERS)).join('');
+  const hex = (n: number): string => Array.from({ length: n }, () => one(HEX)).join('');
   const person = (): { first: string; last: string } => ({ first: one(FIRST), last: one(LAST) });
   const two = (n: number): string => String(n).padStart(2, '0');
   const birth = (): { y: string; m: string; d: string } => ({
@@ -73,6 +76,9 @@ export function identifiers(seed: number): Identifier[] {
       named((f, l) => `${capital(l)}, ${capital(f)} Q.`),
       named((f, l) => `${l.toUpperCase()}^${f.toUpperCase()}^L`),
       named((f, l) => `${f}.${l}`),
+      named((f, l) => `${f} ${l}`),
+      named((f, l) => `${f}_${l}`),
+      named((_f, l) => l),
       named((f, l) => `/home/${f.charAt(0)}${l}/chart.pdf`),
       named((f, l) => `C:\\Users\\${capital(f)}${capital(l)}\\scan.tif`),
     ],
@@ -185,7 +191,7 @@ export function identifiers(seed: number): Identifier[] {
       Array.from({ length: PER_FORM }, (): Identifier => {
         const it = form();
         const { text, tells } = typeof it === 'string' ? { text: it, tells: [it] } : it;
-        return { kind, text, tells, numeric: /^\+?[0-9]+$/.test(text) };
+        return { kind, text, tells, plain: /^(?:\+?[0-9]+|[a-z]+(?:[ _][a-z]+)*)$/.test(text) };
       }),
     ),
   );

@@ -64,7 +64,7 @@ function leavesOf(value: unknown, path: Path = []): Path[] {
 
 function withChanged(value: unknown, [key, ...rest]: Path): unknown {
   if (key === undefined)
-    return typeof value === 'number' ? value + 1 : typeof value === 'boolean' ? !value : `${value}x`;
+    return typeof value === 'string' ? `${value}x` : typeof value === 'number' ? value + 1 : !value;
   const members = Array.isArray(value) ? ([...value] as unknown[]) : { ...(value as object) };
   const holder = members as Record<string | number, unknown>;
   holder[key] = withChanged(holder[key], rest);
