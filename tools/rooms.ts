@@ -119,7 +119,16 @@ export type RoomName = keyof typeof ROOMS;
 export const ROOM_NAMES = Object.keys(ROOMS) as RoomName[];
 
 /** Rooms of the agent that Central Command may import, and nothing else of it. */
-export const CENTRAL_IMPORTS: readonly RoomName[] = ['errors', 'wire', 'trust', 'verify', 'report', 'bundle', 'checks'];
+export const CENTRAL_IMPORTS: readonly RoomName[] = [
+  'errors',
+  'wire',
+  'trust',
+  'verify',
+  'report',
+  'bundle',
+  'checks',
+  'guards',
+];
 export const CENTRAL_BECAUSE =
   'the server shares formats, their verification and what is shown of them with the agent, nothing that acts';
 

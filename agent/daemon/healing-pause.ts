@@ -12,6 +12,13 @@ export function healingPausedUntil(store: Store): number | null {
   return value === null ? null : Number(value);
 }
 
+/** Ends a pause. Returns whether there was one. */
+export function liftPause(store: Store): boolean {
+  const was = healingPausedUntil(store) !== null;
+  store.settings.delete(KEY);
+  return was;
+}
+
 /** Never shortens a pause. Returns the time in force. */
 export function pauseHealing(store: Store, until: number): number {
   const inForce = Math.max(until, healingPausedUntil(store) ?? 0);

@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { orderKind } from '../../agent/wire/schemas/order.ts';
-import type { Order } from '../../agent/wire/schemas/order.ts';
-import { orderClass, plainObject } from '../../agent/wire/schemas/primitives.ts';
+import { orderClass } from '../../agent/wire/schemas/primitives.ts';
 import { loadOnlineKeys } from '../keys/online-keys.ts';
 import { issueOrder } from '../service/issue-order.ts';
+import { parseParams, parseWindow } from './order-options.ts';
 import { print, when, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
@@ -55,22 +55,4 @@ export async function issue(o: Options): Promise<void> {
     const text = `${order.order_id} (${kind}, ${order.class}, seq ${order.seq}) until ${when(order.expires_at)}`;
     print(o, value, o.print === true ? line : text);
   });
-}
-
-function parseParams(text: string): Order['params'] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new AgentError('usage', '--params is no JSON', { cause });
-  }
-  if (!v.is(plainObject, value)) throw new AgentError('usage', '--params is no object of plain values');
-  return value;
-}
-
-function parseWindow(o: Pick<Options, 'window' | 'reason'>): Order['window'] {
-  if (o.window === 'require') return { mode: 'require' };
-  if (o.window !== 'override') throw new AgentError('usage', '--window is require or override');
-  if (o.reason === undefined) throw new AgentError('usage', '--window override needs --reason');
-  return { mode: 'override', reason: o.reason };
 }

@@ -128,6 +128,36 @@ function buildProgram(): Command {
     .option('--limit <n>', 'how many', wholeNumber, 50)
     .action(async (o) => (await import('./order-list.ts')).listOrders(o));
 
+  const authorise = group(program, 'authorise', 'disruptive acts, each signed by two persons beforehand');
+  verb(authorise, 'draft', 'write what is to be signed into a file')
+    .requiredOption('--appliance <id>', 'for whom')
+    .requiredOption('--kind <kind>', 'what: set_healing, reboot, update_system …')
+    .option('--params <json>', 'parameters of the kind', '{}')
+    .option('--runbook <id:version:sha256>', 'the runbook, where the kind runs one')
+    .option('--target <id=identity>', 'a target with its pinned identity; repeat for more', collect)
+    .option('--window <mode>', 'require (default), or override with --reason', 'require')
+    .option('--reason <text>', 'why the window is overridden')
+    .option('--days <n>', 'how long it is good for, at most 7', wholeNumber, 7)
+    .requiredOption('--out <file>', 'the draft; must not exist')
+    .action(async (o) => (await import('./authorise.ts')).draft(o));
+  authorise
+    .command('sign <file>')
+    .description('show what a draft says and add a signature; needs no server and no network')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .option('--person <id>', 'whose key, where the folder holds several')
+    .option('--yes', 'sign without asking')
+    .action(async (file, o) => (await import('./authorise.ts')).sign(file, o));
+  verb(authorise, 'publish <file>', 'have the act ordered inside the window, until there is a result').action(
+    async (file, o) => (await import('./authorise.ts')).publish(file, o),
+  );
+  verb(authorise, 'list', 'list authorisations and what became of them')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .action(async (o) => (await import('./authorise.ts')).list(o));
+  verb(authorise, 'withdraw <id>', 'order it no more').action(async (id, o) =>
+    (await import('./authorise.ts')).withdraw(id, o),
+  );
+
   const policy = group(program, 'policy', 'site policies');
   verb(policy, 'sign <file>', 'complete, sign and publish a site policy (YAML or JSON)')
     .addOption(keysOption())

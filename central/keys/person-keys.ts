@@ -49,6 +49,23 @@ export function personSigners(keysDir: string, role: PersonRole, root: Root): Pe
   return [...found.values()];
 }
 
+/**
+ * The one key that a person signs with, whatever the trust root says of it: for signing without a server.
+ *
+ * @param person whose; may be left out where the folder holds the key of one person only
+ * @throws signer_unclear, key_unreadable, key_permissions, key_malformed
+ */
+export function oneSigner(keysDir: string, role: PersonRole, person?: string): PersonSigner {
+  const persons = keyFiles(keysDir, role).map((name) => name.slice(role.length + 1, -'.pem'.length));
+  const found = person === undefined ? persons : persons.filter((name) => name === person);
+  const [name, ...others] = found;
+  if (name === undefined || others.length > 0) {
+    const whose = persons.length === 0 ? 'none' : `those of ${persons.join(', ')}`;
+    throw new AgentError('signer_unclear', `one ${role} key is needed; the folder holds ${whose}`, { place: keysDir });
+  }
+  return { person: name, signer: signerFromPrivateKey(readKeyFile(join(keysDir, `${role}-${name}.pem`))) };
+}
+
 function keyFiles(keysDir: string, role: PersonRole): string[] {
   try {
     return readdirSync(keysDir)

@@ -11,6 +11,7 @@ import { bindSuccessor, presentedSuccession } from './bind-successor.ts';
 import { buildAnswer } from './build-answer.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
+import { issueAuthorised } from './issue-authorised.ts';
 import { signOwn } from './sign-own.ts';
 import { witness } from './witness.ts';
 
@@ -28,7 +29,9 @@ export function checkIn(central: Central, client: ClientCertificate, body: Uint8
   const done = store.unit(() => {
     // Within the transaction: two requests at once open one epoch.
     const binding = succession === null ? current : bindSuccessor(central, current, succession, request);
-    return record(central, binding, request) ? { binding, verdict: witness(central, binding, request) } : null;
+    if (!record(central, binding, request)) return null;
+    issueAuthorised(central, binding);
+    return { binding, verdict: witness(central, binding, request) };
   });
   if (done === null) {
     store.alarms.raise('counter_reused', current.appliance_id, `boot ${request.boot_id}`, central.now());

@@ -21,6 +21,8 @@ export interface OrderWish {
   readonly dryRun?: boolean;
   readonly window?: Order['window'];
   readonly ticket?: string;
+  /** What two persons signed for exactly this; a disruptive order needs it. */
+  readonly authorisation?: Order['authorisation'];
   /** What the issuer thinks the class is; refused when it is another. */
   readonly expectedClass?: Order['class'];
   /** Seconds until the order expires; 900 when absent. */
@@ -65,7 +67,7 @@ export function issueOrder(
       params: wish.params ?? {},
       window: wish.window ?? { mode: 'require' as const },
     };
-    const orderClass = classFor(central, what, wish.expectedClass);
+    const orderClass = classFor(central, what, wish);
     const status = checkins.status(applianceId);
     const floor = status !== null && status.epoch === epoch ? status.order_floor : 0;
     const { kind, params, window, runbook } = { runbook: undefined, ...what };
@@ -88,6 +90,7 @@ export function issueOrder(
       dry_run: wish.dryRun ?? false,
       window,
       ...(wish.ticket === undefined ? {} : { ticket: wish.ticket }),
+      ...(wish.authorisation === undefined ? {} : { authorisation: wish.authorisation }),
     };
     const envelope = signDocument('order', order, [central.keys.order]);
     const [line, digest] = [encodeEnvelope(envelope), payloadDigest(envelope)];
@@ -111,13 +114,13 @@ export function issueOrder(
 function classFor(
   central: Pick<Central, 'trust'>,
   what: Pick<Order, 'kind' | 'params' | 'runbook' | 'window'>,
-  expected: Order['class'] | undefined,
+  { expectedClass: expected, authorisation }: Pick<OrderWish, 'expectedClass' | 'authorisation'>,
 ): Order['class'] {
   const required = requiredClass(what, central.trust.content()?.value ?? null);
   if (expected !== undefined && expected !== required) {
     throw new AgentError('order_class_differs', `the order is of class ${required}, not ${expected}`);
   }
-  if (required === 'disruptive') {
+  if (required === 'disruptive' && authorisation === undefined) {
     throw new AgentError('order_needs_authorisation', `${what.kind} is disruptive as it is ordered here`);
   }
   return required;

@@ -1,4 +1,4 @@
-import type { Central } from './central.ts';
+import type { TrustState } from './trust-state.ts';
 
 /** Unless the site's policy names another number: policy, not law. The legal floor is six years, and so is the schema's. */
 export const DEFAULT_RETENTION_YEARS = 7;
@@ -6,7 +6,10 @@ export const DEFAULT_RETENTION_YEARS = 7;
 export const RETENTION_YEAR_S = 31_622_400;
 
 /** Until when what is stored now for a site is kept, Unix seconds. */
-export function retainUntil({ trust, now }: Pick<Central, 'trust' | 'now'>, siteId: string): number {
+export function retainUntil(
+  { trust, now }: { readonly trust: TrustState; readonly now: () => number },
+  siteId: string,
+): number {
   const years = trust.policy(siteId)?.value.retention_years ?? DEFAULT_RETENTION_YEARS;
   return now() + years * RETENTION_YEAR_S;
 }

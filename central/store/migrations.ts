@@ -330,4 +330,24 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, origin, object_id)
   ) STRICT;
   `,
+  `
+  -- What people signed for one disruptive act each, and the orders that embed it.
+  CREATE TABLE authorisations (
+    authorisation_id TEXT PRIMARY KEY,
+    appliance_id TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    line TEXT NOT NULL,
+    persons TEXT NOT NULL,
+    not_after INTEGER NOT NULL,
+    published_at INTEGER NOT NULL,
+    withdrawn_at INTEGER,
+    withdrawn_by TEXT
+  ) STRICT;
+  CREATE INDEX authorisations_by_appliance ON authorisations (appliance_id, not_after);
+  CREATE TABLE authorised_orders (
+    authorisation_id TEXT NOT NULL REFERENCES authorisations,
+    order_digest TEXT NOT NULL UNIQUE
+  ) STRICT;
+  `,
 ];

@@ -7,6 +7,7 @@ import { MIGRATIONS } from './migrations.ts';
 import { alarmTable, type AlarmTable } from './alarm-table.ts';
 import { auditTable, type AuditTable } from './audit-table.ts';
 import { applianceTable, type ApplianceTable } from './appliance-table.ts';
+import { authorisationTable, type AuthorisationTable } from './authorisation-table.ts';
 import { checkinTable, type CheckinTable } from './checkin-table.ts';
 import { documentTable, type DocumentTable } from './document-table.ts';
 import { enrolmentTable, type EnrolmentTable } from './enrolment-table.ts';
@@ -23,6 +24,7 @@ export interface CentralStore {
   readonly alarms: AlarmTable;
   readonly appliances: ApplianceTable;
   readonly audit: AuditTable;
+  readonly authorisations: AuthorisationTable;
   readonly checkins: CheckinTable;
   readonly documents: DocumentTable;
   readonly enrolments: EnrolmentTable;
@@ -69,6 +71,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     alarms: alarmTable(db),
     appliances: applianceTable(db),
     audit: auditTable(db),
+    authorisations: authorisationTable(db),
     checkins: checkinTable(db),
     documents: documentTable(db),
     enrolments: enrolmentTable(db),

@@ -37,6 +37,8 @@ export interface OrderTable {
   highestSeq(applianceId: string, epoch: number): number;
   /** Neither expired nor finally reported, by rising seq. */
   outstanding(applianceId: string, epoch: number, now: number, limit: number): OrderRow[];
+  /** Digests of all that are not expired, whatever was reported of them. */
+  alive(applianceId: string, now: number): string[];
   list(limit: number, applianceId?: string): OrderRow[];
   /** Keeps a report once, however often it is repeated. */
   addReport(applianceId: string, report: OrderReport, receivedAt: number): void;
@@ -62,6 +64,9 @@ export function orderTable(db: Database.Database): OrderTable {
        (SELECT 1 FROM order_reports r WHERE r.appliance_id = o.appliance_id AND r.payload_sha256 = o.digest AND ${FINAL})
      ORDER BY seq LIMIT ?`,
   );
+  const alive = db
+    .prepare<[string, number], string>('SELECT digest FROM order_audit WHERE appliance_id = ? AND expires_at > ?')
+    .pluck();
   const listAll = db.prepare<[number], OrderRow>('SELECT * FROM order_audit ORDER BY rowid DESC LIMIT ?');
   const listOne = db.prepare<[string, number], OrderRow>(
     'SELECT * FROM order_audit WHERE appliance_id = ? ORDER BY rowid DESC LIMIT ?',
@@ -83,6 +88,7 @@ export function orderTable(db: Database.Database): OrderTable {
     add: (row) => void add.run(row),
     highestSeq: (applianceId, epoch) => highest.get(applianceId, epoch)?.seq ?? 0,
     outstanding: (applianceId, epoch, now, limit) => outstanding.all(applianceId, epoch, now, limit),
+    alive: (applianceId, now) => alive.all(applianceId, now),
     list: (limit, applianceId) => (applianceId === undefined ? listAll.all(limit) : listOne.all(applianceId, limit)),
     addReport: (applianceId, r, receivedAt) =>
       void addReport.run(

@@ -1,9 +1,9 @@
-// Order kind `set_healing`, action `pause`: no healing until a time. Enabling needs two people and belongs to healing.
+// Order kind `set_healing`: no healing until a time, or the end of such a pause, which takes two people (an authorisation).
 import { paramsOf } from '../../guards/order-params.ts';
 import type { OrderHandler } from '../../orders/order-handler.ts';
 import { timeT } from '../../trust/signed-time.ts';
 import type { DaemonContext } from '../context.ts';
-import { healingPausedUntil, pauseHealing, UNTIL_LIFTED } from '../healing-pause.ts';
+import { healingPausedUntil, liftPause, pauseHealing, UNTIL_LIFTED } from '../healing-pause.ts';
 
 export function setHealingHandler(context: DaemonContext): OrderHandler {
   const { store, clock } = context;
@@ -13,8 +13,13 @@ export function setHealingHandler(context: DaemonContext): OrderHandler {
     act(order) {
       const nowT = timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
       const params = paramsOf('set_healing', order);
-      if (params.action !== 'pause' || nowT === null) {
-        const sentence = 'Only a pause, counted from a known signed time, can be set.';
+      if (params.action === 'enable') {
+        const was = liftPause(store);
+        const sentence = was ? 'The pause of healing is lifted.' : 'Healing was not paused.';
+        return { kind: 'done', sentence, result: { paused_until: null } };
+      }
+      if (nowT === null) {
+        const sentence = 'A pause can be counted only from a known signed time.';
         return { kind: 'failed', code: 'order_handler_failed', sentence, result: {} };
       }
       const asked = params.minutes === undefined ? UNTIL_LIFTED : nowT + params.minutes * 60;

@@ -42,6 +42,16 @@ describe('a pause of healing', () => {
       expect(healingPausedUntil(open.store)).toBe(UNTIL_LIFTED);
     }));
 
+  it('ends with an order that enables healing, also one that had no end, and with none where there is none', () =>
+    withLog((open) => {
+      knowTime(open);
+      act(open, pause());
+      const enable = trust.order({ kind: 'set_healing', class: 'disruptive', params: { action: 'enable' } });
+      expect(act(open, enable)).toMatchObject({ kind: 'done', result: { paused_until: null } });
+      expect(healingPausedUntil(open.store)).toBeNull();
+      expect(act(open, enable)).toMatchObject({ kind: 'done', sentence: 'Healing was not paused.' });
+    }));
+
   it('is not set where no signed time is known', () =>
     withLog((open) => {
       expect(act(open, pause(10))).toMatchObject({ kind: 'failed' });
