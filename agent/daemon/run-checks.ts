@@ -60,9 +60,13 @@ export async function runChecks(
     baselineSigned: isBaselineSigned(content, context.store.trust.document('content') !== null, baseline.sha256),
   });
   for (const finding of findings) state.findings.set(`${finding.target.id}/${finding.check.id}`, finding);
-  noteUnknownChecks(findings, context);
-  const recorded = state.enrolled?.recorder.recordFindings(findings);
-  return { findings, changed: recorded?.changed ?? [] };
+  // First, so that what cannot be recorded is counted as such.
+  try {
+    const recorded = state.enrolled?.recorder.recordFindings(findings);
+    return { findings, changed: recorded?.changed ?? [] };
+  } finally {
+    noteUnknownChecks(findings, context);
+  }
 }
 
 /** Facts of all probes; those that were set aside keep their last one. */
