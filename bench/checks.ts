@@ -16,6 +16,7 @@ import { readFacts } from '../agent/facts/read-facts.ts';
 import type { Watch } from '../agent/facts/watch.ts';
 import { systemClock } from '../agent/system/clock.ts';
 import { createExec } from '../agent/system/exec.ts';
+import { nixosTree } from '../test/support/nixos-tree.ts';
 import { rowOf, type BenchRow } from './bench-row.ts';
 import { cpuOf } from './cpu-of.ts';
 
@@ -120,6 +121,12 @@ export async function benchChecks(o: { readonly smoke?: boolean } = {}): Promise
     'ms',
     await timed(runs, () => readRuleset(large)),
   );
+  using nixos = nixosTree();
+  const closure = nixos.system('bench-26.05', 'linux-6.12');
+  nixos.run(closure, 1);
+  nixos.boot(closure, 1);
+  nixos.generation(1, closure, 1);
+  nixos.setDefault(1);
   const each: BenchRow[] = [];
   const perDay: BenchRow[] = [];
   for (const check of CHECKS) {
@@ -137,10 +144,19 @@ export async function benchChecks(o: { readonly smoke?: boolean } = {}): Promise
     runs: EACH_RUNS,
   });
   const together = await timed(runs, async () => (await readFacts(PROBE_NAMES, context(watch)), judge()));
+  const onNixos = await timed(runs, async () => {
+    const others = PROBE_NAMES.filter((name) => name !== 'patching');
+    await Promise.all([
+      readFacts(others, context(watch)),
+      readFacts(['patching'], { ...context(watch), rootDir: nixos.dir }),
+    ]);
+    return judge();
+  });
   lab.remove();
   return [
     ...each,
     rowOf('all checks of the appliance: read and judge', 'ms', together),
+    rowOf('all checks, updates read from links as on NixOS and not from apt', 'ms', onNixos),
     ...perDay,
     rowOf('all checks of the appliance: judge only', 'ms', await timed(runs, () => judge())),
     normaliseSmall,
