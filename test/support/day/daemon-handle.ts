@@ -25,7 +25,7 @@ export interface Ending {
 
 export interface DaemonHandle {
   start(): Promise<void>;
-  /** Lets `seconds` pass; nothing where the process does not run. */
+  /** Lets `seconds` pass, whether the process runs or not. */
   live(seconds: number): Promise<void>;
   stepClock(ms: number): void;
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
@@ -84,7 +84,12 @@ export function createDaemonHandle(o: {
       await answer(started);
     },
     async live(seconds) {
-      if (child === null) return;
+      if (child === null) {
+        // The machine runs on without it.
+        const ms = seconds * 1_000;
+        clocks = { ...clocks, wallMs: clocks.wallMs + ms, bootMs: clocks.bootMs + ms };
+        return;
+      }
       const current = child;
       send({ kind: 'live', seconds });
       const lived = await answer(current);

@@ -12,8 +12,8 @@ export interface Fault {
   readonly says: readonly string[];
   /** The process ends with it, or has to be started anew after it: only in the first part of the day. */
   readonly endsLife?: true;
-  /** How long it lasts; minutes, drawn, where nothing stands here. */
-  readonly seconds?: number;
+  /** It is over as soon as it was named, since it holds the whole process up; others last for minutes, drawn. */
+  readonly untilNamed?: true;
   /** Checks that must be `unknown` before it is over, and never `pass` from then on while it lasts. */
   readonly blinds?: string;
   begin(day: Day): unknown;
@@ -132,7 +132,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'another process holds the database locked',
     says: ['store_busy'],
     // Each try to write waits five real seconds, with all else in the process.
-    seconds: 4,
+    untilNamed: true,
     begin: (day) => day.disk.lock(),
     end: (day) => day.disk.unlock(),
   },
