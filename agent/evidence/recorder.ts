@@ -4,7 +4,7 @@ import { isAgentError } from '../errors/agent-error.ts';
 import type { AgentError } from '../errors/agent-error.ts';
 import { CODES } from '../errors/codes.ts';
 import type { ErrorCode } from '../errors/codes.ts';
-import type { Store } from '../store/open-store.ts';
+import type { FindingState, Store } from '../store/open-store.ts';
 import type { Clock } from '../system/ports.ts';
 import { jcsDigest } from '../wire/jcs.ts';
 import type { EntryBody, EntryTarget } from '../wire/schemas/entry.ts';
@@ -98,6 +98,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let refused: Unwritten | null = null;
 
   const isShort = (): boolean => worse(pressure.disk, pressure.cap) !== 'none';
+  const isCritical = (): boolean => worse(pressure.disk, pressure.cap) === 'critical';
   const reason = (): GapReason => (pressure.disk === 'none' ? 'evidence_cap' : 'disk_low');
   const leaveOut = (now: number, counts: Readonly<Record<string, number>>): void =>
     unwritten.save(added(unwritten.load(), reason(), now, counts));
@@ -127,6 +128,26 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (body !== null) log.append('gap', body);
   };
 
+  const writeHeartbeat = (targetId: string, states: readonly FindingState[], now: number): void => {
+    const since = unwritten.load()?.from ?? null;
+    const missed = since === null ? 0 : heartbeatsMissed(states, since, now, heartbeatIntervalS);
+    if (missed > 0) leaveOut(now, { heartbeat: missed });
+    const target = load<EntryTarget>(TARGET_KEY + targetId) ?? { id: targetId, role: 'unknown', os_build: null };
+    log.append(
+      'heartbeat',
+      { target, unchanged: unchangedOf(states) },
+      { observedFrom: Math.min(...states.map((state) => state.lastReadAt)), observedTo: now },
+    );
+    for (const state of states) findings.put({ ...state, runsSinceHeartbeat: 0, lastHeartbeatAt: now });
+  };
+
+  /** Before a change: the runs of a thinned hour are told by nothing else, and would read as not observed. */
+  const tellRunsBefore = (state: FindingState): void => {
+    const now = nowS();
+    if (!isCritical() || state.runsSinceHeartbeat === 0 || !due(state.lastHeartbeatAt, now, heartbeatIntervalS)) return;
+    writeHeartbeat(state.targetId, [state], now);
+  };
+
   const recordOne = (finding: Finding): number | null =>
     store.unit(() => {
       const state = findings.get(finding.target.id, finding.check.id);
@@ -134,6 +155,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         findings.put(unchangedState(finding, state));
         return null;
       }
+      if (state !== null) tellRunsBefore(state);
       const { observed_from: observedFrom, observed_to: observedTo, ...body } = finding;
       const entry = log.append(
         'finding',
@@ -163,18 +185,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
   };
 
   const writeHeartbeats = (now: number): void => {
-    const thinned = worse(pressure.disk, pressure.cap) === 'critical' ? THINNED : 1;
-    const since = unwritten.load()?.from ?? null;
-    for (const { targetId, states } of heartbeatsDue(findings.all(), now, heartbeatIntervalS * thinned)) {
-      const missed = since === null ? 0 : heartbeatsMissed(states, since, now, heartbeatIntervalS);
-      if (missed > 0) leaveOut(now, { heartbeat: missed });
-      const target = load<EntryTarget>(TARGET_KEY + targetId) ?? { id: targetId, role: 'unknown', os_build: null };
-      log.append(
-        'heartbeat',
-        { target, unchanged: unchangedOf(states) },
-        { observedFrom: Math.min(...states.map((state) => state.lastReadAt)), observedTo: now },
-      );
-      for (const state of states) findings.put({ ...state, runsSinceHeartbeat: 0, lastHeartbeatAt: now });
+    const interval = heartbeatIntervalS * (isCritical() ? THINNED : 1);
+    for (const { targetId, states } of heartbeatsDue(findings.all(), now, interval)) {
+      writeHeartbeat(targetId, states, now);
     }
   };
 

@@ -81,6 +81,23 @@ describe('while room is short', () => {
       expect(coverage.finish(of(open, 'heartbeat').at(-1)!.observed_to)).toEqual([]);
     }));
 
+  it('nor does a change make the runs before it unobserved', () =>
+    withLog((open) => {
+      const recorder = recorderOf(open);
+      recorder.setScope(expected);
+      recorder.setPressure(CRITICAL);
+      live(open, recorder, 0, 5);
+      const facts_read_at = NOW + 5 * HOUR;
+      recorder.recordFindings([finding({ result: 'fail', facts_read_at })]);
+      const coverage = createCoverage();
+      for (const { predicate } of statementsOf(open.store)) {
+        if (predicate.kind === 'scope') coverage.scope(predicate);
+        if (predicate.kind === 'finding') coverage.finding(predicate);
+        if (predicate.kind === 'heartbeat') coverage.heartbeat(predicate);
+      }
+      expect(coverage.finish(facts_read_at)).toEqual([]);
+    }));
+
   it('every change is recorded at once all the same, whatever is short', () =>
     withLog((open) => {
       const recorder = recorderOf(open);
