@@ -13,7 +13,7 @@ import { until } from '../../tools/demo/process.ts';
 const PROGRAMS = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin'];
 /** It takes 13 s on two idle cores, and a minute on busy ones. */
 const START_MS = 120_000;
-/** Now and then one of the daemons does not find the others; a new start helps. */
+/** Of the whole, and of its OSD alone. */
 const STARTS = 3;
 /** Below the ports that outgoing connections get, so that none of them takes one before it is bound. */
 const LOWEST_PORT = 20_000;
@@ -95,6 +95,12 @@ async function startRadosgw(): Promise<S3Server> {
       children.push(child);
       return child;
     };
+    /** An OSD that asks before it has been told the id of its cluster is refused ("wrong fsid"), and ends. */
+    const startOsd = (again: number): void => {
+      start('ceph-osd', '-i', '0').once('exit', (code) => {
+        if (code !== null && again > 0) startOsd(again - 1);
+      });
+    };
     const logs = (): string =>
       ['mon.a', 'osd.0', 'client.rgw'].map((name) => readLog(join(dir, `${name}.log`))).join('\n');
 
@@ -106,7 +112,7 @@ async function startRadosgw(): Promise<S3Server> {
     // Waits for the monitor by itself.
     await run('ceph', 'osd', 'create');
     await run('ceph-osd', '-i', '0', '--mkfs');
-    start('ceph-osd', '-i', '0');
+    startOsd(STARTS);
     start('radosgw', '-n', 'client.rgw');
     const endpoint = `http://127.0.0.1:${port}`;
     const answers = (): Promise<true | null> =>
