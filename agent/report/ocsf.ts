@@ -66,8 +66,8 @@ export function ocsfLine(entry: PredicateOf<'finding'>, names: ReportNames): str
     compliance: {
       // Required, and never empty: a check that supports no requirement is held against the baseline alone.
       standards: standards.length === 0 ? [`baseline ${entry.baseline.id}`] : standards,
+      // The check, and no requirement: its status would be read as theirs, and a pass closes none of them.
       control: entry.check.id,
-      requirements: entry.controls.map((control) => `${control.map} ${control.cite}`),
       status_id: status.id,
       status: status.caption,
       status_detail: entry.sentence,
@@ -80,7 +80,10 @@ export function ocsfLine(entry: PredicateOf<'finding'>, names: ReportNames): str
       },
     ],
     ...(entry.remedy === undefined ? {} : { remediation: { desc: entry.remedy } }),
-    unmapped: { facts_digest: entry.facts_digest },
+    unmapped: {
+      facts_digest: entry.facts_digest,
+      supports: entry.controls.map((control) => `${control.map} ${control.cite}`),
+    },
   };
   return `${JSON.stringify(event)}\n`;
 }
