@@ -16,7 +16,18 @@ export interface UnitState {
 
 const PROPERTIES = ['LoadState', 'ActiveState', 'MainPID', 'Result', 'ExecMainExitTimestamp'] as const;
 
-/** Pure: lines of Key=value as `systemctl show --timestamp=unix` prints them. Null where one is missing. */
+/** As systemctl spells a time where the time zone is UTC: `Sun 2026-11-22 16:11:29 UTC`. */
+const SPELLED = /^[A-Z][a-z]{2} (\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) UTC$/;
+
+/** Unix seconds; null where nothing happened yet, undefined where the text is no such time. */
+function timeOf(text: string): number | null | undefined {
+  if (text === '') return null;
+  const match = SPELLED.exec(text);
+  const ms = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}Z`);
+  return Number.isFinite(ms) ? ms / 1000 : undefined;
+}
+
+/** Pure: lines of Key=value as `systemctl show` prints them in UTC. Null where one is missing. */
 export function parseUnit(text: string): UnitState | null {
   const values = new Map(
     text.split('\n').flatMap((line) => {
@@ -27,21 +38,21 @@ export function parseUnit(text: string): UnitState | null {
   const [loadState, activeState, mainPid, result, exited] = PROPERTIES.map((key) => values.get(key));
   // A unit that is not a service has no main process; asking for its properties is not an error.
   if (!loadState || !activeState || mainPid === undefined || result === undefined || exited === undefined) return null;
-  const seconds = exited === '' ? null : /^@(\d{1,12})$/.exec(exited)?.[1];
-  if (!/^\d{1,10}$/.test(mainPid) || seconds === undefined) return null;
+  const exitedAt = timeOf(exited);
+  if (!/^\d{1,10}$/.test(mainPid) || exitedAt === undefined) return null;
   return {
     loadState,
     activeState,
     mainPid: mainPid === '0' ? null : Number(mainPid),
     result,
-    exitedAt: seconds === null || seconds === '0' ? null : Number(seconds),
+    exitedAt,
   };
 }
 
-/** A unit that systemd does not know is an answer too (`not-found`). Needs systemd 248 (`--timestamp`). */
+/** A unit that systemd does not know is an answer too (`not-found`). Older ones know no `--timestamp`, so the zone is set. */
 export async function readUnit(context: ProbeContext, unit: string): Promise<UnitState> {
-  const argv = ['systemctl', 'show', '--timestamp=unix', `--property=${PROPERTIES.join(',')}`, '--', unit] as const;
-  const state = parseUnit((await runTool(context, [...argv])).toString('utf8'));
+  const argv = ['systemctl', 'show', `--property=${PROPERTIES.join(',')}`, '--', unit] as const;
+  const state = parseUnit((await runTool(context, [...argv], { env: { TZ: 'UTC' } })).toString('utf8'));
   if (state === null) throw new Unreadable('unparsable', 'the output of systemctl is not what it documents');
   return state;
 }
