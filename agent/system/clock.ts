@@ -1,4 +1,5 @@
 // The machine's clocks. The only place that reads them.
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import type { Clock } from './ports.ts';
@@ -8,8 +9,17 @@ const MAX_TIMER_MS = 86_400_000;
 
 let cachedBootId: string | undefined;
 
+/**
+ * Where /proc is restricted to processes (proc(5), `subset=pid`) nobody says which boot this is. A name that no other process has is
+ * then the careful answer: time that was signed for another process counts as that of another boot.
+ */
 function readBootId(): string {
-  cachedBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().toLowerCase();
+  if (cachedBootId !== undefined) return cachedBootId;
+  try {
+    cachedBootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().toLowerCase();
+  } catch {
+    cachedBootId = randomUUID();
+  }
   return cachedBootId;
 }
 
