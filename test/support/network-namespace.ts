@@ -15,6 +15,8 @@ export function namespaceProblem(...tools: readonly string[]): string | null {
 }
 
 export interface NetworkNamespace {
+  /** Before a program and its arguments: it runs inside, under the same process id. */
+  readonly inside: readonly string[];
   /** A port whose programs run inside. */
   readonly exec: Exec;
   /** Runs a program inside and returns its stdout; throws where it fails. */
@@ -38,6 +40,7 @@ export async function openNetworkNamespace(): Promise<NetworkNamespace> {
   };
   run(['ip', 'link', 'set', 'lo', 'up']);
   return {
+    inside,
     exec: { run: (argv, options) => outer.run([...inside, ...argv], options) },
     run,
     start(argv) {

@@ -22,6 +22,8 @@ export interface SiteOptions {
   /** The same for the daemon, and what it is started with: a program that executes the rest of its arguments. */
   readonly agentEnv?: Readonly<Record<string, string>>;
   readonly agentWrap?: readonly string[];
+  /** What `central-command serve` is started with. */
+  readonly serveWrap?: readonly string[];
 }
 
 export type Site = ReturnType<typeof createSite>;
@@ -37,7 +39,7 @@ const DEMO_SERVE = ['--checkin-interval', '1', '--claim-interval', '1'];
 
 export function createSite(o: SiteOptions) {
   const { dir, repo, config = [], persons = ['Alex Demo'], serve = DEMO_SERVE, centralEnv = {} } = o;
-  const { agentEnv = {}, agentWrap = [] } = o;
+  const { agentEnv = {}, agentWrap = [], serveWrap = [] } = o;
   const paths = {
     data: join(dir, 'central'),
     keys: join(dir, 'operator-keys'),
@@ -91,11 +93,12 @@ export function createSite(o: SiteOptions) {
       const listen = url === '' ? '127.0.0.1:0' : new URL(url).host;
       central = start(
         [
+          ...serveWrap,
           node,
           join(repo, 'central/main.ts'),
           'serve',
           ...['--data', paths.data, '--listen', listen, ...serve, '--json'],
-        ],
+        ] as [string, ...string[]],
         { ...centralOptions, logFile: paths.centralLog },
       );
       const serving = central;
