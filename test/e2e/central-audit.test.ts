@@ -1,8 +1,9 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../tools/demo/process.ts';
-import { makeCentral, type RunningCentral, type TestCentral } from '../support/central-process.ts';
+import { makeCentral, run, type RunningCentral, type TestCentral } from '../support/central-process.ts';
 import { enrolDevice, evidenceLines, upload, type Enrolled } from '../support/device.ts';
 
 const WITHIN_MS = 60_000;
@@ -48,6 +49,47 @@ async function auditedAnew(): Promise<Audit & { code: number }> {
     () => server.log(),
   );
 }
+
+describe('the place that init chooses', () => {
+  it('is remembered and used by serve, which says so when it has no credentials for it; an impossible one makes nothing', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'central-place-'));
+    const kept = { ...process.env };
+    // Nowhere to find credentials, not even on the network.
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) delete process.env[name];
+    const none = join(dir, 'none');
+    Object.assign(process.env, {
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_SHARED_CREDENTIALS_FILE: none,
+      AWS_CONFIG_FILE: none,
+    });
+    const init = (place: string) =>
+      run([
+        'init',
+        '--data',
+        join(dir, 'data'),
+        '--keys',
+        join(dir, 'keys'),
+        '--partner',
+        'acme',
+        '--evidence-store',
+        place,
+        '--json',
+      ]);
+    try {
+      expect(await init('s3://key:secret@evidence/x')).toMatchObject({ code: 2 });
+      expect(readdirSync(dir)).toEqual([]);
+      const made = await init('s3://evidence/x?endpoint=http://127.0.0.1:1');
+      expect(JSON.parse(made.stdout)).toMatchObject({ evidence_store: expect.stringMatching(/^s3:/) as string });
+      const serve = await run(['serve', '--data', join(dir, 'data'), '--listen', '127.0.0.1:0', '--json']);
+      expect([serve.code, serve.stderr]).toEqual([7, expect.stringContaining('evidence_store_denied')]);
+    } finally {
+      for (const name of ['AWS_EC2_METADATA_DISABLED', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE'])
+        delete process.env[name];
+      Object.assign(process.env, kept);
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
 
 describe('the audit of Central Command', () => {
   it('runs when serve starts, says what it found with exit code 4 and an alarm, and closes both when all is in order', async () => {

@@ -97,6 +97,25 @@ describe('the evidence store of Central Command', () => {
   });
 });
 
+describe('a folder of evidence that is to be immutable', () => {
+  it('goes on where the attribute cannot be had, and says why', async () => {
+    const { PATH } = process.env;
+    process.env['PATH'] = dir;
+    try {
+      const segments = await openSegmentFolder(join(dir, 'evidence'), { immutable: true });
+      expect(segments.protection).toContain('not immutable: there is no chattr');
+      await (await lab.open(segments)).append(ORIGIN, linesOf(0, 2), until());
+      expect(readdirSync(join(dir, 'evidence', FOLDER))).toEqual(['000000000000-000000000001.jsonl']);
+    } finally {
+      process.env['PATH'] = PATH;
+    }
+  });
+
+  it('says of a folder that was not to be immutable that it was not asked for', async () => {
+    expect((await openSegmentFolder(join(dir, 'evidence'))).protection).toContain('was not asked for');
+  });
+});
+
 describe('the audit of a folder of evidence', () => {
   let store: EvidenceStore;
   const first = '000000000000-000000000001.jsonl';
