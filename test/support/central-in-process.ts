@@ -25,11 +25,16 @@ export interface InProcessCentral extends Central {
   remove(): void;
 }
 
-/** @param startAt its first moment; a real one where real TLS is to judge certificates */
-export async function makeInProcessCentral(startAt = START): Promise<InProcessCentral> {
+/**
+ * @param startAt its first moment; a real one where real TLS is to judge certificates
+ * @param persons who hold root, content and operator keys
+ */
+export async function makeInProcessCentral(
+  startAt = START,
+  persons: readonly { id: string; name: string }[] = [{ id: 'jane', name: 'Jane' }],
+): Promise<InProcessCentral> {
   const dir = mkdtempSync(join(tmpdir(), 'central-unit-'));
   const [dataDir, keysDir] = [join(dir, 'data'), join(dir, 'keys')];
-  const persons = [{ id: 'jane', name: 'Jane' }];
   const made = { partnerId: 'acme', logDomain: 'acme.internal', direct: false, persons, now: startAt };
   await createCentral({ dataDir, keysDir, ...made });
   let now = startAt;
