@@ -53,8 +53,7 @@ export async function auditOnce(
     },
   };
   if (!(await auditEvidence(deps, limits, signal))) return;
-  const open = new Set(store.audit.openOrigins());
-  for (const origin of evidence.origins()) {
-    if (!open.has(origin)) store.alarms.clear('evidence_audit', origin, now());
+  for (const { origin, open } of store.audit.origins()) {
+    if (!open) store.alarms.clear('evidence_audit', origin, now());
   }
 }

@@ -43,7 +43,8 @@ export interface AuditTable {
   resolveUnseen(since: number, at: number): void;
   /** Open ones first, then the newest. */
   findings(limit: number): FindingRow[];
-  openOrigins(): string[];
+  /** Logs about which something was ever found, and whether any of it is open. */
+  origins(): { origin: string; open: boolean }[];
 }
 
 export function auditTable(db: Database.Database): AuditTable {
@@ -66,8 +67,8 @@ export function auditTable(db: Database.Database): AuditTable {
   const findings = db.prepare<[number], FindingRow>(
     'SELECT * FROM evidence_audit_findings ORDER BY resolved_at IS NULL DESC, last_seen_at DESC, object_id LIMIT ?',
   );
-  const open = db.prepare<[], { origin: string }>(
-    'SELECT DISTINCT origin FROM evidence_audit_findings WHERE resolved_at IS NULL ORDER BY origin',
+  const origins = db.prepare<[], { origin: string; open: number }>(
+    'SELECT origin, count(*) - count(resolved_at) AS open FROM evidence_audit_findings GROUP BY origin ORDER BY origin',
   );
   return {
     state: () => {
@@ -81,6 +82,6 @@ export function auditTable(db: Database.Database): AuditTable {
     resolve: (origin, objectId, kinds, at) => void resolve.run(at, origin, objectId, JSON.stringify(kinds)),
     resolveUnseen: (since, at) => void resolveUnseen.run(at, since),
     findings: (limit) => findings.all(limit),
-    openOrigins: () => open.all().map((row) => row.origin),
+    origins: () => origins.all().map(({ origin, open }) => ({ origin, open: open > 0 })),
   };
 }

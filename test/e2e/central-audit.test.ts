@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -105,22 +105,24 @@ describe('the audit of Central Command', () => {
     });
     const folder = join(central.dataDir, 'evidence', LOG);
     const file = join(folder, '000000000000-000000000002.jsonl');
-    writeFileSync(join(folder, 'notes.txt'), 'not evidence');
+    const stranger = join(central.dataDir, 'evidence', 'acme.internal_nobody_1');
+    mkdirSync(stranger);
+    writeFileSync(join(stranger, 'notes.txt'), 'not evidence');
     chmodSync(file, 0o644);
     const found = await auditedAnew();
     expect(found.code).toBe(4);
     expect(found.findings.map(({ kind }) => kind).sort()).toEqual(['added', 'weak']);
     expect(server.log()).toContain('audit of stored evidence');
     const alarms = (): Promise<unknown> => central.json('appliance', 'alarms');
-    expect(await alarms()).toMatchObject({ alarms: [{ kind: 'evidence_audit', cleared_at: null }] });
-    rmSync(join(folder, 'notes.txt'));
+    const alarm = { kind: 'evidence_audit', cleared_at: null };
+    expect(await alarms()).toMatchObject({ alarms: [alarm, alarm] });
+    rmSync(stranger, { recursive: true });
     chmodSync(file, 0o444);
     const fixed = await auditedAnew();
     expect(fixed.code).toBe(0);
     expect(fixed.findings.map(({ resolved_at: at }) => at)).not.toContain(null);
-    expect(await alarms()).toMatchObject({
-      alarms: [{ kind: 'evidence_audit', cleared_at: expect.any(Number) as number }],
-    });
+    const cleared = { kind: 'evidence_audit', cleared_at: expect.any(Number) as number };
+    expect(await alarms()).toMatchObject({ alarms: [cleared, cleared] });
     expect((await central.cli('evidence', 'audit')).stdout).toMatch(/^evidence in +folder\nprotection/);
   });
 
