@@ -63,6 +63,8 @@ export function startDemo(...args: readonly string[]): DemoRun {
       // Nobody of the group is left.
     }
   };
+  // Detached, so it would outlive this process.
+  process.once('exit', () => signalGroup('SIGKILL'));
   return {
     tmp,
     output: () => output,
