@@ -9,8 +9,6 @@ export interface HostFacts {
   readonly model: string | null;
   readonly serial: string | null;
   readonly bios: { readonly vendor: string | null; readonly version: string | null; readonly date: string | null };
-  /** Runs under a hypervisor, as far as it shows. */
-  readonly isVirtual: boolean;
   readonly processor: string | null;
   /** Logical ones. */
   readonly processors: number;
@@ -60,7 +58,6 @@ export function hostFacts({ system, bios, os, cpu, mem, blocks }: Inventory): Ho
     model: said(system.model),
     serial: said(system.serial),
     bios: { vendor: said(bios.vendor), version: said(bios.version), date: said(bios.releaseDate) },
-    isVirtual: system.virtual,
     processor: processor === '' ? null : processor,
     processors: cpu.cores,
     memoryMib: Math.floor(mem.total / MIB),
