@@ -29,7 +29,7 @@ export function whyNoLoopDisk(fileSystem: FileSystem = 'ext4'): string | null {
 }
 
 /** For a copy of the mount in another namespace to go. */
-const DETACH_MS = 30_000;
+const DETACH_MS = 120_000;
 
 export interface LoopDisk {
   /** Where the file system is mounted. */
