@@ -8,7 +8,7 @@ const EVERY_MS = 60 * 60_000;
 /** A backlog of a hundred thousand entries; what is left is done with the next run. */
 const DEADLINE_MS = 120_000;
 /** Until the first signed time of this boot it is looked so often. */
-const WITHOUT_TIME_MS = 30_000;
+const WITHOUT_TIME_MS = 5_000;
 
 export function pruneStage(context: DaemonContext): Stage {
   const { state, store, clock, config, keys } = context;
