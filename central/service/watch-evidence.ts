@@ -2,7 +2,7 @@
 import { auditEvidence, HOURLY, type AuditLimits, type Finding } from '../evidence-store/audit-evidence.ts';
 import type { Central } from './central.ts';
 
-const EVERY_MS = 3_600_000;
+export const AUDIT_EVERY_MS = 3_600_000;
 
 export interface EvidenceWatch {
   /** Ends the run in hand between two objects. */
@@ -12,7 +12,7 @@ export interface EvidenceWatch {
 /** Starts with a run at once, so that what happened while the server was away is seen. */
 export function watchEvidence(
   central: Pick<Central, 'store' | 'evidence' | 'now'>,
-  o: { onFinding: (finding: Finding) => void; onFailure: (error: unknown) => void },
+  o: { onFinding: (finding: Finding) => void; onFailure: (error: unknown) => void; everyMs?: number },
 ): EvidenceWatch {
   const aborted = new AbortController();
   let running: Promise<void> | null = null;
@@ -24,7 +24,7 @@ export function watchEvidence(
       });
   };
   run();
-  const timer = setInterval(run, EVERY_MS);
+  const timer = setInterval(run, o.everyMs ?? AUDIT_EVERY_MS);
   return {
     stop: async () => {
       clearInterval(timer);
