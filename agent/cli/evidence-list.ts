@@ -38,6 +38,13 @@ function writeLines(context: CliContext, store: Store, epoch: number, options: L
   }
 }
 
+/** What the last `epoch` entry says of its epoch, unverified; null where there is none. */
+function epochStatus(store: Store, epoch: number): 'confirmed' | 'provisional' | null {
+  const [last] = store.entries.list(epoch, { kind: 'epoch', newestFirst: true, limit: 1 });
+  const entry = last === undefined ? null : statementOf(last.line).predicate;
+  return entry?.kind === 'epoch' ? entry.status : null;
+}
+
 export async function evidenceList(context: CliContext, options: ListOptions): Promise<number> {
   assertKind(options.kind);
   return withEnrolledStore(context, stateDirOf(context), (store, identity) => {
@@ -63,18 +70,31 @@ export async function evidenceList(context: CliContext, options: ListOptions): P
       summary: summaryOf(statementOf(row.line).predicate),
     }));
     const paint = painter(context.stdout, context.env);
+    const status = epochStatus(store, epoch);
     const pruned = store.prunes.get(epoch)?.size ?? 0;
     print(
       context,
       'evidence-list',
-      { origin: identity.origin, epoch, size: store.entries.state(epoch).size, pruned_below: pruned, entries },
+      {
+        origin: identity.origin.replace(/[0-9]+$/, String(epoch)),
+        epoch,
+        status,
+        size: store.entries.state(epoch).size,
+        pruned_below: pruned,
+        entries,
+      },
       () => {
         const rows = columns(
           entries.map((row) => [String(row.seq), utc(row.at), row.kind, row.summary]),
           (text, column) => (column === 1 ? paint('dim', text) : text),
         );
         const isAmongPruned = (options.from ?? Infinity) < pruned;
+        const standing =
+          status === 'confirmed'
+            ? []
+            : [paint('yellow', `epoch ${epoch} is provisional: people have not confirmed it yet`)];
         return [
+          ...standing,
           ...(isAmongPruned
             ? [paint('dim', `of entries 0 to ${pruned - 1} only those below are here; the rest as hashes`)]
             : []),

@@ -37,7 +37,7 @@ function provisional({ verdict }: AttentionInput): Point {
           <div class="box warn">
             <p>
               The appliance opened this log by itself after its former one was damaged or contradicted. It counts as
-              provisional until two people have confirmed it.
+              provisional until people have confirmed it, as many as the trust root asks for.
             </p>
           </div>`
       : null;

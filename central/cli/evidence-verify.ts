@@ -13,7 +13,9 @@ interface Options extends Common, WithData {
   readonly origin?: string;
 }
 
-type Verdict = Pick<LogVerdict, 'ok' | 'code' | 'seq' | 'sentence' | 'size' | 'root'> & { readonly origin: string };
+type Verdict = Pick<LogVerdict, 'ok' | 'code' | 'seq' | 'sentence' | 'size' | 'root' | 'status'> & {
+  readonly origin: string;
+};
 
 /** Exit 4 when any log does not hold. */
 export async function verifyEvidence(o: Options): Promise<void> {
@@ -28,7 +30,10 @@ export async function verifyEvidence(o: Options): Promise<void> {
       verdicts.push(await verifyOne(records, segments, origin));
     }
     const root = records.trust.root();
-    const lines = verdicts.map((v) => `${v.ok ? 'ok ' : 'BAD'}  ${v.origin}  ${v.size} entries  ${v.sentence}`);
+    const lines = verdicts.map(
+      (v) =>
+        `${v.ok ? 'ok ' : 'BAD'}  ${v.origin}  ${v.size} entries${v.status === 'provisional' ? ', provisional' : ''}  ${v.sentence}`,
+    );
     print(
       o,
       { root_version: root.root.version, root_sha256: root.digest, logs: verdicts },
@@ -55,9 +60,9 @@ async function verifyOne({ store, trust, now }: Records, segments: SegmentStore,
     for await (const line of streamLog(segments, origin)) verifier.push(line.toString('utf8'));
   } catch (error) {
     if (!isAgentError(error)) throw error;
-    const { size, root: rootHex } = verifier.finish();
-    return { ok: false, code: error.code, seq: size, sentence: error.message, size, root: rootHex, origin };
+    const { size, root: rootHex, status } = verifier.finish();
+    return { ok: false, code: error.code, seq: size, sentence: error.message, size, root: rootHex, status, origin };
   }
-  const { ok, code, seq, sentence, size, root: rootHex } = verifier.finish();
-  return { ok, code, seq, sentence, size, root: rootHex, origin };
+  const { ok, code, seq, sentence, size, root: rootHex, status } = verifier.finish();
+  return { ok, code, seq, sentence, size, root: rootHex, status, origin };
 }
