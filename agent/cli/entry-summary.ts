@@ -19,7 +19,8 @@ export function summaryOf(entry: Predicate): string {
   switch (entry.kind) {
     case 'epoch':
       if (entry.confirmation !== undefined) return 'people have confirmed this epoch';
-      if (entry.ended === undefined) return `${entry.seq === 0 ? 'log opened' : 'bound by the registrar'}, ${entry.status}`;
+      if (entry.ended === undefined)
+        return `${entry.seq === 0 ? 'log opened' : 'bound by the registrar'}, ${entry.status}`;
       return `opened by the appliance after ${entry.ended.old_origin} ended: ${entry.ended.cause}; ${entry.status}`;
     case 'scope':
       return `${entry.expected.length} observations expected`;
