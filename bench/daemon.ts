@@ -1,6 +1,6 @@
-// The daemon as it runs on an appliance: types stripped, real Central Command on the same host. Memory at rest, start to the
+// The daemon as it runs on an appliance: the installed tree and its launcher, real Central Command on the same host. Memory at rest, start to the
 // first answer, and what one idle check-in costs.
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { start, until } from '../tools/demo/process.ts';
 import type { Running } from '../tools/demo/process.ts';
 import { createSite } from '../tools/demo/site.ts';
 import type { Site } from '../tools/demo/site.ts';
-import { stripTree } from '../tools/strip-types.ts';
+import { installTree } from '../tools/install-tree.ts';
 import type { BenchRow } from './bench-row.ts';
 import { rowOf } from './bench-row.ts';
 
@@ -34,17 +34,13 @@ export async function benchDaemon(sizes: DaemonSizes = FULL): Promise<BenchRow[]
   const site = createSite({ dir, repo });
   try {
     const built = join(dir, 'build');
-    stripTree(built);
-    symlinkSync(join(repo, 'node_modules'), join(built, 'node_modules'));
+    installTree(process.execPath, join(repo, 'node_modules'), built);
     await site.provision();
     site.startAgent();
     await site.confirm();
     await site.endAgent('SIGTERM');
-    const flags = ['--no-strip-types', '--disable-sigusr1', '--max-semi-space-size=1'];
     const argv = (config: string): [string, ...string[]] => [
-      process.execPath,
-      ...flags,
-      join(built, 'agent/main.js'),
+      join(built, 'bin/compliance-agent'),
       ...['run', '--config', config],
     ];
     return [
@@ -58,13 +54,18 @@ export async function benchDaemon(sizes: DaemonSizes = FULL): Promise<BenchRow[]
   }
 }
 
-/** Writes a configuration that differs from the site's in some keys; its path. */
-function variant(site: Site, name: string, keys: Readonly<Record<string, string | number>>): string {
+/** Writes a configuration that differs from the site's in some keys (null: the product's default); its path. */
+function variant(site: Site, name: string, keys: Readonly<Record<string, string | number | null>>): string {
   const path = join(site.paths.state, '..', `${name}.yaml`);
   const kept = readFileSync(site.paths.config, 'utf8')
     .split('\n')
     .filter((line) => !Object.keys(keys).some((key) => line.startsWith(`${key}:`)));
-  writeFileSync(path, [...kept, ...Object.entries(keys).map(([key, value]) => `${key}: ${value}`), ''].join('\n'));
+  writeFileSync(
+    path,
+    [...kept, ...Object.entries(keys).flatMap(([key, value]) => (value === null ? [] : [`${key}: ${value}`])), ''].join(
+      '\n',
+    ),
+  );
   return path;
 }
 
@@ -105,12 +106,18 @@ async function idleCheckins(
   ];
 }
 
+/** With the product's own intervals, but for check-ins: this Central Command asks for one a second. */
 async function memory(
   site: Site,
   argv: (config: string) => [string, ...string[]],
   restMs: number,
 ): Promise<BenchRow[]> {
-  const config = variant(site, 'rest', { poll_interval_s: 60 });
+  const config = variant(site, 'rest', {
+    poll_interval_s: null,
+    checks_interval_s: null,
+    upload_interval_s: null,
+    heartbeat_interval_s: null,
+  });
   const agent = start(argv(config), { cwd: repo });
   await until('started', () => (agent.output().includes('started') ? true : null), 30_000);
   await sleep(restMs);

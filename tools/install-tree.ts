@@ -42,8 +42,28 @@ function isShipped(path: string): boolean {
   return !NOT_RUN.test(basename(path)) && !NOT_NEEDED.some((one) => one.test(path)) && !FOREIGN_PREBUILD.test(path);
 }
 
-/** What the launcher gives Node: nothing is compiled at run time, no signal opens a debugger port, a small young generation. */
+/** What the launcher gives Node: no types stripped at run time, no signal opens a debugger port, a small young generation. */
 const NODE_FLAGS = ['--no-strip-types', '--disable-sigusr1', '--max-semi-space-size=1'];
+/**
+ * For `run` alone: a daemon that works for milliseconds a minute gains nothing from optimised code, and pays for it with
+ * memory for as long as it lives; `--expose-gc` lets it collect at rest (agent/system/give-back-memory.ts), and then code that
+ * did not run since the last time goes too: most of it ran once, at the start.
+ */
+const DAEMON_FLAGS = ['--no-opt', '--no-maglev', '--expose-gc', '--bytecode-old-age=1', '--flush-baseline-code'];
+/** glibc: one heap for all threads, and its free end goes back to the kernel from 128 KiB on. */
+const MALLOC = 'MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072';
+
+/** The shell script that starts `main` with `node`; `exec` keeps the process id that systemd knows. Pure. */
+export function launcherOf(node: string, main: string): string {
+  const [always, daemon] = [NODE_FLAGS.join(' '), DAEMON_FLAGS.join(' ')];
+  return [
+    '#!/bin/sh',
+    `export ${MALLOC}`,
+    `if [ "$1" = run ]; then exec ${node} ${always} ${daemon} ${main} "$@"; fi`,
+    `exec ${node} ${always} ${main} "$@"`,
+    '',
+  ].join('\n');
+}
 
 /**
  * @param node absolute path of the Node that will run it
@@ -65,7 +85,7 @@ export function installTree(node: string, modules: string, out: string): void {
   mkdirSync(join(out, 'bin'), { recursive: true });
   const launcher = join(out, 'bin/compliance-agent');
   const main = join(lib, 'agent/main.js');
-  writeFileSync(launcher, `#!/bin/sh\nexec ${[node, ...NODE_FLAGS, main].join(' ')} "$@"\n`);
+  writeFileSync(launcher, launcherOf(node, main));
   chmodSync(launcher, 0o755);
 }
 

@@ -10,11 +10,23 @@ const RELATIVE_IMPORT = /((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])
 /** File names in code: a child process is started by its path. */
 const SIBLING_FILE = /(['"][a-z-]+-child)\.ts(['"])/g;
 
-/** Types replaced by spaces, so that lines and columns in stack traces stay those of the source. */
+/** V8 keeps a source in one byte per character, or in two where a single one is beyond Latin-1. */
+const BEYOND_LATIN1 = /[\u0100-\uffff]/g;
+/** What the stripper puts in place of a wide character in a type: white space, and outside of texts. */
+const WIDE_BLANK = '\u2002';
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/**
+ * Types replaced by spaces, so that lines in stack traces stay those of the source. Characters beyond Latin-1 become escapes,
+ * which mean the same in texts, templates and regular expressions, and nothing in comments.
+ */
 export function stripModule(source: string): string {
   const [hashbang = ''] = /^#!.*\n/.exec(source) ?? [];
-  const stripped = stripTypeScriptTypes(source.slice(hashbang.length), { mode: 'strip' });
-  return hashbang + stripped.replace(RELATIVE_IMPORT, '$1.js$2').replace(SIBLING_FILE, '$1.js$2');
+  const stripped = stripTypeScriptTypes(source.slice(hashbang.length), { mode: 'strip' }).replaceAll(WIDE_BLANK, ' ');
+  return (
+    hashbang +
+    stripped.replace(RELATIVE_IMPORT, '$1.js$2').replace(SIBLING_FILE, '$1.js$2').replace(BEYOND_LATIN1, escaped)
+  );
 }
 
 export function stripTree(out: string): void {

@@ -7,6 +7,7 @@ import { EXIT } from '../errors/exit-codes.ts';
 import type { Config } from '../config/keys.ts';
 import { deviceKeyPath, loadKeys, loadOrCreateKeys, TLS_KEY_FILE } from '../identity/keys.ts';
 import { recoverOrders } from '../orders/carry-out-orders.ts';
+import { giveBackMemory } from '../system/give-back-memory.ts';
 import { writeStatus } from '../system/status-file.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { beginStore } from './begin-store.ts';
@@ -21,6 +22,8 @@ import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
 import { resumeEpoch } from './resume-epoch.ts';
+import { givesBackMemory, MEMORY_LOOK_MS } from './memory-care.ts';
+import type { MemoryCare } from './memory-care.ts';
 import { orderDeps } from './order-deps.ts';
 import { createKeepsakeWriter } from './keepsake-writer.ts';
 import { keep, kept } from './self-care.ts';
@@ -159,7 +162,14 @@ export function startDaemon(options: DaemonOptions): Daemon {
       },
     },
   );
-  const timers = [setInterval(publish, STATUS_EVERY_MS)];
+  let memory: MemoryCare = { startedMs: clock.monoMs(), lastMs: null };
+  const careForMemory = (): void => {
+    const busy = cycle?.statuses().some(({ running }) => running) ?? true;
+    if (!givesBackMemory(memory, clock.monoMs(), busy)) return;
+    giveBackMemory();
+    memory = { ...memory, lastMs: clock.monoMs() };
+  };
+  const timers = [setInterval(publish, STATUS_EVERY_MS), setInterval(careForMemory, MEMORY_LOOK_MS)];
   if (notify.watchdogMs !== null) timers.push(setInterval(() => notify.watchdog(), notify.watchdogMs / 3));
 
   const shutDown = async (reason: string): Promise<number> => {

@@ -40,6 +40,27 @@ describe('the tree that an appliance runs', () => {
     expect(agent('version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^compliance-agent \d/) });
   });
 
+  it('only the daemon is started without optimised code, and every Node flag of the launcher exists', () => {
+    const launcher = readFileSync(join(out, 'bin/compliance-agent'), 'utf8');
+    const starts = launcher.split('\n').filter((line) => line.includes('exec '));
+    expect(starts.map((line) => line.includes('--no-opt '))).toEqual([true, false]);
+    expect(starts[0]).toContain('"$1" = run');
+    const flags = (starts[0] ?? '').match(/ --[a-z0-9=-]+/g)?.map((flag) => flag.trim()) ?? [];
+    const code = `const { giveBackMemory } = await import(${JSON.stringify(join(out, 'lib/compliance-agent/agent/system/give-back-memory.js'))});
+      console.log(giveBackMemory());`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', code], {
+      encoding: 'utf8',
+    });
+    expect({ status, stdout: stdout.trim(), stderr }).toEqual({ status: 0, stdout: 'true', stderr: '' });
+  });
+
+  it('no source holds a character that would double its size in memory', () => {
+    const sources = files().filter((name) => /^lib\/compliance-agent\/agent\/.*\.js$/.test(name));
+    expect(sources.length).toBeGreaterThan(100);
+    const wide = sources.filter((name) => /[\u0100-\uffff]/.test(readFileSync(join(out, name), 'utf8')));
+    expect(wide).toEqual([]);
+  });
+
   it('its native libraries load: SQLite, and the one that talks to the service manager', () => {
     const modules = join(out, 'lib/compliance-agent/node_modules');
     const code = `
