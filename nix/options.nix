@@ -81,6 +81,18 @@ in
   memoryLimitMib =
     whole "memory_limit_mib" 64 65536 400
       "MiB beyond which the daemon says what it was doing and has itself restarted. The unit's `MemoryMax` lies 128 MiB above it.";
+  timestampUrl = {
+    key = "timestamp_url";
+    type = orUnset (types.strMatching "https?://[^ ?#@]+");
+    default = null;
+    description = "RFC 3161 authority that timestamps a checkpoint once a day. When `null`, none is asked.";
+  };
+  timestampCaPath = {
+    key = "timestamp_ca_path";
+    type = orUnset text;
+    default = null;
+    description = "Certificates (PEM) that the authority must lead to. When `null`, its signature is left for the auditor to check.";
+  };
   logLevel = {
     key = "log_level";
     type = types.enum [

@@ -74,7 +74,7 @@ export const ROOMS = {
     because: 'running a runbook must not depend on who asked for it',
   },
   outputs: {
-    imports: ['system', 'wire', 'store', 'evidence', 'https'],
+    imports: ['system', 'wire', 'trust', 'store', 'evidence', 'https'],
     because: 'outputs carry away what is recorded and steer nothing',
   },
   healing: {

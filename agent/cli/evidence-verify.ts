@@ -22,7 +22,7 @@ import { stateDirOf, withEnrolledStore } from './open-state.ts';
 import { print } from './print.ts';
 import { createProgress } from './progress.ts';
 import { openResumeFile } from './resume-file.ts';
-import { originOf } from './store-source.ts';
+import { originOf, storedTimestamps } from './store-source.ts';
 import { verdictLines, type VerifiedLog, type VerifyVerdict } from './verdict-lines.ts';
 import { verifyLog, type LogJob } from './verify-log.ts';
 
@@ -152,7 +152,7 @@ function evidenceInStore(store: Store, identity: { origin: string }, dir: string
       total: size,
       receipts: store.uplink.receipts(origin).map((row) => row.line),
       checkpoints: store.checkpoints.all(origin).map((row) => row.note),
-      timestamps: [],
+      timestamps: storedTimestamps(store, origin, size),
     };
   });
   return { chain: rootChain(roots, o.rootSha256 ?? null, o.root ?? dir), logs };

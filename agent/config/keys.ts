@@ -32,6 +32,8 @@ export interface Config {
   readonly evidence_cap_mib: number;
   readonly ntp_max_skew_ms: number;
   readonly memory_limit_mib: number;
+  readonly timestamp_url: string | null;
+  readonly timestamp_ca_path: string | null;
   readonly log_level: (typeof LOG_LEVELS)[number];
   readonly maintenance_window: LocalWindow | null;
 }
@@ -75,6 +77,14 @@ function isTimeZone(name: string): boolean {
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.protocol === 'https:' && url.hostname !== '' && text.replace(/\/$/, '') === url.origin;
+}
+
+function isTimestampUrl(text: string): boolean {
+  const url = URL.parse(text);
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
+  return (
+    url !== null && isWeb && url.hostname !== '' && `${url.username}${url.password}${url.search}${url.hash}` === ''
+  );
 }
 
 const HOST =
@@ -203,6 +213,19 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     default: 400,
     accepts: wholeText(64, 65_536, 'MiB'),
     meaning: 'Memory beyond which the daemon says what it was doing and has itself restarted.',
+  },
+  timestamp_url: {
+    schema: v.nullable(v.pipe(v.string(), v.maxLength(300), v.check(isTimestampUrl))),
+    default: null,
+    accepts: '`http://` or `https://` with a host, without user, query or fragment',
+    meaning: 'RFC 3161 authority that timestamps a checkpoint once a day. When absent, none is asked.',
+  },
+  timestamp_ca_path: {
+    schema: v.nullable(path),
+    default: null,
+    accepts: 'an absolute path without `..`',
+    meaning:
+      'Certificates (PEM) that the authority must lead to. When absent, its signature is left for the auditor to check.',
   },
   log_level: {
     schema: v.picklist(LOG_LEVELS),

@@ -15,6 +15,7 @@ export const STAGE_NAMES = [
   'storage',
   'prune',
   'upload',
+  'timestamp',
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 

@@ -39,6 +39,7 @@ import { pruneStage } from './stages/prune-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
+import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
 import { statusText } from './status-text.ts';
 
@@ -148,6 +149,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       storageStage(context),
       pruneStage(context),
       uploadStage(context),
+      timestampStage(context),
       selfWatchStage(context, options.selfWatch),
     ],
     {

@@ -215,10 +215,26 @@ const THIRD = `
   ${sumTriggers('prunes')}
 `;
 
+/** RFC 3161 timestamps over checkpoints. */
+const FOURTH = `
+  CREATE TABLE timestamps (
+    id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size > 0),
+    root TEXT NOT NULL,
+    response BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX timestamps_by_size ON timestamps (origin, size);
+  ${sumTriggers('timestamps')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
   { version: 3, readableFrom: 1, sql: THIRD },
+  { version: 4, readableFrom: 1, sql: FOURTH },
 ];
 
 /** What this program writes and reads. */

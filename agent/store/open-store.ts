@@ -23,6 +23,8 @@ import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
 import { guarded } from './sqlite-errors.ts';
 import { tilesTable } from './tiles.ts';
+import { timestampsTable } from './timestamps.ts';
+import type { TimestampsTable } from './timestamps.ts';
 import type { TilesTable } from './tiles.ts';
 import { trustTable } from './trust-documents.ts';
 import type { TrustTable } from './trust-documents.ts';
@@ -48,6 +50,7 @@ export interface Store {
   readonly entries: EntriesTable;
   readonly tiles: TilesTable;
   readonly checkpoints: CheckpointsTable;
+  readonly timestamps: TimestampsTable;
   readonly prunes: PrunesTable;
   readonly orders: OrdersTable;
   readonly findings: FindingsTable;
@@ -118,6 +121,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     entries: entriesTable(db),
     tiles: tilesTable(db),
     checkpoints: checkpointsTable(db),
+    timestamps: timestampsTable(db),
     prunes: prunesTable(db),
     orders: ordersTable(db),
     findings: findingsTable(db),

@@ -157,6 +157,8 @@ describe('parseConfig', () => {
         'evidence_cap_mib: 256',
         'ntp_max_skew_ms: 2000',
         'memory_limit_mib: 512',
+        'timestamp_url: http://timestamp.example/tsr',
+        'timestamp_ca_path: /etc/authority.pem',
         'log_level: debug',
         'maintenance_window: { time_zone: America/New_York, days: [sat, sun], start: "22:00", end: "04:00" }',
       ].join('\n'),
@@ -167,6 +169,15 @@ describe('parseConfig', () => {
     expect(parsed.config.central_url).toBe('https://central.example:8443');
     expect(parsed.config.maintenance_window?.days).toEqual(['sat', 'sun']);
     expect(parsed.config.allowed_hosts).toHaveLength(3);
+  });
+
+  it.each([
+    'ftp://timestamp.example/',
+    'http://user:secret@timestamp.example/',
+    'http://timestamp.example/?key=1',
+    'timestamp.example',
+  ])('takes no timestamp authority at %s', (url) => {
+    expect(problemsOf(`mode: direct\ntimestamp_url: ${url}\n`)).toEqual(['config_value_invalid 2:16']);
   });
 
   it('reads a file with a byte order mark and Windows line ends', () => {
