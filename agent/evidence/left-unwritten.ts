@@ -12,12 +12,16 @@ export interface Unwritten {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-const SENTENCES: Readonly<Record<GapReason, string>> = {
-  disk_low: 'Too little of the disk was free: digests were left out, and heartbeats came less often.',
-  evidence_cap: 'The evidence had nearly reached its limit: digests were left out, and heartbeats came less often.',
-  store_full: 'The disk was full: what was observed could not be recorded.',
-  store_read_only: 'The store could not be written: what was observed could not be recorded.',
-  store_io: 'The disk refused to write: what was observed could not be recorded.',
+const SENTENCES: Readonly<Record<GapReason, { readonly sentence: string }>> = {
+  disk_low: {
+    sentence: 'Too little of the disk was free: digests were left out, and heartbeats came less often.',
+  },
+  evidence_cap: {
+    sentence: 'The evidence had nearly reached its limit: digests were left out, and heartbeats came less often.',
+  },
+  store_full: { sentence: 'The disk was full: what was observed could not be recorded.' },
+  store_read_only: { sentence: 'The store could not be written: what was observed could not be recorded.' },
+  store_io: { sentence: 'The disk refused to write: what was observed could not be recorded.' },
 };
 
 /** One more of what was not written; times are the span of all of it. */
@@ -36,7 +40,7 @@ export function added(
 /** Null where nothing was dropped: room that got short for a while is no gap. */
 export function gapOf({ reason, from, to, dropped }: Unwritten): EntryBody<'gap'> | null {
   if (Object.keys(dropped).length === 0) return null;
-  return { reason, sentence: SENTENCES[reason], gap_from: from, gap_to: to, dropped: { ...dropped } };
+  return { reason, ...SENTENCES[reason], gap_from: from, gap_to: to, dropped: { ...dropped } };
 }
 
 const KEY = 'evidence.unwritten';
