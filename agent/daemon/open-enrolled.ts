@@ -58,7 +58,7 @@ export function openEnrolled(
     revokedKeyids: () => trust.revokedKeyids(),
     agentVersion: build.version,
     nixosRevision: build.nixosRevision,
-    epochState: () => epochStateOf(openedEpoch(store)),
+    epochState: () => epochStateOf(openedEpoch(store), identity.epoch, isUnknownThere(context)),
     log: context.log,
   });
   return { identity, trust, evidence, recorder, https, uplink };
@@ -71,9 +71,19 @@ function openingOf(store: Store, { epoch, origin }: EnrolledIdentity, binding: B
   return { epoch, log: { ...binding, origin }, deviceSpki: opened.deviceSpki, body: openingBody(opened) };
 }
 
-/** What a check-in says of the epoch; nothing where people have confirmed it. */
-function epochStateOf(opened: OpenedEpoch | null): CheckinRequest['epoch_state'] {
-  if (opened === null || opened.status === 'confirmed') return undefined;
+/**
+ * What a check-in says of the epoch; nothing where people have confirmed it.
+ *
+ * @param unknownThere Central Command refused this epoch: restored from a backup, it has to be shown the succession again
+ */
+function epochStateOf(opened: OpenedEpoch | null, epoch: number, unknownThere: boolean): CheckinRequest['epoch_state'] {
+  if (opened === null || opened.epoch !== epoch) return undefined;
   const { status, succession, ended } = opened;
-  return status === 'unbound' ? { status, succession, ended } : { status };
+  if (status === 'unbound' || unknownThere) return { status: 'unbound', succession, ended };
+  return status === 'confirmed' ? undefined : { status };
+}
+
+function isUnknownThere({ state }: DaemonContext): boolean {
+  const refused = state.checkinError?.code === 'http_refused' ? state.checkinError.details['problem_code'] : null;
+  return refused === 'signature_invalid' || refused === 'epoch_unknown';
 }

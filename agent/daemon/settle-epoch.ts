@@ -19,7 +19,8 @@ import { openStoredBinding } from './stored-binding.ts';
 export function settleEpoch(enrolled: Enrolled, context: DaemonContext, answer: CheckinAnswer): void {
   const opened = openedEpoch(context.store);
   if (opened === null || opened.epoch !== enrolled.identity.epoch) return;
-  if (opened.status === 'unbound' && answer.binding !== undefined) {
+  // Provisional, and bound anew: by a Central Command that was restored from a backup.
+  if (opened.status !== 'confirmed' && answer.binding !== undefined) {
     takeBinding(enrolled, context, opened, answer.binding);
   } else if (opened.status === 'provisional' && answer.confirmation !== undefined) {
     takeConfirmation(enrolled, context, opened, answer.confirmation);
@@ -36,6 +37,7 @@ function takeBinding(enrolled: Enrolled, context: DaemonContext, opened: OpenedE
     revokedKeyids: enrolled.trust.revokedKeyids(),
   });
   refuseOther(binding, enrolled, opened);
+  if (binding.digest === opened.bindingSha256) return;
   const identity = { ...(store.trust.identity() ?? enrolled.identity), bindingLine: line };
   store.unit(() => {
     enrolled.evidence.append('epoch', { binding: embeddedOf(line, 'binding'), status: 'provisional' });

@@ -55,6 +55,7 @@ export async function enrol(central: Central, body: Uint8Array): Promise<string>
 
 /** What a device is told in a signed answer, rather than by a problem document. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'appliance_replaced',
   'appliance_revoked',
   'csr_invalid',
   'enrolment_key_changed',
@@ -118,6 +119,9 @@ function register(central: Central, claim: Claim, token: string): EnrolmentRow {
       throw new AgentError('enrolment_token_expired', 'the token is past its date');
     }
     const known = enrolments.byDevice(claim.device_spki);
+    if (known?.state === 'replaced') {
+      throw new AgentError('appliance_replaced', 'another machine was enrolled in the place of this one');
+    }
     // A device stays at the site of its first token. Thrown within the transaction: the token stays unused.
     if (known !== null && known.site_id !== row.site_id) {
       throw new AgentError('enrolment_other_site', `the device is known at ${known.site_id} already`);

@@ -1,9 +1,29 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { APPLIANCE, SITE, type Site } from '../../tools/demo/site.ts';
 import { demoSite } from '../support/demo-site.ts';
-import { carryOut, firstEntry, untilEpoch, untilStored, verifyBox, verifyStored } from '../support/epoch-site.ts';
+import {
+  carryOut,
+  firstEntry,
+  untilEpoch,
+  untilStored,
+  verifyBox,
+  verifyStored,
+  WITHIN_MS,
+} from '../support/epoch-site.ts';
 
 /** A site whose appliance has written, and stored, a part of a log. */
 async function running(site: Site): Promise<string> {
@@ -76,10 +96,15 @@ describe('an appliance whose database is no database any more', { timeout: 240_0
 
 describe('an appliance whose device key cannot be read any more', { timeout: 240_000 }, () => {
   const site = demoSite();
+  const backup = mkdtempSync(join(tmpdir(), 'central-backup-'));
+  afterAll(() => rmSync(backup, { recursive: true, force: true }));
 
   it('lets its TLS key name the next epoch, and works', async () => {
     const origin = await running(site);
     await site.endAgent('SIGTERM');
+    await site.endCentral('SIGTERM');
+    cpSync(site.paths.data, backup, { recursive: true });
+    await site.startCentral();
     const key = join(site.paths.state, 'keys', 'device.key');
     rmSync(key);
     writeFileSync(key, 'not a key\n', { mode: 0o600 });
@@ -95,6 +120,27 @@ describe('an appliance whose device key cannot be read any more', { timeout: 240
       python: 'VERIFIED',
       statuses: ['confirmed', 'provisional'],
     });
+  });
+
+  it('shows its succession again to a Central Command that was restored from before, which binds it again', async () => {
+    const { log } = await untilEpoch(site, 2);
+    await site.endCentral('SIGTERM');
+    rmSync(site.paths.data, { recursive: true });
+    cpSync(backup, site.paths.data, { recursive: true });
+    const { appliances } = (await site.central('appliance', 'list')) as { appliances: { epoch: number }[] };
+    expect(appliances[0]?.epoch).toBe(1);
+    const restoredAt = Math.floor(Date.now() / 1_000);
+    await site.startCentral();
+    const again = await site.untilStatus(
+      'it is answered again',
+      (s) => (s.last_answer_at ?? 0) > restoredAt && s.blocking_reason === null,
+      WITHIN_MS,
+    );
+    expect(again.epoch).toMatchObject({ number: 2, status: 'provisional' });
+    expect(again.log!.origin).toBe(log!.origin);
+    await carryOut(site);
+    await untilStored(site);
+    expect(await verifyStored(site, log!.origin)).toMatchObject({ code: 0, log: { status: 'provisional' } });
   });
 });
 

@@ -10,12 +10,22 @@ import type { CheckinAnswer, CheckinRequest } from '../../../agent/wire/schemas/
 import type { Succession } from '../../../agent/wire/schemas/enrolment.ts';
 import { personSigners } from '../../../central/keys/person-keys.ts';
 import { checkIn } from '../../../central/service/check-in.ts';
+import { confirmDevice } from '../../../central/service/confirm-appliance.ts';
+import { enrol } from '../../../central/service/enrol.ts';
+import { newToken } from '../../../central/service/enrolment-token.ts';
 import { confirmEpoch, epochStatus } from '../../../central/service/confirm-epoch.ts';
 import { readBinding } from '../../../central/service/read-binding.ts';
 import { storeUpload } from '../../../central/service/store-upload.ts';
 import type { BindingRow } from '../../../central/store/appliance-table.ts';
 import { bindDevice, makeInProcessCentral, START, type InProcessCentral } from '../../support/central-in-process.ts';
-import { checkinRequestOf, evidenceLines, type Enrolled } from '../../support/device.ts';
+import {
+  checkinRequestOf,
+  claimOf,
+  evidenceLines,
+  makeDevice,
+  type Device,
+  type Enrolled,
+} from '../../support/device.ts';
 import { expectCode, expectCodeAsync } from '../../support/expect-code.ts';
 
 const DAY_S = 86_400;
@@ -181,6 +191,29 @@ describe('the epoch that an appliance opens itself', () => {
     expect(openEpochConfirmation(root, readBinding(current()), line).persons).toEqual(['jane', 'joe']);
     expect(alarms()).toEqual([`log_rewound ${me.origin}`]);
     expect(ask(asking(signer, { epoch: 2 })).confirmation).toBeUndefined();
+  });
+
+  it('is begun by a machine that replaces one without keys; the old machine is enrolled no more', async () => {
+    const fresh = await makeDevice();
+    const claimWith = async (device: Device) => {
+      const { token } = newToken(central, 'north', 1);
+      const line = encodeEnvelope(signDocument('claim', claimOf(device, token), [device.signer]));
+      const answer = await enrol(central, Buffer.from(line));
+      return openDocument(central.trust.root().root, 'timestamp', 'claimAnswer', answer).value;
+    };
+    expect(await claimWith(fresh)).toMatchObject({ status: 'pending' });
+    const pending = central.store.enrolments.byDevice(fresh.signer.spki)!;
+    expectCode(() => confirmDevice(central, pending, { approver: 'jane', applianceId: 'north-1' }), 'appliance_exists');
+    confirmDevice(central, pending, { approver: 'jane', applianceId: 'north-1', replace: true });
+    expect(await claimWith(fresh)).toMatchObject({ status: 'confirmed' });
+    expect(readBinding(current()).value).toMatchObject({
+      epoch: 2,
+      status: 'confirmed',
+      device_spki: fresh.signer.spki,
+      previous: { origin: me.origin, size: 0 },
+    });
+    expect(await claimWith(me.device)).toMatchObject({ status: 'refused', code: 'appliance_replaced' });
+    expectCode(() => ask(asking(me.device.signer, { epoch: 1 })), 'identity_mismatch');
   });
 
   it('is nothing to confirm where the epoch was bound at enrolment', async () => {

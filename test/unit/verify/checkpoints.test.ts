@@ -4,7 +4,7 @@ import { createLogVerifier, type LogVerdict } from '../../../agent/verify/log-ve
 import { signCheckpoint } from '../../../agent/wire/checkpoint.ts';
 import { cosign } from '../../../agent/wire/cosignature.ts';
 import { encodeNote, parseNote } from '../../../agent/wire/note.ts';
-import { makeAlertLog, type SampleLog } from '../../support/sample-log.ts';
+import { alertBody, makeAlertLog, makeLog, type SampleLog } from '../../support/sample-log.ts';
 import { makeTrust, NOW, signerFrom } from '../../support/trust-fixtures.ts';
 
 const trust = makeTrust();
@@ -45,6 +45,19 @@ describe('checkpoints beside a log', () => {
     };
     expect(verify(log.lines, notes)).toMatchObject(expected);
     expect(verify(log.lines, notes.toReversed())).toMatchObject(expected);
+  });
+
+  it('find a Central Command that cosigned one history for one auditor and another for the other', () => {
+    const told = makeLog(trust);
+    while (told.lines.length < SIZE) told.add('alert', alertBody(1_000 + told.lines.length));
+    const [mine, theirs] = [checkpoint(SIZE, { cosigned: NOW }), checkpoint(SIZE, { of: told, cosigned: NOW })];
+    // Each alone is whole: only held against the other do they show it.
+    expect(verify(log.lines, [mine]).ok).toBe(true);
+    expect(verify(told.lines, [theirs]).ok).toBe(true);
+    const found = verify(log.lines, [mine, theirs]);
+    expect(found).toMatchObject({ ok: false, code: 'log_root_mismatch', seq: SIZE - 1 });
+    expect(found.sentence).toContain(`the cosigned checkpoint of ${SIZE} entries`);
+    expect(verify(told.lines, [theirs, mine])).toMatchObject({ ok: false, code: 'log_root_mismatch' });
   });
 
   it('give the latest time of several at one size', () => {
