@@ -8,9 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
 import { createLogVerifier } from '../../agent/verify/log-verifier.ts';
 import { openRecords } from '../../central/service/central.ts';
+import { run } from '../../tools/demo/process.ts';
 import type { Site } from '../../tools/demo/site.ts';
 import { linesOnDisk } from '../support/crash-runs.ts';
-import { demoSite } from '../support/demo-site.ts';
+import { demoSite, REPO } from '../support/demo-site.ts';
 import { livesShiftedBy, whyNoWallFile } from '../support/day/wall-file.ts';
 
 const THREE_YEARS_S = 3 * 365 * 86_400;
@@ -106,7 +107,7 @@ describe('a daemon whose wall clock is wrong', () => {
     ['three years ahead', THREE_YEARS_S],
     ['three years behind', -THREE_YEARS_S],
   ] as const)(
-    'starts with a clock %s, names the date as the reason, records, and comes back when the clock does',
+    'starts with a clock %s, names the date as the reason and so does the doctor, records, and comes back when the clock does',
     async ([, seconds], ctx) => {
       ctx.skip(why !== null, why ?? '');
       await site.endAgent('SIGTERM');
@@ -118,6 +119,13 @@ describe('a daemon whose wall clock is wrong', () => {
         (s) => s.blocking_reason?.code === 'tls_date_invalid' && (s.log?.size ?? 0) > before,
         WITHIN_MS,
       );
+      // The doctor stands under the same clock.
+      const argv = site.agentArgv(['doctor', '--config', site.paths.config, '--json']);
+      const doctor = await run(argv, { cwd: REPO, env: livesShiftedBy(wall.path) });
+      const { steps } = JSON.parse(doctor.output) as { steps: { step: string; problems: { code: string }[] }[] };
+      const problems = (id: string): string[] =>
+        steps.flatMap(({ step, problems: of }) => (step === id ? of.map(({ code }) => code) : []));
+      expect([problems('clock'), problems('tls')]).toEqual([['clock_far_off'], ['tls_date_invalid']]);
       await site.untilStatus(
         'the alert is raised',
         () => alerts(site).at(-1) === 'central_unreachable raised',
