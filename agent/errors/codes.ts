@@ -469,7 +469,18 @@ export const CODES = {
   site_unknown: code(2, false, 'no site of that id', 'add it with central-command site add'),
   site_exists: code(2, false, 'a site of that id belongs to another customer already', 'choose another id'),
   appliance_unknown: code(2, false, 'no appliance of that id or fingerprint', 'see central-command appliance list'),
-  appliance_exists: code(2, false, 'another appliance has that id', 'choose another id'),
+  appliance_exists: code(
+    2,
+    false,
+    'another appliance has that id',
+    'choose another id, or --replace where this machine takes the place of that one',
+  ),
+  appliance_replaced: code(
+    7,
+    false,
+    'another machine was enrolled under the id of this one',
+    'wipe it and enrol it with a new stick, or keep it off',
+  ),
   central_url_unknown: code(
     2,
     false,
