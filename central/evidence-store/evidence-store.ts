@@ -161,6 +161,8 @@ export async function openEvidenceStore(o: EvidenceStoreOptions): Promise<Eviden
     keepConflict: (origin, seq, line, retainUntil) => segments.keepConflict(origin, seq, line, retainUntil),
     reportDamage: (origin, seq, sentence) => {
       const log = logOf(origin);
+      // Known to be lost since the start: it is waited for, and nobody vouches for it.
+      if (seq >= log.range.size) return;
       const row = index.before(origin, seq);
       const sound = row === null ? stateOf(emptyLog([])) : stateOf(logOfRow(row));
       if (log.sound !== null && log.sound.size <= sound.size) return;

@@ -149,6 +149,17 @@ describe('the audit of a folder of evidence', () => {
     expect(store.state(ORIGIN).size).toBe(0);
   });
 
+  it('reports a tail that was lost before the start, and does not keep it from coming back', async () => {
+    rmSync(file(second));
+    const again = await open([promiseAt(2), promiseAt(4)]);
+    expect(lab.findings).toEqual(['evidence_tail_missing']);
+    expect((await lab.audit(again)).open).toEqual(['missing']);
+    expect(again.damage(ORIGIN)).toBeNull();
+    await again.append(ORIGIN, linesOf(2, 5), until());
+    lab.advance(1);
+    expect(await lab.audit(again)).toMatchObject({ findings: [], open: [] });
+  });
+
   it('finds a whole log that is missing', async () => {
     rmSync(folder(), { recursive: true });
     expect((await lab.audit(store)).open).toEqual(['missing', 'missing']);
