@@ -7,8 +7,8 @@ import type { Stage, StageResult } from '../stage.ts';
 const EVERY_MS = 60 * 60_000;
 /** A backlog of a hundred thousand entries; what is left is done with the next run. */
 const DEADLINE_MS = 120_000;
-/** Until the first signed time of this boot it is looked so often. */
-const WITHOUT_TIME_MS = 5_000;
+/** Until the first answer since the start it is looked so often. */
+const WITHOUT_ANSWER_MS = 5_000;
 
 export function pruneStage(context: DaemonContext): Stage {
   const { state, store, clock, config, keys } = context;
@@ -23,7 +23,8 @@ export function pruneStage(context: DaemonContext): Stage {
       const { enrolled } = state;
       if (enrolled === null) return;
       const nowT = timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
-      if (nowT === null) return { nextInMs: WITHOUT_TIME_MS };
+      // The witness may contradict the log: its word of this start comes first.
+      if (nowT === null || state.lastAnswerAt === null) return { nextInMs: WITHOUT_ANSWER_MS };
       // A log that is contradicted is evidence in a dispute: it stays as it is.
       if (enrolled.uplink.conflict() !== null || state.timeWentBack) return;
       const { removed, size } = await pruneLog(
