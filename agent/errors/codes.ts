@@ -446,6 +446,30 @@ export const CODES = {
     'the --keys folder does not hold the key of exactly one person for this role',
     'name the person with --person, or the folder with --keys',
   ),
+  passphrase_needed: code(
+    2,
+    false,
+    'keys of people are sealed, and no passphrase was given',
+    'run it in a terminal, or name a file with CENTRAL_KEYS_PASSPHRASE_FILE',
+  ),
+  passphrase_weak: code(
+    2,
+    false,
+    'a passphrase is too short',
+    'choose at least 12 characters, better six random words',
+  ),
+  passphrase_wrong: code(
+    4,
+    false,
+    'the passphrase does not open a sealed key, or its file was changed',
+    'try again; a forgotten passphrase means a new key in the next trust root',
+  ),
+  online_key_missing: code(
+    3,
+    false,
+    'the trust root names a key of the server that is not in its folder',
+    'put the key file back, or draft a root with central-command root draft --online ROLE',
+  ),
   draft_invalid: code(
     4,
     false,
@@ -1022,7 +1046,7 @@ export const CODES = {
     5,
     false,
     'the database is damaged: its structure, a row, or the evidence log in it does not hold together',
-    'keep the file for analysis and restore the newest backup, or enrol the appliance anew; see docs/formats/store.md',
+    'an enrolled appliance sets it aside and goes on in a new epoch; else keep the file, restore a backup, or enrol anew',
   ),
   store_full: code(
     5,

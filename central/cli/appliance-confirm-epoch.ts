@@ -10,9 +10,9 @@ interface Options extends Common, WithData {
 
 /** Signs with every operator key in the folder; further persons may sign later, with theirs. */
 export async function confirmOneEpoch(applianceId: string, o: Options): Promise<void> {
-  await withRecords(o, (records) => {
+  await withRecords(o, async (records) => {
     const { root } = records.trust.root();
-    const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', root);
+    const signers = await personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', root);
     const { origin, persons, needed, confirmed } = confirmEpoch(records, applianceId, signers);
     const single = needed === 1;
     const who = persons.join(', ');

@@ -12,8 +12,8 @@ interface Options extends Common, WithData {
 
 /** The approver is whoever holds an operator key of the trust root: it stands in the binding. */
 export async function confirmAppliance(query: string, o: Options): Promise<void> {
-  await withRecords(o, (records) => {
-    const operators = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
+  await withRecords(o, async (records) => {
+    const operators = await personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
     const approver = (operators[0] as (typeof operators)[number]).person;
     const device = findDevice(records, query);
     const applianceId = confirmDevice(records, device, {

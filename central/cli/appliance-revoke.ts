@@ -11,8 +11,8 @@ interface Options extends Common, WithData {
 
 /** Whoever says it holds an operator key of the trust root; their name is kept beside the reason. */
 export async function revokeOne(applianceId: string, o: Options & { readonly reason: string }): Promise<void> {
-  await withRecords(o, (records) => {
-    const row = revokeAppliance(records, applianceId, { reason: o.reason, revokedBy: operator(records, o) });
+  await withRecords(o, async (records) => {
+    const row = revokeAppliance(records, applianceId, { reason: o.reason, revokedBy: await operator(records, o) });
     print(
       o,
       row,
@@ -22,15 +22,15 @@ export async function revokeOne(applianceId: string, o: Options & { readonly rea
 }
 
 export async function vouchForOne(applianceId: string, o: Options): Promise<void> {
-  await withRecords(o, (records) => {
-    const person = operator(records, o);
+  await withRecords(o, async (records) => {
+    const person = await operator(records, o);
     vouchFor(records, applianceId, person);
     print(o, { appliance_id: applianceId, by: person }, `${applianceId} is one machine, says ${person}`);
   });
 }
 
-function operator(records: Records, o: Options): string {
-  const [first] = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
+async function operator(records: Records, o: Options): Promise<string> {
+  const [first] = await personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
   // personSigners throws where there is none.
   return (first as NonNullable<typeof first>).person;
 }

@@ -52,7 +52,7 @@ interface SignOptions extends Common {
 
 /** Needs the file and the key: no server, no network. */
 export async function sign(file: string, o: SignOptions): Promise<void> {
-  const signer = oneSigner(resolve(o.keys ?? defaultKeysDir()), 'operator', o.person);
+  const signer = await oneSigner(resolve(o.keys ?? defaultKeysDir()), 'operator', o.person);
   const envelope = readDraft(file, 'authorisation');
   const value = parseDocument('authorisation', envelope.payload, file);
   await agreed(

@@ -32,7 +32,7 @@ const KIND_OF_FOLDER: Readonly<Record<string, ContentFile['kind']>> = {
 /** Signs with every content key in the folder; refused before it is published unless appliances will take it. */
 export async function signContent(o: Options): Promise<void> {
   const files = listFiles(resolve(o.dir));
-  await withRecords(o, ({ store, trust, now }) => {
+  await withRecords(o, async ({ store, trust, now }) => {
     const { root } = trust.root();
     const currentVersion = store.documents.latestVersion('content');
     const list: ContentList = {
@@ -45,7 +45,7 @@ export async function signContent(o: Options): Promise<void> {
       files,
       grants: [],
     };
-    const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root).map((p) => p.signer);
+    const signers = (await personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root)).map((p) => p.signer);
     const envelope = signDocument('contentList', list, signers);
     const { digest, persons, value } = openContentList(root, envelope, {
       currentVersion,

@@ -41,7 +41,10 @@ export async function issue(o: Options): Promise<void> {
     ...(o.ticket === undefined ? {} : { ticket: o.ticket }),
   };
   await withRecords(o, (records) => {
-    const { order, line, digest } = issueOrder({ ...records, keys: loadOnlineKeys(resolve(o.data)) }, wish);
+    const { order, line, digest } = issueOrder(
+      { ...records, keys: loadOnlineKeys(resolve(o.data), records.trust.root().root) },
+      wish,
+    );
     const value = {
       order_id: order.order_id,
       appliance_id: order.appliance_id,

@@ -37,7 +37,7 @@ const QUIET: Omit<SitePolicy, 'schema' | 'partner_id' | 'site_id' | 'version' | 
 /** Signs with every operator key in the folder; refused before it is published unless appliances will take it. */
 export async function signPolicy(file: string, o: Options): Promise<void> {
   const given = readPolicyFile(file);
-  await withRecords(o, ({ store, trust, now }) => {
+  await withRecords(o, async ({ store, trust, now }) => {
     if (store.appliances.site(o.site) === null) throw new AgentError('site_unknown', `there is no site ${o.site}`);
     const { root } = trust.root();
     const currentVersion = store.documents.latestVersion('policy', o.site);
@@ -51,7 +51,7 @@ export async function signPolicy(file: string, o: Options): Promise<void> {
       ...QUIET,
       ...given,
     } as SitePolicy;
-    const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', root).map((p) => p.signer);
+    const signers = (await personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', root)).map((p) => p.signer);
     const envelope = signDocument('sitePolicy', policy, signers);
     const opened = openPolicy(root, envelope, {
       siteId: o.site,

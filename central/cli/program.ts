@@ -173,6 +173,56 @@ function buildProgram(): Command {
     .option('--out <file>', 'also write the signed envelope there')
     .action(async (o) => (await import('./content-sign.ts')).signContent(o));
 
+  const keys = group(
+    program,
+    'keys',
+    'keys of people: on the machine of their holder, no server and no network needed',
+  );
+  keys
+    .command('create')
+    .description('make a key; it counts once a trust root names it')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .requiredOption('--role <role>', 'root, content or operator')
+    .requiredOption('--person <id>', 'the holder')
+    .action(async (o) => (await import('./keys.ts')).create(o));
+  keys
+    .command('list')
+    .description('list the keys in a folder')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .action(async (o) => (await import('./keys.ts')).list(o));
+  keys
+    .command('seal')
+    .description('replace plain key files by age files under a passphrase')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .action(async (o) => (await import('./keys.ts')).seal(o));
+
+  const root = group(program, 'root', 'the trust root: who may sign what');
+  verb(root, 'show', 'show the trust root in force').action(async (o) => (await import('./root.ts')).show(o));
+  verb(root, 'draft', 'write the next version into a file; without further options it is only renewed')
+    .requiredOption('--out <file>', 'the draft; must not exist')
+    .option('--person <id=name>', 'a further person', collect)
+    .option('--add <role:person=spki>', 'a further key; @SITE,SITE behind it for some sites only', collect)
+    .option('--remove <keyid>', 'a key that counts no more', collect)
+    .option('--compromised <keyid>', 'a key that somebody else has', collect)
+    .option('--threshold <role=n>', 'how many persons must sign', collect)
+    .option('--online <role>', 'make a new key of the server for this role', collect)
+    .option('--days <n>', 'how long it is good for, at most 366', wholeNumber, 365)
+    .action(async (o) => (await import('./root.ts')).draft(o));
+  root
+    .command('sign <file>')
+    .description('show what a draft says and add a signature; needs no server and no network')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .option('--person <id>', 'whose key, where the folder holds several')
+    .option('--yes', 'sign without asking')
+    .action(async (file, o) => (await import('./root.ts')).sign(file, o));
+  verb(root, 'publish <file>', 'put the next version in force, here and at every appliance').action(async (file, o) =>
+    (await import('./root.ts')).publish(file, o),
+  );
+
   const revoke = group(program, 'revoke', 'keys of the trust root that count no more');
   verb(revoke, 'key <keyid>', 'sign and publish the next list of revocations, with this key')
     .addOption(keysOption())
@@ -190,6 +240,15 @@ function buildProgram(): Command {
   verb(evidence, 'audit', 'show what the hourly audit of stored evidence found: changed, missing, added, hidden, weak')
     .option('--limit <n>', 'how many findings', wholeNumber, 50)
     .action(async (o) => (await import('./evidence-audit.ts')).showAudit(o));
+  verb(evidence, 'export', 'write the bundle for an auditor: the logs of all appliances of a site')
+    .requiredOption('--site <id>', 'which site')
+    .requiredOption('--out <dir>', 'folder to make; it must not exist')
+    .option(
+      '--from <day>',
+      'only what was observed from here on (2026-03-01, or a time in UTC); hashes stand for the rest',
+    )
+    .option('--to <day>', 'only what was observed up to here, that day included')
+    .action(async (o) => (await import('./evidence-export-site.ts')).exportSite(o));
   verb(evidence, 'export-lines', 'write the exact stored lines of a log')
     .requiredOption('--origin <origin>', 'which log')
     .option('--out <file>', 'where to (default: standard output)')

@@ -13,10 +13,10 @@ interface Options extends Common, WithData {
 
 /** Signs with every content key in the folder; refused before it is published unless appliances will take it. */
 export async function revoke(query: string, o: Options): Promise<void> {
-  await withRecords(o, (records) => {
+  await withRecords(o, async (records) => {
     const { root } = records.trust.root();
     const keyid = findKey(root, query);
-    const signers = personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root).map((p) => p.signer);
+    const signers = (await personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root)).map((p) => p.signer);
     const { published } = revokeKey(records, { keyid, reason: o.reason }, signers);
     const list = published?.value ?? records.trust.revocations()?.value ?? null;
     if (list === null) throw new AgentError('internal', 'no list of revocations came to be');

@@ -55,16 +55,24 @@ export function writeNewFile(path: string, content: string | Buffer, mode: numbe
 
 /** Reads a private key. @throws key_unreadable, key_permissions, key_malformed */
 export function readKeyFile(path: string): KeyObject {
-  let pem: Buffer;
+  return parseKey(readPrivateFile(path), path);
+}
+
+/** The bytes of a key file, sealed or not. @throws key_unreadable, key_permissions, key_malformed (too large) */
+export function readPrivateFile(path: string): Buffer {
   try {
     refuseOpenToOthers(path);
     if (lstatSync(path).size > MAX_KEY_FILE_BYTES)
       throw new AgentError('key_malformed', 'the file is too large', { place: path });
-    pem = readFileSync(path);
+    return readFileSync(path);
   } catch (cause) {
     if (cause instanceof AgentError) throw cause;
     throw new AgentError('key_unreadable', 'the key file cannot be read', { place: path, cause });
   }
+}
+
+/** @throws key_malformed */
+export function parseKey(pem: string | Buffer, path: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (cause) {

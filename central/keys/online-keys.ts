@@ -1,8 +1,11 @@
 // The keys that the server signs with by itself. They can steer routine work and lose evidence; they cannot do disruptive
 // work, change policy or content, or replace the trust root.
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { AgentError } from '../../agent/errors/agent-error.ts';
 import { generateEd25519, signerFromPrivateKey } from '../../agent/wire/node-signature.ts';
 import type { Signer } from '../../agent/wire/dsse.ts';
+import type { Root } from '../../agent/wire/schemas/root.ts';
 import { readKeyFile, writeKeyFile } from './key-files.ts';
 
 export const ONLINE_ROLES = ['registrar', 'order', 'timestamp', 'receipt', 'witness'] as const;
@@ -20,10 +23,35 @@ export function createOnlineKeys(dataDir: string): OnlineKeys {
   });
 }
 
-/** @throws key_unreadable, key_permissions, key_malformed, key_invalid */
-export function loadOnlineKeys(dataDir: string): OnlineKeys {
-  return forEachRole((role) => signerFromPrivateKey(readKeyFile(join(onlineKeysDir(dataDir), `${role}.pem`))));
+/** A further key of a role, beside the one in use: it is used once a root names it. */
+export function makeOnlineKey(dataDir: string, role: OnlineRole): Signer {
+  const { privateKey, signer } = generateEd25519();
+  writeKeyFile(join(onlineKeysDir(dataDir), `${role}-${signer.keyid.slice(0, KEYID_IN_NAME)}.pem`), privateKey);
+  return signer;
 }
+
+/**
+ * The key of each role that `root` names; the newest root says which of several files counts.
+ *
+ * @throws online_key_missing, key_unreadable, key_permissions, key_malformed, key_invalid
+ */
+export function loadOnlineKeys(dataDir: string, root: Root): OnlineKeys {
+  const dir = onlineKeysDir(dataDir);
+  return forEachRole((role) => {
+    const further = readdirSync(dir).filter((name) => name.startsWith(`${role}-`) && name.endsWith('.pem'));
+    for (const name of [`${role}.pem`, ...further.sort()]) {
+      const signer = signerFromPrivateKey(readKeyFile(join(dir, name)));
+      const key = root.keys.find(({ keyid }) => keyid === signer.keyid);
+      // A key for some sites is no key for all.
+      if (root.roles[role].keyids.includes(signer.keyid) && key?.sites === undefined) return signer;
+    }
+    throw new AgentError('online_key_missing', `no ${role} key that root ${root.version} names is here`, {
+      place: dir,
+    });
+  });
+}
+
+const KEYID_IN_NAME = 12;
 
 function forEachRole(make: (role: OnlineRole) => Signer): OnlineKeys {
   return {

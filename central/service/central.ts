@@ -82,10 +82,16 @@ export async function openCentral(
       now,
       retainFound,
     });
+    const trust = trustState(store);
+    const keys = keysInForce(dataDir, trust);
+    keys();
     return {
       store,
-      trust: trustState(store),
-      keys: loadOnlineKeys(dataDir),
+      trust,
+      // A root that replaces a key of the server counts at once, also where another process published it.
+      get keys() {
+        return keys();
+      },
       authority: await loadAuthority(onlineKeysDir(dataDir)),
       evidence,
       challenges: createChallenges(now),
@@ -103,4 +109,13 @@ export async function openCentral(
     unlock();
     throw error;
   }
+}
+
+function keysInForce(dataDir: string, trust: TrustState): () => OnlineKeys {
+  let loaded: { readonly version: number; readonly keys: OnlineKeys } | null = null;
+  return () => {
+    const { root } = trust.root();
+    if (loaded?.version !== root.version) loaded = { version: root.version, keys: loadOnlineKeys(dataDir, root) };
+    return loaded.keys;
+  };
 }

@@ -67,7 +67,7 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
       const liar = await startLyingCentral(site.paths.data, hostname, Number(port));
       central = liar;
       const before = liar.central.trust.root();
-      const { people, added } = publishSecondRoot(site, before);
+      const { people, added } = await publishSecondRoot(site, before);
       const device = signerFromPrivateKey(createPrivateKey(readFileSync(join(site.paths.state, 'keys/device.key'))));
       const entries = <K extends EntryKind>(kind: K): PredicateOf<K>[] =>
         linesOnDisk(site).flatMap((line) => {
@@ -100,12 +100,12 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
 }
 
 /** Root 2 names a second operator key of the first person, an order key for another site, and a spare order key. */
-function publishSecondRoot(site: Site, { root }: PinnedRoot): Pick<AttackedSite, 'people' | 'added'> {
-  const pair = (role: 'root' | 'content' | 'operator'): readonly [Signer, Signer] => {
-    const [one, two] = personSigners(site.paths.keys, role, root);
+async function publishSecondRoot(site: Site, { root }: PinnedRoot): Promise<Pick<AttackedSite, 'people' | 'added'>> {
+  const pair = async (role: 'root' | 'content' | 'operator'): Promise<readonly [Signer, Signer]> => {
+    const [one, two] = await personSigners(site.paths.keys, role, root);
     return [one!.signer, two!.signer];
   };
-  const people = { root: pair('root'), content: pair('content'), operator: pair('operator') };
+  const people = { root: await pair('root'), content: await pair('content'), operator: await pair('operator') };
   const added = { elsewhere: newSigner(), aliceAgain: newSigner(), spare: newSigner() };
   const holderOf = (keyid: string | undefined): string => root.keys.find((key) => key.keyid === keyid)!.person;
   const service = holderOf(root.roles.order.keyids[0]);

@@ -97,7 +97,7 @@ function issue(site: Site, index: number): string {
       { kind: 'collect_diagnostics', params: { items: ['queue', 'orders'] } },
     ];
     const what = kinds[(index / ORDER_EVERY) % kinds.length] ?? { kind: 'run_check' };
-    const keys = loadOnlineKeys(site.paths.data);
+    const keys = loadOnlineKeys(site.paths.data, records.trust.root().root);
     return issueOrder({ ...records, keys }, { applianceId: APPLIANCE, issuedBy: 'test', ...what }).order.order_id;
   } finally {
     records.close();

@@ -27,7 +27,7 @@ const claimWith = async (token: string, change: Partial<Claim> = {}) => {
   return openDocument(central.trust.root().root, 'timestamp', 'claimAnswer', line).value;
 };
 /** The site's signed policy: it confirms SERIAL by itself. */
-function autoConfirm(site: string): void {
+async function autoConfirm(site: string): Promise<void> {
   const { root } = central.trust.root();
   const envelope = signDocument(
     'sitePolicy',
@@ -50,7 +50,7 @@ function autoConfirm(site: string): void {
       confirmations: [],
       retention_years: 7,
     },
-    personSigners(central.keysDir, 'operator', root).map(({ signer }) => signer),
+    (await personSigners(central.keysDir, 'operator', root)).map(({ signer }) => signer),
   );
   const [line, digest] = [encodeEnvelope(envelope), payloadDigest(envelope)];
   central.store.documents.add({ kind: 'policy', scope: site, version: 1, digest, line }, central.now());
@@ -58,7 +58,7 @@ function autoConfirm(site: string): void {
 
 describe('a device that is known at one site and claims with the token of another', () => {
   it('is not confirmed into its own site by the policy of the other one, and stays pending', async () => {
-    autoConfirm('south');
+    await autoConfirm('south');
     const own = tokenOf('north');
     expect((await claimWith(own)).status).toBe('pending');
     expect(await claimWith(tokenOf('south'))).toMatchObject({ status: 'refused', code: 'enrolment_other_site' });
@@ -81,7 +81,7 @@ describe('a device that is known at one site and claims with the token of anothe
   });
 
   it('is refused after its confirmation too, and answered as before with a token of its own site', async () => {
-    autoConfirm('north');
+    await autoConfirm('north');
     const { enrolled } = await claimWith(tokenOf('north'));
     const foreign = tokenOf('south');
     expect(await claimWith(foreign)).toMatchObject({ status: 'refused', code: 'enrolment_other_site' });

@@ -13,7 +13,7 @@ let central: InProcessCentral;
 let content: Signer[];
 beforeEach(async () => {
   central = await makeInProcessCentral();
-  content = personSigners(central.keysDir, 'content', root()).map((person) => person.signer);
+  content = (await personSigners(central.keysDir, 'content', root())).map((person) => person.signer);
 });
 afterEach(() => central.remove());
 
@@ -46,8 +46,8 @@ describe('publishing revocations', () => {
     expect(findDocument(central, client, 'revocations', published?.digest ?? '')).toBe(published?.line);
   });
 
-  it('publishes nothing that appliances would refuse', () => {
-    const operator = personSigners(central.keysDir, 'operator', root()).map((person) => person.signer);
+  it('publishes nothing that appliances would refuse', async () => {
+    const operator = (await personSigners(central.keysDir, 'operator', root())).map((person) => person.signer);
     expectCode(() => revoke('order', operator), 'signature_invalid');
     revoke('content');
     expectCode(() => revoke('order'), 'signature_invalid');

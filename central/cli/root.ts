@@ -1,0 +1,188 @@
+import { resolve } from 'node:path';
+import { AgentError } from '../../agent/errors/agent-error.ts';
+import { acceptSuccessor } from '../../agent/trust/root.ts';
+import { ONLINE_ROLES as SERVER_ROLES } from '../../agent/trust/root-consistency.ts';
+import { rootWarnings } from '../../agent/trust/root-warnings.ts';
+import { encodeDocument, parseDocument } from '../../agent/wire/document.ts';
+import { encodeEnvelope } from '../../agent/wire/dsse.ts';
+import { keyidOf } from '../../agent/wire/keys.ts';
+import { ROLES, type Role, type Root } from '../../agent/wire/schemas/root.ts';
+import { loadOnlineKeys, makeOnlineKey, type OnlineRole } from '../keys/online-keys.ts';
+import { defaultKeysDir, oneSigner } from '../keys/person-keys.ts';
+import { nextRoot, PUBLISH_WITHIN_S, type AddedKey } from '../service/next-root.ts';
+import { findKey } from '../service/publish-revocations.ts';
+import { agreed, readDraft, signDraft, writeDraft } from './draft-file.ts';
+import { print, table, when, type Common } from './output.ts';
+import { withRecords, type WithData } from './with-records.ts';
+
+const DAY_S = 86_400;
+
+export async function show(o: Common & WithData): Promise<void> {
+  await withRecords(o, ({ trust, now }) => {
+    const { root, digest } = trust.root();
+    const warnings = rootWarnings(root, now());
+    const rows = root.keys.map(({ keyid, person, sites }) => [
+      keyid,
+      person,
+      ROLES.filter((role) => root.roles[role].keyids.includes(keyid)).join(','),
+      sites?.join(',') ?? 'all',
+    ]);
+    const thresholds = ROLES.map((role) => `${role} ${root.roles[role].threshold}`).join(', ');
+    print(
+      o,
+      { version: root.version, root_sha256: digest, expires_at: root.expires_at, root, warnings },
+      [
+        `root ${root.version} of ${root.partner_id}, until ${when(root.expires_at)}`,
+        `digest     ${digest}`,
+        `thresholds ${thresholds}`,
+        ...root.past_keys.map(
+          (past) => `past       ${past.role} ${past.keyid} until ${when(past.valid_until)}, ${past.status}`,
+        ),
+        table(['KEY', 'HOLDER', 'ROLES', 'SITES'], rows),
+      ].join('\n'),
+    );
+  });
+}
+
+interface DraftOptions extends Common, WithData {
+  readonly out: string;
+  readonly person?: readonly string[];
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly compromised?: readonly string[];
+  readonly threshold?: readonly string[];
+  readonly online?: readonly string[];
+  readonly days: number;
+}
+
+/** Version N+1 as a draft; publishes nothing. A new server key is made beside the one in use, which goes on until then. */
+export async function draft(o: DraftOptions): Promise<void> {
+  await withRecords(o, ({ trust, now }) => {
+    const { root } = trust.root();
+    const online = (o.online ?? []).map(onlineRole);
+    const compromised = (o.compromised ?? []).map((query) => findKey(root, query));
+    const replaced = online.flatMap((role) => root.roles[role].keyids);
+    const service = root.persons.find((person) => person.kind === 'service')?.id ?? '';
+    const made = online.map((role): AddedKey => {
+      const { spki } = makeOnlineKey(resolve(o.data), role);
+      return { role, person: service, spki };
+    });
+    const history = [root, ...trust.earlierRoots().map((earlier) => earlier.root)] as const;
+    const next = nextRoot(
+      history,
+      {
+        persons: (o.person ?? []).map(parsePerson),
+        add: [...(o.add ?? []).map(parseAdded), ...made],
+        remove: [...new Set([...(o.remove ?? []).map((query) => findKey(root, query)), ...compromised, ...replaced])],
+        compromised: new Set(compromised),
+        thresholds: Object.fromEntries((o.threshold ?? []).map(parseThreshold)),
+        lifeS: o.days * DAY_S,
+      },
+      now(),
+    );
+    writeDraft(o.out, 'root', encodeDocument('root', next));
+    print(
+      o,
+      { version: next.version, expires_at: next.expires_at, draft: o.out },
+      `${describe(next)}\ndraft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
+    );
+  });
+}
+
+interface SignOptions extends Common {
+  readonly keys?: string;
+  readonly person?: string;
+  readonly yes?: boolean;
+}
+
+/** Needs the file and the key: no server, no network. */
+export async function sign(file: string, o: SignOptions): Promise<void> {
+  const signer = await oneSigner(resolve(o.keys ?? defaultKeysDir()), 'root', o.person);
+  const envelope = readDraft(file, 'root');
+  const value = parseDocument('root', envelope.payload, file);
+  await agreed(
+    `${describe(value)}\n${signer.person} signs this with key ${signer.signer.keyid.slice(0, 16)}.`,
+    o.yes === true,
+  );
+  const { signatures } = signDraft(file, envelope, signer);
+  print(
+    o,
+    { version: value.version, person: signer.person, signatures: signatures.length },
+    `signed by ${signer.person}; the file has ${signatures.length} signature${signatures.length === 1 ? '' : 's'}`,
+  );
+}
+
+/** In force here at once; at each appliance with its next check-in. One commit: the server's keys follow from the root. */
+export async function publish(file: string, o: Common & WithData): Promise<void> {
+  await withRecords(o, ({ store, trust, now }) => {
+    const next = acceptSuccessor(trust.root(), encodeEnvelope(readDraft(file, 'root')), file);
+    if (now() > next.root.issued_at + PUBLISH_WITHIN_S) {
+      throw new AgentError('draft_invalid', `the root was drafted more than ${PUBLISH_WITHIN_S / DAY_S} days ago`, {
+        place: file,
+      });
+    }
+    // A root whose server keys are not here would end every answer.
+    loadOnlineKeys(resolve(o.data), next.root);
+    const { version } = next.root;
+    store.documents.add({ kind: 'root', scope: '', version, digest: next.digest, line: next.line }, now());
+    print(
+      o,
+      { version, root_sha256: next.digest, expires_at: next.root.expires_at },
+      `root ${version} is in force here, and at each appliance with its next check-in\ndigest ${next.digest}: publish it beside those before it`,
+    );
+  });
+}
+
+/** In words, all that a signature would stand for. */
+function describe(root: Root): string {
+  const rows = ROLES.map((role) => {
+    const holders = root.roles[role].keyids.map((keyid) => {
+      const key = root.keys.find((one) => one.keyid === keyid);
+      return `${key?.person ?? '?'} (${keyid.slice(0, 12)}${key?.sites === undefined ? '' : `, for ${key.sites.join(', ')}`})`;
+    });
+    return `  ${role}: ${root.roles[role].threshold} of ${holders.join(', ')}`;
+  });
+  const past = root.past_keys.map((key) => `  past ${key.role} key ${key.keyid.slice(0, 12)}: ${key.status}`);
+  const alone = root.single_approver === undefined ? [] : ['  one person alone may authorise, after a delay'];
+  return [
+    `Trust root ${root.version} of ${root.partner_id}, until ${when(root.expires_at)}`,
+    ...rows,
+    ...past,
+    ...alone,
+  ].join('\n');
+}
+
+function onlineRole(text: string): OnlineRole {
+  const role = SERVER_ROLES.find((one) => one === text);
+  if (role === undefined) throw new AgentError('usage', `--online ${text} is none of ${SERVER_ROLES.join(', ')}`);
+  return role;
+}
+
+function parsePerson(text: string): { id: string; name: string } {
+  const [id, name] = text.split('=');
+  if (id === undefined || name === undefined) throw new AgentError('usage', `--person ${text} is not ID=NAME`);
+  return { id, name };
+}
+
+/** `role:person=SPKI`, and `@site,site` behind it for a key that is limited to sites. */
+function parseAdded(text: string): AddedKey {
+  const [, role, person, spki, sites] = /^([a-z]+):([a-z0-9-]+)=([A-Za-z0-9+/=]+)(?:@(.+))?$/.exec(text) ?? [];
+  const known = ROLES.find((one) => one === role);
+  if (known === undefined || person === undefined || spki === undefined) {
+    throw new AgentError(
+      'usage',
+      `--add ${text} is not ROLE:PERSON=SPKI, with @SITE,SITE behind it for some sites only`,
+    );
+  }
+  keyidOf(spki);
+  return { role: known, person, spki, ...(sites === undefined ? {} : { sites: sites.split(',') }) };
+}
+
+function parseThreshold(text: string): [Role, number] {
+  const [name, count] = text.split('=');
+  const role = ROLES.find((one) => one === name);
+  if (role === undefined || !/^[1-9]$/.test(count ?? '')) {
+    throw new AgentError('usage', `--threshold ${text} is not ROLE=1 to 9`);
+  }
+  return [role, Number(count)];
+}
