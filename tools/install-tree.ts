@@ -45,11 +45,10 @@ function isShipped(path: string): boolean {
 /** What the launcher gives Node: no types stripped at run time, no signal opens a debugger port, a small young generation. */
 const NODE_FLAGS = ['--no-strip-types', '--disable-sigusr1', '--max-semi-space-size=1'];
 /**
- * For `run` alone: a daemon that works for milliseconds a minute gains nothing from optimised code, and pays for it with
- * memory for as long as it lives; `--expose-gc` lets it collect at rest (agent/system/give-back-memory.ts), and then code that
- * did not run since the last time goes too: most of it ran once, at the start.
+ * For `run` alone: `--expose-gc` lets the daemon collect at rest (agent/system/give-back-memory.ts), and then code that did not
+ * run since the last time goes too: most of it ran once, at the start.
  */
-const DAEMON_FLAGS = ['--no-opt', '--no-maglev', '--expose-gc', '--bytecode-old-age=1', '--flush-baseline-code'];
+const DAEMON_FLAGS = ['--expose-gc', '--bytecode-old-age=1', '--flush-baseline-code'];
 /** glibc: one heap for all threads, and its free end goes back to the kernel from 128 KiB on. */
 const MALLOC = 'MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072';
 
