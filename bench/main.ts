@@ -1,12 +1,19 @@
 // `npm run bench`: one table of what is measured, on which machine, and bench/results.json. `--smoke`: tiny sizes, only to
-// show that every bench still runs; nothing is written then. `--only NAME` runs one part.
+// show that every bench still runs; nothing is written then. `--only NAME` runs one part; `--large` adds the sizes that
+// take minutes.
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchRow } from './bench-row.ts';
 
-const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false }, only: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    smoke: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
 const smoke = values.smoke;
 
 /** Each part is loaded on its own, so that one does not warm up another. */
@@ -20,7 +27,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   drain: async () => (await import('./drain.ts')).benchDrain({ smoke }),
   proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   prune: async () => (await import('./prune.ts')).benchPrune({ smoke }),
-  verify: async () => (await import('./verify.ts')).benchVerify({ smoke }),
+  verify: async () => (await import('./verify.ts')).benchVerify({ smoke, large: values.large }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
   'evidence-store': async () => (await import('./evidence-store.ts')).benchEvidenceStore({ smoke }),
 };

@@ -24,7 +24,12 @@ const SAVE_EVERY_LINES = 10_000;
  *
  * @throws resume_mismatch where they are not
  */
-export async function verifyLog(job: LogJob, progress: Progress, resume: ResumeFile | null): Promise<VerifiedLog> {
+export async function verifyLog(
+  job: LogJob,
+  progress: Progress,
+  resume: ResumeFile | null,
+  saveEvery = SAVE_EVERY_LINES,
+): Promise<VerifiedLog> {
   const saved = resume?.stateOf(job.source) ?? null;
   const verifier = createLogVerifier(job.options, saved?.state);
   const hash = createHash('sha256');
@@ -38,7 +43,7 @@ export async function verifyLog(job: LogJob, progress: Progress, resume: ResumeF
     }
     verifier.push(line);
     progress.at(count, job.total);
-    if (resume === null || count % SAVE_EVERY_LINES !== 0) continue;
+    if (resume === null || count % saveEvery !== 0) continue;
     const state = verifier.state();
     if (state !== null) resume.save(job.source, { lines: count, sha256: hash.copy().digest('hex'), state });
     // Lets the process hear that it is to end.
