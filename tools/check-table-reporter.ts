@@ -9,9 +9,9 @@ const CHECK_IDS = CHECKS.map((check) => check.id);
 
 const page = (rows: readonly CheckRow[]): string => `# Checks on real parts
 
-Written by \`CHECK_TABLE_FILE=docs/check-table.md npm run test:system\`: every finding that a passed test judged, with what it was
-judged on. *live*: a real part of the machine that ran the tests, with its version. *recorded*: output of a real system, replayed
-from \`test/fixtures/recorded/\`. *constructed*: made by hand, because no such system could be had; these rows do not count.
+Written by a run of the system tests with \`CHECK_TABLE_FILE=docs/check-table.md\`: every finding that a passed test judged, with what
+it was judged on. *live*: a real part of the machine that ran the tests, with its version. *recorded*: output of a real system,
+replayed from \`test/fixtures/recorded/\`. *constructed*: made by hand, because no such system could be had; these rows do not count.
 
 ${tableText(rows)}`;
 

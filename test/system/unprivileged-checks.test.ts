@@ -18,6 +18,8 @@ const PROGRAM = join(import.meta.dirname, '../fixtures/programs/print-facts-at.t
 const BINARY = '/usr/local/sbin/protector';
 const LAB = '/srv/lab';
 const NOBODY = 65_534;
+/** Far beyond the agent's own: what is tried here is who may read, not how fast. */
+const DEADLINE_MS = 300_000;
 const AS_NOBODY = [
   ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'],
   '--',
@@ -74,7 +76,10 @@ beforeEach((context) => context.skip(problem !== null, problem ?? ''));
 afterAll(() => (problem === null ? box.close() : undefined));
 
 function read(names: readonly ProbeName[], as: readonly string[] = []): FactSet {
-  const asked = JSON.stringify({ names, at: { watch: WATCH, databaseCheck: 'ok', skewMs: 0 } });
+  const asked = JSON.stringify({
+    names,
+    at: { watch: WATCH, databaseCheck: 'ok', skewMs: 0, deadlineMs: DEADLINE_MS },
+  });
   return JSON.parse(box.run(['env', ...as, process.execPath, PROGRAM], asked)) as FactSet;
 }
 
