@@ -130,7 +130,7 @@ describe('the daemon of a site whose log is three months old', () => {
         () => (alerts().includes('evidence_pruned_early raised') ? true : null),
         PATIENCE_MS,
       );
-      const { last_answer_at: before } = (await site.untilStatus('it has answers', (s) => s.last_answer_at !== null))!;
+      const { last_answer_at: before } = await site.untilStatus('it has answers', (s) => s.last_answer_at !== null);
       await site.untilStatus('more check-ins follow', (s) => (s.last_answer_at ?? 0) > (before ?? 0) + 3, PATIENCE_MS);
       expect(alerts().filter((one) => one.startsWith('evidence_pruned_early'))).toEqual([
         'evidence_pruned_early raised',
