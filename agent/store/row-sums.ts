@@ -61,7 +61,7 @@ export const SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = {
 /** The same for tables that came after the first schema; a file from before their migration does not have them yet. */
 export const LATER_SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = {
   checkpoints: ['origin', 'size', 'root', 'note', 'at'],
-  timestamps: ['origin', 'size', 'root', 'response', 'at'],
+  timestamps: ['id', 'origin', 'size', 'root', 'response', 'at'],
   prunes: ['epoch', 'size', 'bytes', 'removed_bytes', 'receipt_size', 'checkpoint_size', 'at'],
 };
 
