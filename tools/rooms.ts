@@ -141,6 +141,7 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
   '@noble/ed25519': ['wire', 'trust'],
   '@noble/hashes': ['wire', 'trust'],
   '@peculiar/x509': ['central'],
+  'age-encryption': ['central'],
   'better-sqlite3': ['store', 'central'],
   commander: ['cli', 'central'],
   fastify: ['central'],
