@@ -251,6 +251,15 @@ describe('the life of the service', () => {
     expect(box.status()?.log?.size).toBeGreaterThanOrEqual(size);
   });
 
+  it('ended with exit code 0 without systemd having asked for it, as after its own limits, it is started again', async () => {
+    const before = mainPid();
+    const restarts = Number(box.show('NRestarts').NRestarts);
+    box.run(['kill', '-TERM', before]);
+    await restarted(before);
+    expect(Number(box.show('NRestarts').NRestarts)).toBe(restarts + 1);
+    expect(box.run(['journalctl', '-o', 'cat', `_PID=${before}`])).toContain('stopped clean=true');
+  });
+
   it('asked to stop, it ends by itself within ten seconds and says so', () => {
     box.run(['systemctl', 'stop', UNIT]);
     const at = (start: string): number => {
