@@ -1,6 +1,6 @@
 // Valid orders, check-ins and receipts, with changes that make them invalid.
 import type { Sample } from './sample.ts';
-import { ORIGIN } from './samples-enrolment.ts';
+import { EMBEDDED_BINDING, ORIGIN } from './samples-enrolment.ts';
 import { NOW, PARTNER, SHA } from './samples-trust.ts';
 import { envelope, vectorKey } from './signing.ts';
 
@@ -145,6 +145,23 @@ const checkinRequest: Sample = {
   signer: 'device',
   valid: {
     'two results': CHECKIN,
+    'an epoch that is not bound yet': {
+      ...CHECKIN,
+      epoch: 2,
+      epoch_state: {
+        status: 'unbound',
+        succession: EMBEDDED_BINDING,
+        ended: {
+          old_origin: ORIGIN,
+          own_size: null,
+          own_root: null,
+          witnessed_size: 4_711,
+          witnessed_root: SHA(10),
+          cause: 'store_corrupt',
+        },
+      },
+    },
+    'an epoch that people have not confirmed yet': { ...CHECKIN, epoch: 2, epoch_state: { status: 'provisional' } },
     'a checkpoint to be witnessed and a blocking reason': {
       ...CHECKIN,
       results: [],
