@@ -41,6 +41,7 @@ import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
 import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
+import { startOnFullDisk } from './start-on-full-disk.ts';
 import { statusText } from './status-text.ts';
 
 export interface DaemonOptions {
@@ -75,7 +76,9 @@ export function startDaemon(options: DaemonOptions): Daemon {
   const { clock, log, notify } = ports;
   makeStateDir(config.state_dir);
   const keyDir = join(config.state_dir, 'keys');
-  const store = beginStore({ dir: config.state_dir, keyDir, clock, log });
+  const { value: store, full } = startOnFullDisk(config.state_dir, log, () =>
+    beginStore({ dir: config.state_dir, keyDir, clock, log }),
+  );
   let cycle: Cycle | null = null;
   const ended = Promise.withResolvers<number>();
   let stopping = false;
@@ -101,7 +104,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       keyFiles: [deviceKeyPath(keyDir, epoch ?? 1), join(keyDir, TLS_KEY_FILE)],
       checkpoints: checkpointLines(log),
       checks: loadChecks(options.contentDir, config.baseline_path),
-      state: initialState(),
+      state: { ...initialState(), storeError: full },
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
       trigger: (name) => cycle?.trigger(name),

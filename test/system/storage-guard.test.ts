@@ -3,11 +3,12 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
+import { startOnFullDisk } from '../../agent/daemon/start-on-full-disk.ts';
 import { FREE_LOW } from '../../agent/evidence/storage-pressure.ts';
 import { carryOutOrders } from '../../agent/orders/carry-out-orders.ts';
 import type { OrderHandler } from '../../agent/orders/order-handler.ts';
 import { receiveOrders } from '../../agent/orders/receive-orders.ts';
-import { BALLAST_FILE } from '../../agent/system/ballast.ts';
+import { ballastIn, BALLAST_FILE } from '../../agent/system/ballast.ts';
 import { createLogVerifier } from '../../agent/verify/log-verifier.ts';
 import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import { openRecords } from '../../central/service/central.ts';
@@ -16,7 +17,7 @@ import { acceptanceContext } from '../support/acceptance-fixtures.ts';
 import { linesOnDisk } from '../support/crash-runs.ts';
 import { demoSite } from '../support/demo-site.ts';
 import { openLog, statementsOf, trust } from '../support/evidence-fixtures.ts';
-import { expectCodeAsync } from '../support/expect-code.ts';
+import { expectCode, expectCodeAsync } from '../support/expect-code.ts';
 import { memoryLog } from '../support/fakes/memory-log.ts';
 import { createLoopDisk, whyNoLoopDisk, type LoopDisk } from '../support/loop-disk.ts';
 import { appendFindings } from '../support/prunable-log.ts';
@@ -148,6 +149,28 @@ describe('a daemon on a real ext4 that fills up', () => {
     },
     8 * PATIENCE_MS,
   );
+});
+
+it('a start on a full disk gives up the ballast and opens the store; without ballast it says store_full', (ctx) => {
+  if (reason !== null) return ctx.skip(reason);
+  const disk = createLoopDisk(16);
+  try {
+    const dir = join(disk.path, 'state');
+    openLog(dir).store.close();
+    ballastIn(dir).make(1_048_576);
+    fill(disk.path, 'filler', 0);
+    const log = memoryLog();
+    const start = () => startOnFullDisk(dir, log, () => openLog(dir));
+    const { value, full } = start();
+    expect([full?.code, existsSync(join(dir, BALLAST_FILE))]).toEqual(['store_full', false]);
+    expect(log.phrases()).toEqual(['disk full at the start, ballast given up']);
+    appendFindings(value, 20);
+    value.store.close();
+    fill(disk.path, 'more', 0);
+    expectCode(start, 'store_full');
+  } finally {
+    disk.destroy();
+  }
 });
 
 it('an order is not begun on a disk that has no room for its start, and is carried out when there is room', async (ctx) => {
