@@ -7,6 +7,7 @@ import { timeT } from '../trust/signed-time.ts';
 import type { Enrolled } from './agent-state.ts';
 import { clockSound } from './clock-sound.ts';
 import type { DaemonContext } from './context.ts';
+import { usesKnownSince } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 
 /** Kinds that this version carries out; every other is refused with a code that says so. */
@@ -40,6 +41,7 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
     clockSound: clockSound(state.findings.get('appliance/clock'), context.config.ntp_max_skew_ms),
     readOnly: state.timeWentBack || enrolled.uplink.conflict() !== null,
     usedAuthorisations: new Set(store.orders.usedAuthorisations()),
+    usesKnownSince: usesKnownSince(store, identity.epoch),
     authorisationsSeen: authorisationsSeen(store),
     supportedKinds: SUPPORTED_KINDS,
     maxLifetimeS: context.config.order_ttl_s,

@@ -16,6 +16,9 @@ export interface OpenedEpoch {
   readonly openedAt: number;
   /** SHA-256 of the payload of the registrar's binding; null while unbound. */
   readonly bindingSha256: string | null;
+  /** Of the registrar's binding and of the people's confirmation, Unix seconds; absent before. */
+  readonly boundAt?: number;
+  readonly confirmedAt?: number;
 }
 
 /** A database that was set aside at the start: the epoch in it ends. */
@@ -60,6 +63,18 @@ export const setAsideLogs = (store: Pick<Store, 'settings'>): readonly SetAsideL
   load(store, SET_ASIDE_KEY) ?? [];
 export const saveSetAsideLogs = (store: Pick<Store, 'settings'>, logs: readonly SetAsideLog[]): void =>
   store.settings.set(SET_ASIDE_KEY, JSON.stringify(logs));
+
+/**
+ * Unix seconds since when this database knows which authorisations were used. An epoch begins because it was lost, set back or
+ * contradicted, or because another machine took over. The word of people ends the guessing by this machine's own clock, which
+ * may be wrong, and by the registrar's, which is an online key's.
+ */
+export function usesKnownSince(store: Pick<Store, 'settings'>, epoch: number): number | undefined {
+  const opened = openedEpoch(store);
+  if (opened?.epoch !== epoch) return undefined;
+  const since = Math.max(opened.openedAt, opened.boundAt ?? 0);
+  return opened.confirmedAt === undefined ? since : Math.min(since, opened.confirmedAt);
+}
 
 /** Entry 0 of an opened epoch. */
 export const openingBody = ({ succession, predecessor, ended }: OpenedEpoch): EntryBody<'epoch'> => ({

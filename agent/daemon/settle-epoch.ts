@@ -39,9 +39,10 @@ function takeBinding(enrolled: Enrolled, context: DaemonContext, opened: OpenedE
   refuseOther(binding, enrolled, opened);
   if (binding.digest === opened.bindingSha256) return;
   const identity = { ...(store.trust.identity() ?? enrolled.identity), bindingLine: line };
+  const boundAt = binding.value.issued_at;
   store.unit(() => {
     enrolled.evidence.append('epoch', { binding: embeddedOf(line, 'binding'), status: 'provisional' });
-    saveOpenedEpoch(store, { ...opened, status: 'provisional', bindingSha256: binding.digest });
+    saveOpenedEpoch(store, { ...opened, status: 'provisional', bindingSha256: binding.digest, boundAt });
     store.trust.saveIdentity(identity);
   });
   context.log.warn('the epoch is bound, and provisional until people confirm it', { origin: identity.origin });
@@ -62,13 +63,13 @@ function takeConfirmation(enrolled: Enrolled, context: DaemonContext, opened: Op
   const { store } = context;
   const line = encodeEnvelope(envelopeFromEmbedded(embedded, 'epochConfirmation'));
   const binding = openStoredBinding(store, (store.trust.identity() ?? enrolled.identity).bindingLine);
-  const { persons } = openEpochConfirmation(enrolled.trust.root().root, binding, line, {
+  const { persons, value } = openEpochConfirmation(enrolled.trust.root().root, binding, line, {
     place: 'confirmation in the answer',
     revokedKeyids: enrolled.trust.revokedKeyids(),
   });
   store.unit(() => {
     enrolled.evidence.append('epoch', { confirmation: embeddedOf(line, 'epochConfirmation'), status: 'confirmed' });
-    saveOpenedEpoch(store, { ...opened, status: 'confirmed' });
+    saveOpenedEpoch(store, { ...opened, status: 'confirmed', confirmedAt: value.issued_at });
     enrolled.recorder.clear('epoch_provisional');
   });
   context.log.info('the epoch is confirmed', { origin: enrolled.identity.origin, by: persons.join(', ') });

@@ -96,6 +96,10 @@ function judgeTimes(
   if (ctx.usedAuthorisations.has(value.authorisation_id) || ctx.usedAuthorisations.has(digest)) {
     return refuse('order_authorisation_used', 'the authorisation was used already');
   }
+  if (ctx.usesKnownSince !== undefined && value.issued_at <= ctx.usesKnownSince) {
+    const sentence = 'the authorisation is older than this epoch, in which nobody knows whether it was used';
+    return refuse('order_authorisation_used', sentence);
+  }
   if (value.issued_at > nowT + SIGNER_CLOCK_TOLERANCE_S) {
     const sentence = 'the authorisation is issued in the future';
     return { stop: 'not_yet', code: 'order_authorisation_not_yet', sentence };

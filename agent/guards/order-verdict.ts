@@ -39,6 +39,11 @@ export interface AcceptanceContext {
    * order uses when it judges it again before the start.
    */
   readonly usedAuthorisations: ReadonlySet<string>;
+  /**
+   * Unix seconds: what was used before then is not known here (the database was lost or set back, the machine replaced). An
+   * authorisation that is no younger counts as used. Absent: all uses are known.
+   */
+  readonly usesKnownSince?: number | undefined;
   /** The site's own limit on the life of an order, seconds. Only lowers the general one (15 minutes). */
   readonly maxLifetimeS?: number | undefined;
   /** Kinds that this agent has handlers for. */

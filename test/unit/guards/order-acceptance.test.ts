@@ -119,6 +119,11 @@ describe('a disruptive order', () => {
     const usedAuthorisations = new Set([payloadDigest(envelopeFromEmbedded(order.authorisation!))]);
     expect(judge(order, { ...night, usedAuthorisations })).toMatchObject({ code: 'order_authorisation_used' });
   });
+  it('is refused where it is older than what is known of its use: a lost database forgets no act', () => {
+    const order = disruptiveOrder(trust, { authorisation: { issued_at: NIGHT - 100 } });
+    expect(judge(order, { ...night, usesKnownSince: NIGHT - 101 })).toMatchObject({ verdict: 'accepted' });
+    expect(judge(order, { ...night, usesKnownSince: NIGHT - 100 })).toMatchObject({ code: 'order_authorisation_used' });
+  });
   it('needs two operators although a bent root says one, unless the root names a single approver', () => {
     const bent = makeTrust({ change: (root) => void (root.roles.operator.threshold = 1) });
     const order = disruptiveOrder(trust, { signers: [trust.keys['operator:alice']!] });
