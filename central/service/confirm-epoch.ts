@@ -3,7 +3,7 @@
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { openEpochConfirmation } from '../../agent/trust/epoch-confirmation.ts';
 import { revokedKeyids } from '../../agent/trust/revocations.ts';
-import { encodeDocument } from '../../agent/wire/document.ts';
+import { encodeDocument, parseDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope, signEnvelope, type Envelope } from '../../agent/wire/dsse.ts';
 import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
 import type { PersonSigner } from '../keys/person-keys.ts';
@@ -30,7 +30,7 @@ export function epochStatus(store: Records['store'], row: BindingRow): 'confirme
 /**
  * Adds the signatures of `signers` to those that there are, and confirms the newest epoch once they are enough.
  *
- * @throws appliance_unknown, usage (there is nothing to confirm)
+ * @throws appliance_unknown, usage (there is nothing to confirm), draft_invalid (the stored draft says something else)
  */
 export function confirmEpoch(
   { store, trust, now }: Records,
@@ -49,18 +49,25 @@ export function confirmEpoch(
     const done = store.epochs.confirmed(row.origin);
     if (done !== null) return { origin: row.origin, persons: done.persons.split(' '), needed, confirmed: true };
     const at = now();
-    const { origin, site_id } = row;
-    const { partner_id } = binding.value;
-    const fresh = encodeDocument('epochConfirmation', {
-      schema: 'compliance-agent/epoch-confirmation/v1',
-      partner_id,
-      site_id,
-      appliance_id: applianceId,
-      origin,
-      binding_sha256: binding.digest,
-      issued_at: at,
-    });
-    const payload = Buffer.from(store.epochs.draft(origin, fresh.toString('utf8'), at));
+    const { origin } = row;
+    const confirmationAt = (issued_at: number): Buffer =>
+      encodeDocument('epochConfirmation', {
+        schema: 'compliance-agent/epoch-confirmation/v1',
+        partner_id: binding.value.partner_id,
+        site_id: row.site_id,
+        appliance_id: applianceId,
+        origin,
+        binding_sha256: binding.digest,
+        issued_at,
+      });
+    const payload = Buffer.from(store.epochs.draft(origin, confirmationAt(at).toString('utf8'), at));
+    // Whoever can write the database must not choose what people put their keys to.
+    const drafted = parseDocument('epochConfirmation', payload, 'stored draft of the confirmation');
+    if (!payload.equals(confirmationAt(drafted.issued_at))) {
+      throw new AgentError('draft_invalid', `the stored draft is not a confirmation of epoch ${row.epoch}`, {
+        place: origin,
+      });
+    }
     const { payloadType } = DOCUMENTS.epochConfirmation;
     for (const { person, signer } of signers) {
       const [signature] = signEnvelope(payloadType, payload, [signer]).signatures;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEpochConfirmation } from '../../../agent/trust/epoch-confirmation.ts';
 import { openDocument } from '../../../agent/trust/open-document.ts';
 import { nextOrigin } from '../../../agent/trust/succession.ts';
-import { signDocument } from '../../../agent/wire/document.ts';
+import { encodeDocument, signDocument } from '../../../agent/wire/document.ts';
 import { encodeEnvelope, envelopeFromEmbedded, toEmbedded, type Signer } from '../../../agent/wire/dsse.ts';
 import { generateEd25519 } from '../../../agent/wire/node-signature.ts';
 import type { CheckinAnswer, CheckinRequest } from '../../../agent/wire/schemas/checkin.ts';
@@ -191,6 +191,24 @@ describe('the epoch that an appliance opens itself', () => {
     expect(openEpochConfirmation(root, readBinding(current()), line).persons).toEqual(['jane', 'joe']);
     expect(alarms()).toEqual([`log_rewound ${me.origin}`]);
     expect(ask(asking(signer, { epoch: 2 })).confirmation).toBeUndefined();
+  });
+
+  it('is signed for by nobody where the stored draft says something else: what people sign is made from the binding', async () => {
+    const [jane] = await personSigners(central.keysDir, 'operator', central.trust.root().root);
+    ask(opening(generateEd25519().signer, me.device.signer));
+    const { origin } = current();
+    const planted = encodeDocument('epochConfirmation', {
+      schema: 'compliance-agent/epoch-confirmation/v1',
+      partner_id: readBinding(current()).value.partner_id,
+      site_id: current().site_id,
+      appliance_id: 'north-2',
+      origin: origin.replace('north-1', 'north-2'),
+      binding_sha256: 'ab'.repeat(32),
+      issued_at: central.now(),
+    });
+    central.store.epochs.draft(origin, planted.toString('utf8'), central.now());
+    expectCode(() => confirmEpoch(central, 'north-1', [jane!]), 'draft_invalid');
+    expect(central.store.epochs.signatures(origin)).toEqual([]);
   });
 
   it('is begun by a machine that replaces one without keys; the old machine is enrolled no more', async () => {
