@@ -64,4 +64,13 @@ describe('the stage that asks for a timestamp', () => {
     const due = timestampStage(contextWith('http://127.0.0.1:9/', { ...later, at: later.at + 1 }));
     await expectCodeAsync(() => due.run(new AbortController().signal, 'run') as Promise<void>, 'timestamp_refused');
   });
+
+  it('goes on asking after an answer that says a time far ahead', async () => {
+    const year9999 = 253_370_764_800;
+    store.timestamps.save({ ...checkpoint, size: 3, response: Buffer.from('x'), at: year9999 });
+    const next = timestampStage(
+      contextWith('http://127.0.0.1:9/', { ...checkpoint, size: 4, at: checkpoint.at + 90_000 }),
+    );
+    await expectCodeAsync(() => next.run(new AbortController().signal, 'run') as Promise<void>, 'timestamp_refused');
+  });
 });
