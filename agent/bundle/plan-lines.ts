@@ -32,8 +32,15 @@ function sizesOf(documents: readonly { readonly size: number }[], span: SeqRange
  * and of the rest so many hashes as prove them under the newest receipt and the newest checkpoint.
  *
  * @param missing entries without a line, ascending
+ * @param trustedUntil size from which on the log is revoked, whose root has to come out in any case; null where it is not
  */
-export function planLines(source: Anchors, model: ReportModel, period: Period, missing: readonly SeqRange[]): LinePlan {
+export function planLines(
+  source: Anchors,
+  model: ReportModel,
+  period: Period,
+  missing: readonly SeqRange[],
+  trustedUntil: number | null = null,
+): LinePlan {
   const isWhole = period.from === null && period.to === null;
   const span: SeqRange = isWhole
     ? { from: 0, to: source.size }
@@ -44,10 +51,12 @@ export function planLines(source: Anchors, model: ReportModel, period: Period, m
   const wanted = isWhole ? [span] : [single(0), span, ...model.cited.map(single)];
   const kept = without(merged(wanted), missing);
   const anchors = [source.receipts, source.checkpoints, source.timestamps];
+  const cut = trustedUntil === null || trustedUntil === 0 || trustedUntil > source.size ? [] : [trustedUntil];
   const stops = [
-    ...new Set(
-      anchors.flatMap((documents) => sizesOf(documents, isWhole ? { from: 0, to: source.size } : span, source.size)),
-    ),
+    ...new Set([
+      ...anchors.flatMap((documents) => sizesOf(documents, isWhole ? { from: 0, to: source.size } : span, source.size)),
+      ...cut,
+    ]),
   ];
   const end = isWhole ? source.size : Math.max(kept.at(-1)?.to ?? 0, ...stops);
   return { kept, end: Math.min(end, source.size), stops: stops.toSorted((a, b) => a - b) };

@@ -6,6 +6,7 @@ import { join, relative, sep } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
 import { MANIFEST_FILE, parseManifest } from '../report/manifest.ts';
 import { fileError, readFileLimited } from '../system/files.ts';
+import { REVOCATIONS_FILE } from './bundled-revocations.ts';
 
 export interface BundleLog {
   readonly applianceId: string;
@@ -20,6 +21,8 @@ export interface BundleLog {
 
 export interface Bundle {
   readonly rootFile: string;
+  /** Null where it holds no list. */
+  readonly revocationsFile: string | null;
   readonly logs: readonly BundleLog[];
 }
 
@@ -44,7 +47,8 @@ export function readBundle(dir: string): Bundle {
     if (digestOf(join(dir, path)) !== sha256) throw mismatch(`${path} was changed`, dir);
   }
   if (!listed.has(ROOT_FILE)) throw new AgentError('root_not_found', `the bundle has no ${ROOT_FILE}`, { place: dir });
-  return { rootFile: join(dir, ROOT_FILE), logs: logsOf(dir, found) };
+  const revocationsFile = listed.has(REVOCATIONS_FILE) ? join(dir, REVOCATIONS_FILE) : null;
+  return { rootFile: join(dir, ROOT_FILE), revocationsFile, logs: logsOf(dir, found) };
 }
 
 function logsOf(dir: string, paths: readonly string[]): BundleLog[] {

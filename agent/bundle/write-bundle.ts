@@ -16,16 +16,20 @@ import { encodeLeftOut, leftOutRows } from '../wire/left-out.ts';
 import { leafHash } from '../wire/merkle.ts';
 import { joinNotes } from '../wire/note-file.ts';
 import { MAX_ENTRY_BYTES, type Predicate } from '../wire/schemas/entry.ts';
+import { newestRevocations, REVOCATIONS_FILE } from './bundled-revocations.ts';
 import { createBundleWriter, type BundleFile, type BundleWriter } from './bundle-writer.ts';
 import type { LogRow, LogSource } from './log-source.ts';
 import { planLines, stopAfter, type LinePlan, type SeqRange } from './plan-lines.ts';
 import { rootChain, type RootChain } from './root-chain.ts';
+import type { Revocations } from '../wire/schemas/root.ts';
 
 export interface BundleOrder {
   /** Folder to make. */
   readonly out: string;
   /** Root documents, oldest first. */
   readonly roots: readonly string[];
+  /** The partner's signed list of revocations; null where there is none. */
+  readonly revocations: string | null;
   /** By appliance, then epoch. */
   readonly logs: readonly LogSource[];
   readonly period: Period;
@@ -51,14 +55,17 @@ export interface WrittenBundle {
 /** @throws export_refused where `out` exists, or entries went away meanwhile; what rootChain and verifyReceipt throw */
 export async function writeBundle(order: BundleOrder): Promise<WrittenBundle> {
   const chain = rootChain(order.roots, null, 'the trust roots to export');
+  const lists = order.revocations === null ? [] : [{ line: order.revocations, place: 'the revocations to export' }];
+  const trusted: Trusted = { chain, revocations: newestRevocations(chain, lists)?.value ?? null };
   const bundle = createBundleWriter(order.out);
   try {
     bundle.add('root.json', order.roots.map((line) => `${line}\n`).join(''));
+    if (order.revocations !== null) bundle.add(REVOCATIONS_FILE, `${order.revocations}\n`);
     bundle.add('verify.py', order.verifier);
     const logs: ReportLog[] = [];
     const views = { table: bundle.open('views/entries.csv'), findings: bundle.open('views/ocsf-findings.jsonl') };
     views.table.write(CSV_HEAD);
-    for (const source of order.logs) logs.push(await writeLog(order, bundle, chain, source, views));
+    for (const source of order.logs) logs.push(await writeLog(order, bundle, trusted, source, views));
     views.table.close();
     views.findings.close();
     const { period, names, agentVersion } = order;
@@ -83,6 +90,12 @@ export async function writeBundle(order: BundleOrder): Promise<WrittenBundle> {
   }
 }
 
+/** What the logs are judged by. */
+interface Trusted {
+  readonly chain: RootChain;
+  readonly revocations: Revocations | null;
+}
+
 interface Views {
   readonly table: BundleFile;
   readonly findings: BundleFile;
@@ -91,12 +104,13 @@ interface Views {
 async function writeLog(
   order: BundleOrder,
   bundle: BundleWriter,
-  chain: RootChain,
+  trusted: Trusted,
   source: LogSource,
   views: Views,
 ): Promise<ReportLog> {
-  const { model, verdict, missing } = await readLog(order, chain, source);
-  const plan = planLines(source, model, order.period, missing);
+  const { model, verdict, missing } = await readLog(order, trusted, source);
+  const revoked = trusted.revocations?.origins.find(({ origin }) => origin === source.origin);
+  const plan = planLines(source, model, order.period, missing, revoked?.trust_until_size);
   const folder = `logs/${source.applianceId}/${source.epoch}`;
   const reached = new Set(plan.stops);
   const receipts = source.receipts.filter(({ size }) => reached.has(size));
@@ -121,14 +135,14 @@ async function writeLog(
 /** First pass: every entry to the verifier and to the report. */
 async function readLog(
   order: BundleOrder,
-  chain: RootChain,
+  { chain, revocations }: Trusted,
   source: LogSource,
 ): Promise<{ model: ReportModel; verdict: LogVerdict; missing: SeqRange[] }> {
   const { root } = chain.current;
   const { origin } = source;
   const receipts = source.receipts.map(({ line }) => verifyReceipt(root, line, { origin }));
   const checkpoints = source.checkpoints.map(({ note }) => note);
-  const verifier = createLogVerifier({ root, earlierRoots: chain.earlier, receipts, checkpoints });
+  const verifier = createLogVerifier({ root, earlierRoots: chain.earlier, receipts, checkpoints, revocations });
   const report = createReportCollector(order.period);
   const missing: { from: number; to: number }[] = [];
   for await (const row of rowsOf(source)) {

@@ -41,6 +41,7 @@ export async function evidenceExport(context: CliContext, options: ExportOptions
     const written = await writeBundle({
       out,
       roots: store.trust.roots().map((row) => row.line),
+      revocations: store.trust.document('revocations')?.line ?? null,
       logs: store.entries.epochs().map((epoch) => storeSource(store, identity, epoch)),
       period,
       names: reportNames(CHECKS, context.loadChecks(null).controls),

@@ -1,6 +1,7 @@
 // `evidence verify`: checks exported lines, a bundle or the local log, with nothing trusted but what the caller brings.
 import { dirname, join } from 'node:path';
 import { existsSync, statSync } from 'node:fs';
+import { newestRevocations } from '../bundle/bundled-revocations.ts';
 import { isBundle, readBundle, type BundleLog } from '../bundle/read-bundle.ts';
 import { evidenceFiles, readLines } from '../bundle/read-lines.ts';
 import { rootChain, type RootChain } from '../bundle/root-chain.ts';
@@ -14,6 +15,7 @@ import { readFileLimited } from '../system/files.ts';
 import { parseAuthorities } from '../trust/open-timestamp.ts';
 import type { LogVerifierOptions } from '../verify/log-verifier.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
+import type { Revocations } from '../wire/schemas/root.ts';
 import { parseAnchors, type AnchorLine } from '../wire/anchor-line.ts';
 import { splitNotes } from '../wire/note-file.ts';
 import { MAX_TIMESTAMP_BYTES, type StampedFile } from '../wire/timestamp.ts';
@@ -32,6 +34,7 @@ export interface VerifyOptions {
   readonly receipts?: string;
   readonly checkpoints?: string;
   readonly anchor?: string;
+  readonly revocations?: string;
   readonly tsaCa?: string;
   readonly resume?: string;
   readonly secondOpinion?: boolean;
@@ -40,6 +43,7 @@ export interface VerifyOptions {
 const MAX_ROOTS_BYTES = 8 * 1_024 * 1_024;
 const MAX_RECEIPTS_BYTES = 64 * 1_024 * 1_024;
 const MAX_CHECKPOINTS_BYTES = 64 * 1_024 * 1_024;
+const MAX_REVOCATIONS_BYTES = 1_048_576;
 const MAX_ANCHORS_BYTES = 64 * 1_024 * 1_024;
 const MAX_AUTHORITIES_BYTES = 1_048_576;
 
@@ -67,7 +71,22 @@ interface Beside {
 interface Evidence {
   readonly chain: RootChain;
   readonly logs: readonly Beside[];
+  /** The newest list of those that are there and that the caller brings. */
+  readonly revocations: Revocations | null;
 }
+
+interface FoundList {
+  readonly line: string;
+  readonly place: string;
+}
+
+const listsIn = (file: string | null | undefined): FoundList[] =>
+  file === null || file === undefined
+    ? []
+    : linesOf(file, MAX_REVOCATIONS_BYTES).map((line) => ({ line, place: file }));
+
+const revocationsOf = (chain: RootChain, found: readonly FoundList[], o: VerifyOptions): Revocations | null =>
+  newestRevocations(chain, [...found, ...listsIn(o.revocations)])?.value ?? null;
 
 /** What the caller brings for all logs. */
 interface Brought {
@@ -75,7 +94,7 @@ interface Brought {
   readonly authorities: readonly string[] | null;
 }
 
-function jobOf(log: Beside, chain: RootChain, brought: Brought, o: VerifyOptions, now: number): LogJob {
+function jobOf(log: Beside, { chain, revocations }: Evidence, brought: Brought, o: VerifyOptions, now: number): LogJob {
   const { source, lines, total, checkpoints, timestamps } = log;
   const { root } = chain.current;
   const options: LogVerifierOptions = {
@@ -84,6 +103,7 @@ function jobOf(log: Beside, chain: RootChain, brought: Brought, o: VerifyOptions
     receipts: log.receipts.map((line) => verifyReceipt(root, line, { place: source })),
     checkpoints,
     timestamps,
+    revocations,
     ...brought,
     secondOpinion: o.secondOpinion === true,
     now,
@@ -107,7 +127,8 @@ function evidenceInFiles(path: string, o: VerifyOptions): Evidence {
     checkpoints: o.checkpoints === undefined ? [] : readNotes(o.checkpoints),
     timestamps: [],
   };
-  return { chain: rootChain(linesOf(rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, rootFile), logs: [log] };
+  const chain = rootChain(linesOf(rootFile, MAX_ROOTS_BYTES), o.rootSha256 ?? null, rootFile);
+  return { chain, logs: [log], revocations: revocationsOf(chain, [], o) };
 }
 
 /** An auditor bundle brings roots, receipts and checkpoints along; what it says counts only under the digest from outside. */
@@ -125,7 +146,7 @@ function evidenceInBundle(path: string, o: VerifyOptions): Evidence {
     checkpoints: readNotes(log.checkpointsFile),
     timestamps: log.timestamps.map(stampedFile),
   }));
-  return { chain, logs };
+  return { chain, logs, revocations: revocationsOf(chain, listsIn(bundle.revocationsFile), o) };
 }
 
 const stampedFile = ({ size, file, textFile }: BundleLog['timestamps'][number]): StampedFile => ({
@@ -155,7 +176,10 @@ function evidenceInStore(store: Store, identity: { origin: string }, dir: string
       timestamps: storedTimestamps(store, origin, size),
     };
   });
-  return { chain: rootChain(roots, o.rootSha256 ?? null, o.root ?? dir), logs };
+  const chain = rootChain(roots, o.rootSha256 ?? null, o.root ?? dir);
+  const stored = store.trust.document('revocations');
+  const lists = stored === null ? [] : [{ line: stored.line, place: dir }];
+  return { chain, logs, revocations: revocationsOf(chain, lists, o) };
 }
 
 const storeLines = (store: Store, epoch: number, size: number): Iterable<string> => ({
@@ -164,16 +188,16 @@ const storeLines = (store: Store, epoch: number, size: number): Iterable<string>
   },
 });
 
-async function verifyAll(context: CliContext, { chain, logs }: Evidence, o: VerifyOptions): Promise<VerifiedLog[]> {
+async function verifyAll(context: CliContext, evidence: Evidence, o: VerifyOptions): Promise<VerifiedLog[]> {
+  const { logs } = evidence;
   const brought: Brought = {
     anchors: o.anchor === undefined ? [] : parseAnchors(textOf(o.anchor, MAX_ANCHORS_BYTES), o.anchor),
     authorities: o.tsaCa === undefined ? null : parseAuthorities(textOf(o.tsaCa, MAX_AUTHORITIES_BYTES), o.tsaCa),
   };
-  const resume =
-    o.resume === undefined ? null : openResumeFile(o.resume, dependencies(context, chain, logs, brought, o));
+  const resume = o.resume === undefined ? null : openResumeFile(o.resume, dependencies(context, evidence, brought, o));
   const verified: VerifiedLog[] = [];
   for (const log of logs) {
-    const job = jobOf(log, chain, brought, o, nowSeconds(context));
+    const job = jobOf(log, evidence, brought, o, nowSeconds(context));
     verified.push(await verifyLog(job, createProgress(context, 'verified entries'), resume));
   }
   resume?.remove();
@@ -184,8 +208,7 @@ async function verifyAll(context: CliContext, { chain, logs }: Evidence, o: Veri
 /** All that the verdict depends on besides the lines and the time. */
 function dependencies(
   context: CliContext,
-  chain: RootChain,
-  logs: readonly Beside[],
+  { chain, logs, revocations }: Evidence,
   brought: Brought,
   o: VerifyOptions,
 ): string[] {
@@ -197,7 +220,7 @@ function dependencies(
   return [
     context.build.version,
     chain.pinnedDigest,
-    JSON.stringify({ roots, vouched: chain.vouched, beside, brought, second: o.secondOpinion === true }),
+    JSON.stringify({ roots, vouched: chain.vouched, beside, brought, revocations, second: o.secondOpinion === true }),
   ];
 }
 
@@ -225,16 +248,16 @@ export async function evidenceVerify(
   }
   if (path !== undefined) {
     const evidence = (isBundle(path) ? evidenceInBundle : evidenceInFiles)(path, options);
-    return say(context, evidence.chain, await verifyAll(context, evidence, options));
+    return say(context, evidence, await verifyAll(context, evidence, options));
   }
   const dir = stateDirOf(context);
   return withEnrolledStore(context, dir, async (store, identity) => {
     const evidence = evidenceInStore(store, identity, dir, options);
-    return say(context, evidence.chain, await verifyAll(context, evidence, options));
+    return say(context, evidence, await verifyAll(context, evidence, options));
   });
 }
 
-function say(context: CliContext, chain: RootChain, logs: readonly VerifiedLog[]): number {
+function say(context: CliContext, { chain, revocations }: Evidence, logs: readonly VerifiedLog[]): number {
   const isWhole = logs.length > 0 && logs.every((log) => log.ok);
   const verdict: VerifyVerdict = !isWhole ? 'failed' : chain.vouched ? 'verified' : 'untrusted_root';
   const root = {
@@ -242,6 +265,7 @@ function say(context: CliContext, chain: RootChain, logs: readonly VerifiedLog[]
     sha256: chain.pinnedDigest,
     version: chain.current.root.version,
     partner_id: chain.current.root.partner_id,
+    revocations_version: revocations?.version ?? null,
   };
   const [newest, ...earlier] = logs.map(jsonOf).toReversed();
   const value = { verdict, trust_root: root, ...newest, earlier_epochs: earlier };

@@ -79,6 +79,10 @@ function addVerbs(program: Command, verb: Verb): void {
     .option('--checkpoints <file>', 'checkpoints of the log, as `evidence checkpoints` writes them: it must reach them')
     .option('--anchor <file>', 'lines "checkpoint <origin> <size> <root>" (a syslog will do) or notes that you trust')
     .option(
+      '--revocations <file>',
+      'signed list of revoked logs, where you have a newer one than lies beside the evidence',
+    )
+    .option(
       '--tsa-ca <file>',
       'certificates (PEM) of timestamp authorities that you trust: their timestamps then count',
     )

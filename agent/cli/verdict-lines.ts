@@ -17,6 +17,8 @@ interface RootFacts {
   readonly sha256: string;
   readonly version: number;
   readonly partner_id: string;
+  /** Of the list of revocations that was at hand; null: none was. */
+  readonly revocations_version: number | null;
 }
 
 const listed = (counts: Readonly<Partial<Record<string, number>>>): string =>
@@ -44,7 +46,9 @@ function logLines(log: VerifiedLog): string[] {
       log.receipts === 0 ? 'none: entries after the last one could be missing' : `${log.receipts} fulfilled`,
     ]);
   }
-  if (log.ok) rows.push(...log.ranges.map((range) => ['range', rangeLine(range, log.witnessed?.at ?? null)]));
+  // What lies below the size from which on a log is revoked holds, and counts.
+  if (log.ok || log.code === 'origin_revoked')
+    rows.push(...log.ranges.map((range) => ['range', rangeLine(range, log.witnessed?.at ?? null)]));
   if (log.timestamps > 0 && !log.ranges.some((range) => range.by.includes('timestamp'))) {
     rows.push(['timestamps', `${log.timestamps} fit; name their authority with --tsa-ca to have them count`]);
   }
@@ -93,6 +97,11 @@ export function verdictLines(
     if (logs.length === 0) lines.push('log_empty: there is no log');
   }
   lines.push(harmless(`root ${root.version} of ${root.partner_id}, SHA-256 ${root.sha256}`));
+  lines.push(
+    root.revocations_version === null
+      ? 'no list of revoked logs is at hand: ask the partner for one'
+      : `revoked logs: list ${root.revocations_version} of the partner`,
+  );
   for (const log of logs) lines.push('', ...logLines(log));
   return lines;
 }

@@ -169,6 +169,12 @@ export const CODES = {
     'a log has another Merkle root than a receipt confirms',
     'the log was rewritten: compare it with the copy at Central Command',
   ),
+  origin_revoked: code(
+    4,
+    false,
+    'entries of a log do not count: the partner revoked the log from that size on',
+    'rely on the entries below it only, and ask the partner what happened to the appliance',
+  ),
   // daemon and orders
   status_unreadable: code(
     5,

@@ -4,7 +4,7 @@ import { openCosigned } from '../trust/cosigned-checkpoint.ts';
 import { openTimestamp } from '../trust/open-timestamp.ts';
 import type { Opened } from '../trust/open-document.ts';
 import type { AnchorLine } from '../wire/anchor-line.ts';
-import type { Root } from '../wire/schemas/root.ts';
+import type { Revocations, Root } from '../wire/schemas/root.ts';
 import { stampedText, type StampedFile } from '../wire/timestamp.ts';
 import type { Voucher } from './anchored-ranges.ts';
 
@@ -85,6 +85,16 @@ export function sizeInCheckpoint(
   const voucher = witnessedAt === null ? null : 'witness';
   return { origin, size, root: checkpoint.root.toString('hex'), source, witnessedAt, voucher };
 }
+
+/** What the partner says of a log that it revoked: how far it is trusted, and the root there. */
+export const sizeInRevocation = (revoked: Revocations['origins'][number]): KnownSize => ({
+  origin: revoked.origin,
+  size: revoked.trust_until_size,
+  root: revoked.root,
+  source: 'the list of revocations',
+  witnessedAt: null,
+  voucher: null,
+});
 
 export const sizeInAnchor = ({ origin, size, root }: AnchorLine): KnownSize => ({
   origin,

@@ -6,7 +6,7 @@ import type { Opened } from '../trust/open-document.ts';
 import type { AnchorLine } from '../wire/anchor-line.ts';
 import { parseLeftOut, type LeftOut } from '../wire/left-out.ts';
 import { CompactRange, leafHash } from '../wire/merkle.ts';
-import type { Root } from '../wire/schemas/root.ts';
+import type { Revocations, Root } from '../wire/schemas/root.ts';
 import type { StampedFile } from '../wire/timestamp.ts';
 import { anchoredRanges, type AnchoredRange, type Voucher } from './anchored-ranges.ts';
 import {
@@ -14,6 +14,7 @@ import {
   sizeInAnchor,
   sizeInCheckpoint,
   sizeInReceipt,
+  sizeInRevocation,
   sizeInTimestamp,
   type KnownSize,
 } from './known-sizes.ts';
@@ -40,6 +41,8 @@ export interface LogVerifierOptions {
   readonly authorities?: readonly string[] | null;
   /** What the caller knows from elsewhere; what is of other logs is left alone. */
   readonly anchors?: readonly AnchorLine[];
+  /** Opened list of the partner: of a log that it revokes, entries from that size on do not count. Null: none is known. */
+  readonly revocations?: Revocations | null;
   /** Unix seconds; entries from the future are counted (clocks on site may be wrong; that does not make an entry false). */
   readonly now?: number;
 }
@@ -123,6 +126,7 @@ export function createLogVerifier(o: LogVerifierOptions, from: LogVerifierState 
   let identity: LogIdentity | null = null;
   /** Null after entries that are left out, the last one included: no line may follow. */
   let { prev, leftOut, witnessed, anchors: anchorsMet } = from;
+  let trustedUntil = Number.POSITIVE_INFINITY;
   let fault: { code: ErrorCode; seq: number | null; sentence: string } | null = null;
 
   const compare = (expected: KnownSize): void => {
@@ -154,6 +158,11 @@ export function createLogVerifier(o: LogVerifierOptions, from: LogVerifierState 
   /** The log's key and name are known once entry 0 verified. False where a checkpoint does not hold. */
   const addKnown = ({ origin, device_spki: spki }: LogIdentity['bound']): boolean => {
     for (const stamp of timestamps) known.add(sizeInTimestamp(origin, stamp, o.authorities ?? null));
+    const revoked = o.revocations?.origins.find((one) => one.origin === origin);
+    if (revoked !== undefined) {
+      trustedUntil = revoked.trust_until_size;
+      known.add(sizeInRevocation(revoked));
+    }
     for (const anchor of anchors) if (anchor.origin === origin) known.add(sizeInAnchor(anchor));
     try {
       for (const note of checkpoints) known.add(sizeInCheckpoint(o.root, note, { origin, spki }));
@@ -180,8 +189,15 @@ export function createLogVerifier(o: LogVerifierOptions, from: LogVerifierState 
     known.at(range.size).forEach(compare);
   };
 
+  const assertTrusted = (seq: number): void => {
+    if (seq < trustedUntil) return;
+    const below = trustedUntil === 0 ? 'none of it counts' : `the ${trustedUntil} entries below verify`;
+    throw new AgentError('origin_revoked', `the partner revoked the log from entry ${trustedUntil} on; ${below}`);
+  };
+
   const accept = (line: string): void => {
     const seq = range.size;
+    assertTrusted(seq);
     const gone = identity === null ? null : parseLeftOut(line);
     if (gone !== null) return skip(gone);
     if (prev === null) {
@@ -193,6 +209,7 @@ export function createLogVerifier(o: LogVerifierOptions, from: LogVerifierState 
       throw new AgentError('receipt_mismatch', `${foreign.source} is for the log ${foreign.origin}`);
     }
     if (seq === 0 && !addKnown(entry.identity.bound)) return;
+    assertTrusted(seq);
     if (entry.identity !== identity) identityLines.push({ seq, prev, line });
     const leaf = leafHash(line);
     range.append(leaf);

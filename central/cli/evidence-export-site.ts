@@ -91,6 +91,7 @@ export async function exportSite(o: Options): Promise<void> {
     const written = await writeBundle({
       out: resolve(o.out),
       roots: Array.from({ length: newest }, (_, i) => store.documents.byVersion('root', '', i + 1)?.line ?? ''),
+      revocations: trust.revocations()?.line ?? null,
       logs: filled,
       period,
       names: names(),

@@ -54,6 +54,7 @@ async function verifyOne({ store, trust, now }: Records, segments: SegmentStore,
     earlierRoots: trust.earlierRoots().map((earlier) => earlier.root),
     receipts,
     checkpoints: cosigned.map(({ note }) => note),
+    revocations: trust.revocations()?.value ?? null,
     now: now(),
   });
   try {

@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadChecks } from '../../agent/daemon/load-checks.ts';
 import { leafHash } from '../../agent/wire/merkle.ts';
 import { ROOT_SHA256 } from '../support/cli-state.ts';
-import { bundleFiles, evidenceVectors, writeBundle } from '../support/evidence-vectors.ts';
+import { broughtAlong, bundleFiles, evidenceVectors, writeBundle } from '../support/evidence-vectors.ts';
 import { makeReportState } from '../support/report-state.ts';
 import { cli } from '../support/run-cli.ts';
 import { makeAlertLog } from '../support/sample-log.ts';
@@ -27,6 +27,7 @@ interface Log {
   readonly signatures_skipped: number;
   readonly stored: number;
   readonly witnessed: number;
+  readonly anchored: number;
 }
 interface Verdict {
   readonly verdict: string;
@@ -77,12 +78,14 @@ describe('verify.py', () => {
       for (let next = left.pop(); next !== undefined; next = left.pop()) {
         const { vector, dir } = next;
         writeBundle(dir, bundleFiles(vector));
-        const { status, verdict } = await verify(dir, '--root-sha256', vector.rootSha256);
+        const { status, verdict } = await verify(dir, '--root-sha256', vector.rootSha256, ...broughtAlong(dir, vector));
         const [log] = verdict.logs;
         const what = `${vector.file}: ${vector.name}`;
         expect([what, verdict.code ?? log?.code ?? 'ok', log?.seq ?? null]).toEqual([what, vector.expect, vector.seq]);
         expect([what, status]).toEqual([what, vector.expect === 'ok' ? 0 : 4]);
         if (vector.expect === 'ok') expect([log?.size, log?.root]).toEqual([vector.size, vector.root]);
+        if (vector.expect === 'origin_revoked') expect([what, log?.size]).toEqual([what, vector.seq]);
+        if (vector.vouched !== undefined) expect({ what, ...log }).toMatchObject({ what, ...vector.vouched });
       }
     };
     await Promise.all(Array.from({ length: PROCESSES }, work));
@@ -171,7 +174,7 @@ describe('verify.py, given what evidence export wrote', () => {
 import pathlib, types
 verify.SAMPLE = 6
 def run(seed, all):
-    o = types.SimpleNamespace(bundle=pathlib.Path(${JSON.stringify(dir)}), root_sha256=None, seed=seed, all=all)
+    o = types.SimpleNamespace(bundle=pathlib.Path(${JSON.stringify(dir)}), root_sha256=None, seed=seed, all=all, anchor=None, revocations=None)
     v = verify.bundle(o)["logs"][0]
     return [v["code"], v["seq"], v["signatures_skipped"]]
 print(json.dumps([[run(seed, False) for seed in range(4)], [run(seed, False) for seed in range(4)], run(0, True)]))`;

@@ -8,8 +8,10 @@ import { checkpointedVectors } from './evidence/checkpoints.ts';
 import { leftOutVectors } from './evidence/left-out.ts';
 import { epochVectors } from './evidence/epochs.ts';
 import { receiptVectors } from './evidence/receipts.ts';
+import { revokedVectors } from './evidence/revoked.ts';
 import { rootVectors } from './evidence/roots.ts';
 import { spellingVectors } from './evidence/spelling.ts';
+import { witnessKeyVectors } from './evidence/witness-keys.ts';
 import { checkpointVectors, merkleVectors } from './log.ts';
 import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
 import { ENTRY_SAMPLE } from './samples-entries.ts';
@@ -33,8 +35,10 @@ export function allVectors(): ReadonlyMap<string, string> {
     'evidence/epochs.json': epochVectors(),
     'evidence/left-out.json': leftOutVectors(),
     'evidence/receipts.json': receiptVectors(),
+    'evidence/revoked.json': revokedVectors(),
     'evidence/roots.json': rootVectors(),
     'evidence/spelling.json': spellingVectors(),
+    'evidence/witness-keys.json': witnessKeyVectors(),
     'ed25519/edge-cases.json': { cases: edgeCases() },
     ...Object.fromEntries(samples.map((sample) => [`${kebab(sample.document)}.json`, documentVectors(sample)])),
   };

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundleFiles, evidenceVectors, writeBundle } from '../../support/evidence-vectors.ts';
+import { broughtAlong, bundleFiles, evidenceVectors, writeBundle } from '../../support/evidence-vectors.ts';
 import { cli } from '../../support/run-cli.ts';
 
 const vectors = evidenceVectors();
@@ -30,13 +30,22 @@ describe('evidence verify, given a vector as a bundle', () => {
     async (_, i, vector) => {
       const dir = join(folder, String(i));
       writeBundle(dir, bundleFiles(vector));
-      const { code, json } = await cli(['evidence', 'verify', dir, '--root-sha256', vector.rootSha256, '--json']);
+      const { code, json } = await cli([
+        'evidence',
+        'verify',
+        dir,
+        '--root-sha256',
+        vector.rootSha256,
+        '--json',
+        ...broughtAlong(dir, vector),
+      ]);
       const out = json<{
         verdict?: string;
         code: string | null;
         seq: number | null;
         size: number;
         root: string;
+        ranges?: { to_seq: number; by: string[] }[];
         error?: { code: string };
       }>();
       const found = out.error?.code ?? out.code ?? 'ok';
@@ -44,6 +53,12 @@ describe('evidence verify, given a vector as a bundle', () => {
       if (vector.expect === 'ok')
         expect(out).toMatchObject({ verdict: 'verified', size: vector.size, root: vector.root });
       else expect([2, 4, 9]).toContain(code);
+      // What lies below the size from which on a log is revoked holds.
+      if (vector.expect === 'origin_revoked') expect(out.size).toBe(vector.seq);
+      if (vector.vouched === undefined) return;
+      const reach = (by: string): number =>
+        Math.max(0, ...(out.ranges ?? []).filter((range) => range.by.includes(by)).map((range) => range.to_seq));
+      expect({ witnessed: reach('witness'), anchored: reach('anchor') }).toEqual(vector.vouched);
     },
   );
 });

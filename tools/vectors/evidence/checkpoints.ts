@@ -16,17 +16,23 @@ interface Change {
   readonly witness?: VectorKey | null;
   /** What the cosignature is over, where it is not this checkpoint. */
   readonly cosigned?: string;
+  /** When it was cosigned. */
+  readonly time?: number;
+  /** Of which log; as a rule the six entries. */
+  readonly of?: readonly string[];
 }
 
 const textOf = (size: number, root: string, origin = ORIGIN): string =>
   `${origin}\n${size}\n${Buffer.from(root, 'hex').toString('base64')}\n`;
 
-function checkpoint(size: number, change: Change = {}): string {
+/** A note over the first `size` entries, signed by the log and cosigned by the witness, or as `change` says. */
+export function checkpoint(size: number, change: Change = {}): string {
   const origin = change.origin ?? ORIGIN;
-  const text = textOf(size, change.root ?? rootOf(lines.slice(0, size)), origin);
+  const text = textOf(size, change.root ?? rootOf((change.of ?? lines).slice(0, size)), origin);
+  const at = change.time ?? NOW;
   const time = Buffer.alloc(8);
-  time.writeBigUInt64BE(BigInt(NOW));
-  const message = `cosignature/v1\ntime ${NOW}\n${change.cosigned ?? text}`;
+  time.writeBigUInt64BE(BigInt(at));
+  const message = `cosignature/v1\ntime ${at}\n${change.cosigned ?? text}`;
   const by = change.witness === undefined ? witness : change.witness;
   const signatures = [
     noteLine(origin, 1, change.log ?? device, NO_HEAD, text),

@@ -18,6 +18,16 @@ export interface Whole {
   readonly receipts: readonly string[];
   /** Signed notes. */
   readonly checkpoints: readonly string[];
+  /** Lists of revocations, one signed line each. */
+  readonly revocations?: readonly string[];
+  /** What the verifier brings from outside: lines "checkpoint <origin> <size> <root>". */
+  readonly anchors?: readonly string[];
+}
+
+/** How far others vouch for a positive: sizes, 0 for not at all. */
+export interface Vouched {
+  readonly witnessed: number;
+  readonly anchored: number;
 }
 
 /** A part that is the positive's own is left out; a line that is the positive's own is its number there. */
@@ -28,11 +38,14 @@ export interface EvidenceCase {
   readonly lines?: readonly (string | number)[];
   readonly receipts?: readonly string[];
   readonly checkpoints?: readonly string[];
+  readonly revocations?: readonly string[];
+  readonly anchors?: readonly string[];
   readonly expect: 'ok' | ErrorCode;
   /** Position of the first line that does not hold; null where the fault is in no line. */
   readonly seq: number | null;
   readonly size?: number;
   readonly root?: string;
+  readonly vouched?: Vouched;
 }
 
 export interface EvidenceFile {
@@ -55,18 +68,21 @@ export const whole = (name: string, lines: readonly string[], more: Partial<Whol
   ...more,
 });
 
-export function good(positive: Whole): EvidenceCase {
-  const { name, roots, lines, receipts, checkpoints } = positive;
+export function good(positive: Whole, vouched?: Vouched): EvidenceCase {
+  const { name, roots, lines, receipts, checkpoints, revocations, anchors } = positive;
   return {
     name,
     roots,
     lines,
     receipts,
     checkpoints,
+    ...(revocations === undefined ? {} : { revocations }),
+    ...(anchors === undefined ? {} : { anchors }),
     expect: 'ok',
     seq: null,
     size: lines.length,
     root: rootOf(lines),
+    ...(vouched === undefined ? {} : { vouched }),
   };
 }
 
@@ -74,7 +90,7 @@ export function good(positive: Whole): EvidenceCase {
 export function bad(
   name: string,
   like: Whole,
-  change: Partial<Pick<Whole, 'roots' | 'lines' | 'receipts' | 'checkpoints'>>,
+  change: Partial<Pick<Whole, 'roots' | 'lines' | 'receipts' | 'checkpoints' | 'revocations' | 'anchors'>>,
   expect: ErrorCode,
   seq: number | null,
 ): EvidenceCase {
