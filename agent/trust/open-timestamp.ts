@@ -91,9 +91,18 @@ function signerOf(token: TimestampToken, anchors: readonly X509Certificate[]): X
   );
   if (found === undefined) throw invalid('the certificate of its signer did not come along');
   const hash = signature === '' ? digest : signature;
-  if (!verify(hash, signer.signedAttributes, found.publicKey, signer.signature))
+  if (!holds(() => verify(hash, signer.signedAttributes, found.publicKey, signer.signature)))
     throw invalid('its signature does not hold');
   return found;
+}
+
+/** OpenSSL throws where a key is of a kind that it does not know, or that does not fit: whoever made the certificate chose that. */
+function holds(judge: () => boolean): boolean {
+  try {
+    return judge();
+  } catch {
+    return false;
+  }
 }
 
 /** ESSCertID (RFC 2634, SHA-1) or ESSCertIDv2 (RFC 5035, SHA-256 unless it says otherwise) of the first certificate. */
@@ -134,7 +143,7 @@ function assertTrusted(signer: X509Certificate, token: TimestampToken, anchors: 
 }
 
 const isIssuedBy = (subject: X509Certificate, issuer: X509Certificate): boolean =>
-  subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+  holds(() => subject.checkIssued(issuer) && subject.verify(issuer.publicKey));
 
 function certificate(source: string | Buffer): X509Certificate {
   try {
