@@ -7,6 +7,7 @@ import { orderKind, orderTarget, runbookRef, type Authorisation } from '../../ag
 import { defaultKeysDir, oneSigner } from '../keys/person-keys.ts';
 import { draftAuthorisation, publishAuthorisation } from '../service/authorise.ts';
 import { authorisationState } from '../service/issue-authorised.ts';
+import { describeAuthorisation } from './describe-draft.ts';
 import { agreed, readDraft, signDraft, writeDraft } from './draft-file.ts';
 import { parseParams, parseWindow } from './order-options.ts';
 import { print, table, when, type Common } from './output.ts';
@@ -39,7 +40,7 @@ export async function draft(o: DraftOptions): Promise<void> {
       ...(o.runbook === undefined ? {} : { runbook: parseRunbook(o.runbook) }),
     });
     writeDraft(o.out, 'authorisation', encodeDocument('authorisation', value));
-    const text = `${describe(value)}\ndraft in ${o.out}: each person runs central-command authorise sign ${o.out}`;
+    const text = `${describeAuthorisation(value)}\ndraft in ${o.out}: each person runs central-command authorise sign ${o.out}`;
     print(o, { authorisation_id: value.authorisation_id, not_after: value.not_after, draft: o.out }, text);
   });
 }
@@ -56,7 +57,7 @@ export async function sign(file: string, o: SignOptions): Promise<void> {
   const envelope = readDraft(file, 'authorisation');
   const value = parseDocument('authorisation', envelope.payload, file);
   await agreed(
-    `${describe(value)}\n${signer.person} signs this with key ${signer.signer.keyid.slice(0, 16)}.`,
+    `${describeAuthorisation(value)}\n${signer.person} signs this with key ${signer.signer.keyid}.`,
     o.yes === true,
   );
   const { signatures } = signDraft(file, envelope, signer);
@@ -110,16 +111,6 @@ export async function withdraw(id: string, o: Common & WithData): Promise<void> 
     store.authorisations.withdraw(id, userInfo().username, now());
     print(o, { authorisation_id: id, withdrawn: true }, `${id} is withdrawn; no further order embeds it`);
   });
-}
-
-/** In words, all that a signature would stand for. */
-function describe(value: Authorisation): string {
-  const { kind, params, runbook, targets, window } = value;
-  const what = `${kind} ${JSON.stringify(params)}${runbook === undefined ? '' : ` with ${runbook.id} version ${runbook.version} (${runbook.sha256})`}`;
-  const where = `on ${value.appliance_id} at ${value.site_id} of ${value.partner_id}`;
-  const at = window.mode === 'require' ? 'inside the maintenance window' : `at any time, because: ${window.reason}`;
-  const on = targets.map(({ id, pinned_identity: identity }) => `\n  target ${id}, known as ${identity ?? 'nothing'}`);
-  return `Authorises, once: ${what}\n  ${where}${on.join('')}\n  ${at}, from ${when(value.issued_at)} to ${when(value.not_after)}`;
 }
 
 function parseTarget(text: string): Authorisation['targets'][number] {

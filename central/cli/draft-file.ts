@@ -44,18 +44,29 @@ export function readDraft(path: string, name: DocumentName): Envelope {
   return unsigned ? { ...envelope, signatures: [] } : envelope;
 }
 
-/** Adds one person's signature and writes the file anew. Signing again with the same key changes nothing. */
+/**
+ * Adds one person's signature and writes the file anew. Signing again with the same key changes nothing; what somebody else put
+ * there under the keyid of that key is replaced, so that who was told that he signed has signed.
+ */
 export function signDraft(path: string, envelope: Envelope, { signer }: PersonSigner): Envelope {
-  if (envelope.signatures.some(({ keyid }) => keyid === signer.keyid)) return envelope;
   const sig = signer.sign(pae(envelope.payloadType, envelope.payload));
-  const signed = { ...envelope, signatures: [...envelope.signatures, { keyid: signer.keyid, sig }] };
+  const before = envelope.signatures.filter(({ keyid }) => keyid === signer.keyid);
+  if (before.length === 1 && before[0]?.sig.equals(sig) === true) return envelope;
+  const others = envelope.signatures.filter(({ keyid }) => keyid !== signer.keyid);
+  const signed = { ...envelope, signatures: [...others, { keyid: signer.keyid, sig }] };
   writeFileSync(path, `${encodeEnvelope(signed)}\n`);
   return signed;
 }
 
+/** Text as a terminal may show it: no character in it moves the cursor, hides or turns round what stands beside it. */
+export const shown = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) =>
+    c === '\n' ? c : `\\u{${c.codePointAt(0)?.toString(16) ?? ''}}`,
+  );
+
 /** What stands in the document is shown before it is signed; whoever is no terminal says --yes beforehand. */
 export async function agreed(what: string, yes: boolean): Promise<void> {
-  process.stderr.write(`${what}\n`);
+  process.stderr.write(`${shown(what)}\n`);
   if (yes) return;
   if (!process.stdin.isTTY) throw new AgentError('usage', 'nothing is signed unasked', { remedy: 'add --yes' });
   const ask = createInterface({ input: process.stdin, output: process.stderr });

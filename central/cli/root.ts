@@ -6,11 +6,12 @@ import { rootWarnings } from '../../agent/trust/root-warnings.ts';
 import { encodeDocument, parseDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
-import { ROLES, type Role, type Root } from '../../agent/wire/schemas/root.ts';
+import { ROLES, type Role } from '../../agent/wire/schemas/root.ts';
 import { loadOnlineKeys, makeOnlineKey, type OnlineRole } from '../keys/online-keys.ts';
 import { defaultKeysDir, oneSigner } from '../keys/person-keys.ts';
 import { nextRoot, PUBLISH_WITHIN_S, type AddedKey } from '../service/next-root.ts';
 import { findKey } from '../service/publish-revocations.ts';
+import { describeRoot } from './describe-draft.ts';
 import { agreed, readDraft, signDraft, writeDraft } from './draft-file.ts';
 import { print, table, when, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -84,7 +85,7 @@ export async function draft(o: DraftOptions): Promise<void> {
     print(
       o,
       { version: next.version, expires_at: next.expires_at, draft: o.out },
-      `${describe(next)}\ndraft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
+      `${describeRoot(next)}\ndraft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
     );
   });
 }
@@ -100,10 +101,7 @@ export async function sign(file: string, o: SignOptions): Promise<void> {
   const signer = await oneSigner(resolve(o.keys ?? defaultKeysDir()), 'root', o.person);
   const envelope = readDraft(file, 'root');
   const value = parseDocument('root', envelope.payload, file);
-  await agreed(
-    `${describe(value)}\n${signer.person} signs this with key ${signer.signer.keyid.slice(0, 16)}.`,
-    o.yes === true,
-  );
+  await agreed(`${describeRoot(value)}\n${signer.person} signs this with key ${signer.signer.keyid}.`, o.yes === true);
   const { signatures } = signDraft(file, envelope, signer);
   print(
     o,
@@ -131,25 +129,6 @@ export async function publish(file: string, o: Common & WithData): Promise<void>
       `root ${version} is in force here, and at each appliance with its next check-in\ndigest ${next.digest}: publish it beside those before it`,
     );
   });
-}
-
-/** In words, all that a signature would stand for. */
-function describe(root: Root): string {
-  const rows = ROLES.map((role) => {
-    const holders = root.roles[role].keyids.map((keyid) => {
-      const key = root.keys.find((one) => one.keyid === keyid);
-      return `${key?.person ?? '?'} (${keyid.slice(0, 12)}${key?.sites === undefined ? '' : `, for ${key.sites.join(', ')}`})`;
-    });
-    return `  ${role}: ${root.roles[role].threshold} of ${holders.join(', ')}`;
-  });
-  const past = root.past_keys.map((key) => `  past ${key.role} key ${key.keyid.slice(0, 12)}: ${key.status}`);
-  const alone = root.single_approver === undefined ? [] : ['  one person alone may authorise, after a delay'];
-  return [
-    `Trust root ${root.version} of ${root.partner_id}, until ${when(root.expires_at)}`,
-    ...rows,
-    ...past,
-    ...alone,
-  ].join('\n');
 }
 
 function onlineRole(text: string): OnlineRole {
