@@ -223,11 +223,15 @@ function buildProgram(): Command {
     (await import('./root.ts')).publish(file, o),
   );
 
-  const revoke = group(program, 'revoke', 'keys of the trust root that count no more');
+  const revoke = group(program, 'revoke', 'keys of the trust root, and logs, that count no more');
   verb(revoke, 'key <keyid>', 'sign and publish the next list of revocations, with this key')
     .addOption(keysOption())
     .requiredOption('--reason <text>', 'why')
     .action(async (keyid, o) => (await import('./revoke-key.ts')).revoke(keyid, o));
+  verb(revoke, 'origin <origin>', 'sign and publish the next list of revocations, with this log from a size on')
+    .addOption(keysOption())
+    .option('--size <n>', 'entries that stay trusted (default: up to the last cosigned checkpoint)', wholeNumber)
+    .action(async (origin, o) => (await import('./revoke-origin.ts')).revokeLog(origin, o));
   verb(revoke, 'list', 'list the keys of the trust root, and which are revoked').action(async (o) =>
     (await import('./revoke-list.ts')).listKeys(o),
   );

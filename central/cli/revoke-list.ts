@@ -11,13 +11,18 @@ export async function listKeys(o: Common & WithData): Promise<void> {
       const roles = ROLES.filter((role) => root.roles[role].keyids.includes(keyid));
       return { keyid, person, roles, revoked_at: found?.revoked_at ?? null, reason: found?.reason ?? null };
     });
+    const origins = revoked?.value.origins ?? [];
+    const logs = origins.map((one) => [one.origin, String(one.trust_until_size), when(one.revoked_at), one.root]);
     print(
       o,
-      { version: revoked?.version ?? null, keys: rows },
-      table(
-        ['KEY', 'HOLDER', 'ROLES', 'REVOKED', 'REASON'],
-        rows.map((row) => [row.keyid, row.person, row.roles.join(','), when(row.revoked_at), row.reason ?? '-']),
-      ),
+      { version: revoked?.version ?? null, keys: rows, origins },
+      [
+        table(
+          ['KEY', 'HOLDER', 'ROLES', 'REVOKED', 'REASON'],
+          rows.map((row) => [row.keyid, row.person, row.roles.join(','), when(row.revoked_at), row.reason ?? '-']),
+        ),
+        ...(logs.length === 0 ? [] : ['', table(['LOG', 'TRUSTED UP TO', 'REVOKED', 'ROOT'], logs)]),
+      ].join('\n'),
     );
   });
 }

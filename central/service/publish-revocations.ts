@@ -3,7 +3,7 @@ import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope, type Signer } from '../../agent/wire/dsse.ts';
 import type { Opened } from '../../agent/trust/open-document.ts';
 import { openRevocations, revokedKeyids } from '../../agent/trust/revocations.ts';
-import { ROLES, type Role, type Root } from '../../agent/wire/schemas/root.ts';
+import { ROLES, type Revocations, type Role, type Root } from '../../agent/wire/schemas/root.ts';
 import type { Records } from './central.ts';
 
 /** How much of a keyid has to be given, at least. */
@@ -38,18 +38,53 @@ export function rolesLeftShort(root: Root, revoked: ReadonlySet<string>): Role[]
  * @throws usage (the key is a root key only), the errors of openRevocations: nothing is published that appliances would refuse
  */
 export function revokeKey(
-  { store, trust, now }: Records,
+  records: Records,
   what: { readonly keyid: string; readonly reason: string },
   signers: readonly Signer[],
 ): { published: Opened<'revocations'> | null } {
+  const { trust, now } = records;
   const { root } = trust.root();
   const roles = ROLES.filter((role) => root.roles[role].keyids.includes(what.keyid));
   if (roles.every((role) => role === 'root')) {
     throw new AgentError('usage', 'a key of role root is replaced by a new trust root, not revoked');
   }
-  const current = trust.revocations();
-  const keys = current?.value.keys ?? [];
+  const keys = trust.revocations()?.value.keys ?? [];
   if (keys.some(({ keyid }) => keyid === what.keyid)) return { published: null };
+  const added = { keyid: what.keyid, revoked_at: now(), reason: what.reason };
+  return { published: publish(records, { keys: [...keys, added] }, signers) };
+}
+
+export type RevokedOrigin = Revocations['origins'][number];
+
+/**
+ * Signs and publishes the next list: all that the one in force names, and this log from a size on. A log that is revoked
+ * already stays as it stands, unless less of it is to be trusted: trust is only ever taken away.
+ *
+ * @throws the errors of openRevocations
+ */
+export function revokeOrigin(
+  records: Records,
+  what: Omit<RevokedOrigin, 'revoked_at'>,
+  signers: readonly Signer[],
+): { published: Opened<'revocations'> | null; revoked: RevokedOrigin } {
+  const origins = records.trust.revocations()?.value.origins ?? [];
+  const known = origins.find(({ origin }) => origin === what.origin);
+  if (known !== undefined && known.trust_until_size <= what.trust_until_size)
+    return { published: null, revoked: known };
+  const { origin, trust_until_size, root } = what;
+  const revoked = { origin, trust_until_size, root, revoked_at: records.now() };
+  const others = origins.filter((one) => one.origin !== origin);
+  return { published: publish(records, { origins: [...others, revoked] }, signers), revoked };
+}
+
+/** The list in force with `change`, signed and put in force. */
+function publish(
+  { store, trust, now }: Records,
+  change: Partial<Pick<Revocations, 'keys' | 'origins'>>,
+  signers: readonly Signer[],
+): Opened<'revocations'> {
+  const { root } = trust.root();
+  const current = trust.revocations();
   const at = now();
   const envelope = signDocument(
     'revocations',
@@ -58,8 +93,9 @@ export function revokeKey(
       partner_id: root.partner_id,
       version: (current?.version ?? 0) + 1,
       issued_at: at,
-      keys: [...keys, { keyid: what.keyid, revoked_at: at, reason: what.reason }],
+      keys: current?.value.keys ?? [],
       origins: current?.value.origins ?? [],
+      ...change,
     },
     signers,
   );
@@ -73,5 +109,5 @@ export function revokeKey(
     { kind: 'revocations', scope: '', version, digest: published.digest, line: encodeEnvelope(envelope) },
     at,
   );
-  return { published };
+  return published;
 }

@@ -132,9 +132,11 @@ async function refuseConflicts(
 async function append(central: Central, binding: BindingRow, fresh: Buffer[]): Promise<void> {
   const before = central.evidence.state(binding.origin);
   const judge = lineJudge(central.trust, binding);
+  const revoked = central.trust.revocations()?.value.origins.find(({ origin }) => origin === binding.origin);
+  const trustedUntil = revoked?.trust_until_size ?? Number.POSITIVE_INFINITY;
   let prev = before.lastLeaf ?? NO_LEAF;
   const unverified = fresh.flatMap((line, i) => {
-    const code = judge(line, before.size + i, prev);
+    const code = before.size + i < trustedUntil ? judge(line, before.size + i, prev) : 'origin_revoked';
     prev = leafHash(line).toString('hex');
     return code === null ? [] : [{ seq: before.size + i, code }];
   });
