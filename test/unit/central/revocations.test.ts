@@ -5,7 +5,7 @@ import { personSigners } from '../../../central/keys/person-keys.ts';
 import { buildAnswer } from '../../../central/service/build-answer.ts';
 import { findDocument } from '../../../central/service/find-document.ts';
 import { issueOrder } from '../../../central/service/issue-order.ts';
-import { findKey, revokeKey, rolesLeftShort } from '../../../central/service/publish-revocations.ts';
+import { findKey, revokeKey, revokeOrigin, rolesLeftShort } from '../../../central/service/publish-revocations.ts';
 import { bindDevice, makeInProcessCentral, type InProcessCentral } from '../../support/central-in-process.ts';
 import { expectCode } from '../../support/expect-code.ts';
 
@@ -57,6 +57,35 @@ describe('publishing revocations', () => {
   it('revokes no root key, and no key that the root does not name', () => {
     expectCode(() => revoke('root'), 'usage');
     expectCode(() => revokeKey(central, { keyid: '0'.repeat(64), reason: 'x' }, content), 'usage');
+  });
+
+  it('names revoked logs beside revoked keys, and each list goes on naming both', () => {
+    revoke('order');
+    const log = { origin: 'logs.example/north-1/1', trust_until_size: 6, root: 'ab'.repeat(32) };
+    const { published } = revokeOrigin(central, log, content);
+    expect(published?.value).toMatchObject({ version: 2, keys: [{ keyid: keyOf('order') }], origins: [log] });
+    expect(revoke('receipt').published?.value).toMatchObject({ version: 3, origins: [log] });
+    expect(central.trust.revocations()?.value.keys).toHaveLength(2);
+  });
+
+  it('takes trust in a log away and never gives any back', () => {
+    const at = (size: number) => ({ origin: 'logs.example/north-1/1', trust_until_size: size, root: 'ab'.repeat(32) });
+    expect(revokeOrigin(central, at(6), content).published?.value.version).toBe(1);
+    for (const size of [6, 7]) {
+      expect(revokeOrigin(central, at(size), content)).toMatchObject({
+        published: null,
+        revoked: { trust_until_size: 6 },
+      });
+    }
+    expect(revokeOrigin(central, at(5), content).published?.value.origins).toMatchObject([{ trust_until_size: 5 }]);
+    expect(central.trust.revocations()?.version).toBe(2);
+  });
+
+  it('revokes no log by the keys of operators', async () => {
+    const operator = (await personSigners(central.keysDir, 'operator', root())).map((person) => person.signer);
+    const log = { origin: 'logs.example/north-1/1', trust_until_size: 6, root: 'ab'.repeat(32) };
+    expectCode(() => revokeOrigin(central, log, operator), 'signature_invalid');
+    expect(central.trust.revocations()).toBe(null);
   });
 
   it('finds a key by its first eight digits', () => {
