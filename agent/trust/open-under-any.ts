@@ -19,3 +19,20 @@ export function openUnderAny<T>(roots: readonly Root[], open: (root: Root) => T)
   }
   throw first ?? new AgentError('root_invalid', 'there is no trust root');
 }
+
+/** A root is published within this time after it was drafted (its `issued_at`), or drafted anew. Until then the keys before it sign. */
+export const ROOT_PUBLISHED_WITHIN_S = 14 * 86_400;
+
+/**
+ * The roots whose keys could sign something about what began at `at` (Unix seconds): not those that had been replaced by then.
+ *
+ * @param roots newest first
+ */
+export function inForceFrom(roots: readonly Root[], at: number): Root[] {
+  const [newest] = roots;
+  return roots.filter((root) => {
+    if (root === newest) return true;
+    const next = roots.find(({ version }) => version === root.version + 1) ?? newest;
+    return next !== undefined && at <= next.issued_at + ROOT_PUBLISHED_WITHIN_S;
+  });
+}

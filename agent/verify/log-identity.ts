@@ -2,7 +2,7 @@
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { openBinding } from '../trust/binding.ts';
 import { openEpochConfirmation } from '../trust/epoch-confirmation.ts';
-import { openUnderAny } from '../trust/open-under-any.ts';
+import { inForceFrom, openUnderAny } from '../trust/open-under-any.ts';
 import type { Opened } from '../trust/open-document.ts';
 import { openSuccession, PROVISIONAL_INTERVAL_S } from '../trust/succession.ts';
 import { envelopeFromEmbedded } from '../wire/dsse.ts';
@@ -138,7 +138,9 @@ function confirmed(
   }
   try {
     const envelope = envelopeFromEmbedded(confirmation);
-    openUnderAny(newestFirst(roots), (root) => openEpochConfirmation(root, binding, envelope));
+    // Who left before the epoch began has no say in it, whatever date he writes.
+    const eligible = inForceFrom(newestFirst(roots), binding.value.issued_at);
+    openUnderAny(eligible, (root) => openEpochConfirmation(root, binding, envelope));
   } catch (error) {
     if (!isAgentError(error) || error.code === 'internal') throw error;
     throw new AgentError('epoch_unconfirmed', `the confirmation does not hold: ${error.message}`, { cause: error });

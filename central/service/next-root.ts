@@ -1,5 +1,6 @@
 // The next trust root, as people ask for it: version N+1 of the one in force with keys added, removed or replaced. Pure.
 import { AgentError } from '../../agent/errors/agent-error.ts';
+import { ROOT_PUBLISHED_WITHIN_S } from '../../agent/trust/open-under-any.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import { ROLES, type Role, type Root } from '../../agent/wire/schemas/root.ts';
 
@@ -26,7 +27,7 @@ export interface RootChange {
  * Between the draft of a root and its publication the keys that it retires go on signing, and what they sign then must count
  * too. A draft is published within this time or made anew.
  */
-export const PUBLISH_WITHIN_S = 14 * 86_400;
+export const PUBLISH_WITHIN_S = ROOT_PUBLISHED_WITHIN_S;
 
 type PastKey = Root['past_keys'][number];
 

@@ -23,8 +23,7 @@ def strict(data, limit, schema=None):  # encodings.md, "Strict JSON"
     value = value["predicate"] if schema == "evidence" else value
     return need(schema is None or value["schema"] == f"compliance-agent/{schema}/v1", "schema_invalid") or value
 def unbase64(text):
-    form = re.fullmatch("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?", text)
-    return need(form and base64.b64encode(base64.b64decode(text)).decode() == text, "base64_invalid") or base64.b64decode(text)
+    return need(re.fullmatch("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?", text) and base64.b64encode(raw := base64.b64decode(text)).decode() == text, "base64_invalid") or raw
 def envelope(line, limit, kind):  # envelope.md: payload, the bytes that were signed, [(keyid, signature)]
     match = re.fullmatch(LINE, line.decode(errors="replace")) if len(line) <= limit else None; need(match or strict(line, limit) is match, "envelope_invalid")
     payload, signatures = unbase64(match[1]), [(keyid, unbase64(sig)) for keyid, sig in re.findall(SIGNATURE, match[3])]
@@ -86,8 +85,9 @@ def first(p, roots):  # entry.md, step 4: whose log it is, by the binding in ent
 def renewed(p, old, roots):  # entry.md, step 11: the binding of a log that began with a succession, a newer one, or its confirmation by people
     need(not {"succession", "predecessor"} & p.keys() and not {"binding", "confirmation"} <= p.keys(), "entry_unbound")
     if "confirmation" in p:  # it turns a provisional log into a confirmed one, and nothing else
-        about, fit = {**{name: old[name] for name in ("partner_id", "site_id", "appliance_id", "origin")}, "binding_sha256": old.get("sha256")}, p["status"] == "confirmed"
-        under_any(p["confirmation"], "epoch-confirmation", "operator", roots, "epoch_unconfirmed", lambda c, _: fit and old["status"] == "provisional" and about.items() <= c.items())
+        could = [root for root, next in zip(roots, [None, *roots]) if not next or old["issued_at"] <= next["issued_at"] + 1_209_600]  # not who left before
+        under_any(p["confirmation"], "epoch-confirmation", "operator", could, "epoch_unconfirmed", lambda c, _: (old["status"], p["status"], old.get("sha256")) ==
+            ("provisional", "confirmed", c["binding_sha256"]) and all(c[name] == old[name] for name in ("partner_id", "site_id", "appliance_id", "origin")))
     if "binding" not in p: return {**old, "status": "confirmed"} if "confirmation" in p else old
     b, after, new = binding_of(p["binding"], roots), old.get("after"), old["status"] == "unbound"
     need(all(b.get(name) == old.get(name) for name in (*BOUND, "device_spki")) and (not new or (b["previous"] or {}).get("origin") == after["origin"]) and

@@ -134,6 +134,44 @@ describe('a log that nobody touched', () => {
     expect(verify(alone.lines)).toMatchObject({ ok: false, code: 'entry_unbound', seq: 1, status: 'provisional' });
   });
 
+  it('is not confirmed by operators who had been replaced when the epoch began, whatever date they write', () => {
+    const DAY_S = 86_400;
+    const replacedAt = (issued_at: number) =>
+      makeTrust({
+        change(root) {
+          root.version = 2;
+          root.issued_at = issued_at;
+          const other = ['a', 'b'].map((name) => signerFrom(`a later operator ${name}`));
+          const old = new Set(root.roles.operator.keyids);
+          const persons = root.keys.filter(({ keyid }) => old.has(keyid)).map(({ person }) => person);
+          root.keys = root.keys.filter(({ keyid }) => !old.has(keyid));
+          other.forEach(({ keyid, spki }, i) => root.keys.push({ keyid, spki, person: persons[i]! }));
+          root.roles.operator.keyids = other.map(({ keyid }) => keyid);
+        },
+      }).root.root;
+    const log = makeLog(trust, { binding: { status: 'provisional' } });
+    const { origin, partner_id, site_id, appliance_id } = log.binding;
+    const confirmation = trust.embed('epochConfirmation', {
+      schema: 'compliance-agent/epoch-confirmation/v1',
+      partner_id,
+      site_id,
+      appliance_id,
+      origin,
+      binding_sha256: sha256Hex(encodeDocument('binding', log.binding)),
+      issued_at: log.binding.issued_at - 100 * DAY_S,
+    });
+    log.add('epoch', { status: 'confirmed', confirmation });
+    const under = (issuedAt: number) =>
+      verify(log.lines, { root: replacedAt(issuedAt), earlierRoots: [trust.root.root] });
+    const bound = log.binding.issued_at;
+    expect(under(bound - 14 * DAY_S)).toMatchObject({ ok: true, status: 'confirmed' });
+    expect(under(bound - 14 * DAY_S - 1)).toMatchObject({
+      ok: false,
+      code: 'epoch_unconfirmed',
+      status: 'provisional',
+    });
+  });
+
   it('keeps entries whose clock was wrong and counts them', () => {
     const log = makeAlertLog(trust, 1);
     log.add('alert', alertBody(2), ({ predicate }) => {
