@@ -70,13 +70,14 @@ function putAside(d: Deps): void {
   d.log.warn('the damaged database is kept', { folder: join(d.dir, folder) });
 }
 
-function takeUp(d: Deps, store: Store, { identity, roots }: Keepsake, folder: string): void {
+function takeUp(d: Deps, store: Store, { identity, roots, documents = [] }: Keepsake, folder: string): void {
   const damaged = openDamagedStore(join(d.dir, folder), DATABASE_FILE);
   try {
     const state = damaged?.logState(identity.epoch) ?? null;
     store.unit(() => {
       for (const root of roots) store.trust.addRoot(root);
       store.trust.saveIdentity(identity);
+      for (const document of documents) store.trust.putDocument(document);
       if (damaged !== null) store.takeOver(damaged);
       saveLostStore(store, {
         cause: 'store_corrupt',

@@ -3,6 +3,8 @@ import { isAgentError } from '../errors/agent-error.ts';
 import { keepsakeText, writeKeepsake } from '../identity/keepsake.ts';
 import type { DaemonContext } from './context.ts';
 
+const KEPT = ['revocations', 'policy', 'content'] as const;
+
 /** The returned function writes where something changed since it wrote last; it never throws for a file that cannot be written. */
 export function createKeepsakeWriter({ store, log }: Pick<DaemonContext, 'store' | 'log'>, keyDir: string): () => void {
   let written = '';
@@ -11,7 +13,8 @@ export function createKeepsakeWriter({ store, log }: Pick<DaemonContext, 'store'
     try {
       const identity = store.trust.identity();
       if (identity === null) return;
-      const text = keepsakeText({ identity, roots: store.trust.roots() });
+      const documents = KEPT.flatMap((kind) => store.trust.document(kind) ?? []);
+      const text = keepsakeText({ identity, roots: store.trust.roots(), documents });
       if (text === written) return;
       writeKeepsake(keyDir, text);
       written = text;

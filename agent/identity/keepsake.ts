@@ -2,7 +2,7 @@
 // whoever can change it can change the keys beside it. Its digest finds a file that was cut or damaged.
 import { join } from 'node:path';
 import { isAgentError } from '../errors/agent-error.ts';
-import type { EnrolledIdentity, RootRow } from '../store/open-store.ts';
+import type { DocumentRow, EnrolledIdentity, RootRow } from '../store/open-store.ts';
 import { PRIVATE_MODE, readFileLimited, writeFileAtomic } from '../system/files.ts';
 import { sha256Hex } from '../wire/digest.ts';
 
@@ -14,11 +14,13 @@ export interface Keepsake {
   readonly identity: EnrolledIdentity;
   /** Ascending by version. */
   readonly roots: readonly RootRow[];
+  /** In force: so that a lost database brings back no policy, no content and no key that was replaced or revoked since. */
+  readonly documents?: readonly DocumentRow[];
 }
 
 /** The file's text; equal texts need not be written again. */
-export function keepsakeText({ identity, roots }: Keepsake): string {
-  const content = JSON.stringify({ identity, roots });
+export function keepsakeText({ identity, roots, documents }: Keepsake): string {
+  const content = JSON.stringify({ identity, roots, documents });
   return `${JSON.stringify({ schema: SCHEMA, sha256: sha256Hex(Buffer.from(content)), content })}\n`;
 }
 
