@@ -8,6 +8,7 @@ logs/A/N/*.jsonl the evidence: one signed entry per line. A is the appliance, N 
 logs/A/N/receipts.jsonl, logs/A/N/checkpoints.txt, logs/A/N/timestamps/
                  what Central Command, its witness and a timestamp authority signed about that log.
 root.json        the trust roots of the partner, oldest first: who may sign what.
+revocations.json which logs the partner revoked, if it revoked any, and from where on. Ask for a newer one.
 verify.py        verifies all of it with Python 3.11 and OpenSSL 3, and nothing of the maker's.
 views/           entries.csv for spreadsheets, OSCAL assessment results, OCSF findings. Views are never the evidence.
 MANIFEST         SHA-256 of every file: sha256sum -c MANIFEST

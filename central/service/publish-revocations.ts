@@ -1,4 +1,4 @@
-import { AgentError } from '../../agent/errors/agent-error.ts';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope, type Signer } from '../../agent/wire/dsse.ts';
 import type { Opened } from '../../agent/trust/open-document.ts';
@@ -33,7 +33,7 @@ export function rolesLeftShort(root: Root, revoked: ReadonlySet<string>): Role[]
 
 /**
  * Signs and publishes the next list: all that the one in force names, and this key. A key that is revoked already stays as it
- * stands, and nothing is published.
+ * stands, and nothing is published unless the list has to be signed anew (isUnderRoot).
  *
  * @throws usage (the key is a root key only), the errors of openRevocations: nothing is published that appliances would refuse
  */
@@ -49,7 +49,9 @@ export function revokeKey(
     throw new AgentError('usage', 'a key of role root is replaced by a new trust root, not revoked');
   }
   const keys = trust.revocations()?.value.keys ?? [];
-  if (keys.some(({ keyid }) => keyid === what.keyid)) return { published: null };
+  if (keys.some(({ keyid }) => keyid === what.keyid)) {
+    return { published: isUnderRoot(records) ? null : publish(records, {}, signers) };
+  }
   const added = { keyid: what.keyid, revoked_at: now(), reason: what.reason };
   return { published: publish(records, { keys: [...keys, added] }, signers) };
 }
@@ -70,11 +72,27 @@ export function revokeOrigin(
   const origins = records.trust.revocations()?.value.origins ?? [];
   const known = origins.find(({ origin }) => origin === what.origin);
   if (known !== undefined && known.trust_until_size <= what.trust_until_size)
-    return { published: null, revoked: known };
+    return { published: isUnderRoot(records) ? null : publish(records, {}, signers), revoked: known };
   const { origin, trust_until_size, root } = what;
   const revoked = { origin, trust_until_size, root, revoked_at: records.now() };
   const others = origins.filter((one) => one.origin !== origin);
   return { published: publish(records, { origins: [...others, revoked] }, signers), revoked };
+}
+
+/**
+ * Whether the root in force takes the list in force. After a change of the content holders it does not: appliances and verifiers
+ * that know the older root go on believing it, those that begin at the new one need it signed anew.
+ */
+function isUnderRoot({ trust }: Records): boolean {
+  const current = trust.revocations();
+  if (current === null) return true;
+  try {
+    openRevocations(trust.root().root, current.line, { currentVersion: null });
+    return true;
+  } catch (error) {
+    if (!isAgentError(error) || error.code === 'internal') throw error;
+    return false;
+  }
 }
 
 /** The list in force with `change`, signed and put in force. */

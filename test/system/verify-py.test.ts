@@ -92,6 +92,20 @@ describe('verify.py', () => {
     expect(vectors.length).toBeGreaterThanOrEqual(100);
   });
 
+  it('judges a bundle without a list of revoked logs by the one that the auditor brings', async () => {
+    const vector = evidenceVectors().find(({ name }) => name === 'the log is trusted up to an earlier size')!;
+    const [dir, list] = [join(folder, 'unlisted'), join(folder, 'list')];
+    writeBundle(dir, bundleFiles({ ...vector, revocations: [] }));
+    writeFileSync(list, `${vector.revocations[0]}\n`);
+    const argv = ['--root-sha256', vector.rootSha256];
+    expect(await verify(dir, ...argv)).toMatchObject({ status: 0, verdict: { revocations: null } });
+    const log = { code: 'origin_revoked', seq: 4, size: 4 };
+    expect(await verify(dir, ...argv, '--revocations', list)).toMatchObject({
+      status: 4,
+      verdict: { verdict: 'NOT VERIFIED', revocations: 1, logs: [log] },
+    });
+  });
+
   it('reads strict JSON as the vectors say', () => {
     const { max_bytes, cases } = vectorJson<{
       max_bytes: number;

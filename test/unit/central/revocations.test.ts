@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Signer } from '../../../agent/wire/dsse.ts';
+import { payloadDigest, signDocument } from '../../../agent/wire/document.ts';
+import { encodeEnvelope, type Signer } from '../../../agent/wire/dsse.ts';
 import type { Role } from '../../../agent/wire/schemas/root.ts';
 import { personSigners } from '../../../central/keys/person-keys.ts';
 import { buildAnswer } from '../../../central/service/build-answer.ts';
@@ -8,6 +9,7 @@ import { issueOrder } from '../../../central/service/issue-order.ts';
 import { findKey, revokeKey, revokeOrigin, rolesLeftShort } from '../../../central/service/publish-revocations.ts';
 import { bindDevice, makeInProcessCentral, type InProcessCentral } from '../../support/central-in-process.ts';
 import { expectCode } from '../../support/expect-code.ts';
+import { signerFrom } from '../../support/trust-fixtures.ts';
 
 let central: InProcessCentral;
 let content: Signer[];
@@ -79,6 +81,26 @@ describe('publishing revocations', () => {
     }
     expect(revokeOrigin(central, at(5), content).published?.value.origins).toMatchObject([{ trust_until_size: 5 }]);
     expect(central.trust.revocations()?.version).toBe(2);
+  });
+
+  it('signs the list anew where its signers are no holders of content in the root in force any more', () => {
+    const log = { origin: 'logs.example/north-1/1', trust_until_size: 6, root: 'ab'.repeat(32) };
+    const list = {
+      schema: 'compliance-agent/revocations/v1' as const,
+      partner_id: root().partner_id,
+      version: 1,
+      issued_at: central.now(),
+      keys: [{ keyid: keyOf('order'), revoked_at: central.now(), reason: 'laptop lost' }],
+      origins: [{ ...log, revoked_at: central.now() }],
+    };
+    const former = signDocument('revocations', list, [signerFrom('a former holder of content')]);
+    const digest = payloadDigest(former);
+    const line = encodeEnvelope(former);
+    central.store.documents.add({ kind: 'revocations', scope: '', version: 1, digest, line }, central.now());
+    const { keys, origins } = list;
+    expect(revokeOrigin(central, log, content).published?.value).toMatchObject({ version: 2, keys, origins });
+    expect(revokeOrigin(central, log, content).published).toBe(null);
+    expect(revoke('order').published).toBe(null);
   });
 
   it('revokes no log by the keys of operators', async () => {
