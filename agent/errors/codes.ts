@@ -110,7 +110,7 @@ export const CODES = {
   epoch_too_soon: code(
     4,
     true,
-    'a second provisional epoch follows within 24 hours of the one before',
+    'a provisional epoch follows within 24 hours of another, or by the TLS key while the device key is in use',
     'have the provisional epoch looked into: something goes on damaging or resetting this appliance',
   ),
   succession_invalid: code(

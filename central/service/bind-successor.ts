@@ -13,6 +13,12 @@ import { readBinding } from './read-binding.ts';
 /** Approver in the binding of an epoch that nobody has confirmed. */
 const NOBODY = 'unconfirmed';
 
+/**
+ * Check-ins in a row that the bound device key has to miss before the TLS key alone may name another. An appliance whose device
+ * key is lost waits for as long; who holds a copy of the TLS key gets no epoch while the appliance is there.
+ */
+export const SILENT_INTERVALS = 15;
+
 /** Whose word an alarm of this kind is. */
 const FOUND_BY_APPLIANCE = 'said by the appliance';
 
@@ -33,7 +39,7 @@ export function presentedSuccession(current: BindingRow, request: CheckinRequest
  * @throws epoch_too_soon
  */
 export function bindSuccessor(
-  central: Pick<Central, 'store' | 'trust' | 'keys' | 'now'>,
+  central: Pick<Central, 'store' | 'trust' | 'keys' | 'now' | 'intervals'>,
   current: BindingRow,
   succession: Succession,
   request: CheckinRequest,
@@ -43,6 +49,10 @@ export function bindSuccessor(
   const since = now - lastProvisionalAt(store, current.appliance_id);
   if (since < PROVISIONAL_INTERVAL_S) {
     throw new AgentError('epoch_too_soon', `the last provisional epoch was opened ${since} s ago`);
+  }
+  const silent = now - (store.checkins.status(current.appliance_id)?.last_checkin_at ?? 0);
+  if (succession.signed_with === 'tls' && silent < SILENT_INTERVALS * central.intervals.checkinS) {
+    throw new AgentError('epoch_too_soon', `the device key, which is said to be lost, was used ${silent} s ago`);
   }
   const row = bind(central, {
     site_id: current.site_id,

@@ -1,3 +1,4 @@
+import { createPrivateKey, sign } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEpochConfirmation } from '../../../agent/trust/epoch-confirmation.ts';
@@ -5,10 +6,12 @@ import { openDocument } from '../../../agent/trust/open-document.ts';
 import { nextOrigin } from '../../../agent/trust/succession.ts';
 import { encodeDocument, signDocument } from '../../../agent/wire/document.ts';
 import { encodeEnvelope, envelopeFromEmbedded, toEmbedded, type Signer } from '../../../agent/wire/dsse.ts';
+import { keyidOf } from '../../../agent/wire/keys.ts';
 import { generateEd25519 } from '../../../agent/wire/node-signature.ts';
 import type { CheckinAnswer, CheckinRequest } from '../../../agent/wire/schemas/checkin.ts';
 import type { Succession } from '../../../agent/wire/schemas/enrolment.ts';
 import { personSigners } from '../../../central/keys/person-keys.ts';
+import { SILENT_INTERVALS } from '../../../central/service/bind-successor.ts';
 import { checkIn } from '../../../central/service/check-in.ts';
 import { confirmDevice } from '../../../central/service/confirm-appliance.ts';
 import { enrol } from '../../../central/service/enrol.ts';
@@ -153,6 +156,23 @@ describe('the epoch that an appliance opens itself', () => {
     central.advance(1);
     ask(opening(third, second));
     expect(current().epoch).toBe(3);
+  });
+
+  it('is not opened by a thief of the TLS key while the device key is in use, and by the TLS key alone once that is silent', () => {
+    const key = createPrivateKey(me.device.tlsKeyPem);
+    const spki = me.device.tlsSpki;
+    const tls: Signer = { keyid: keyidOf(spki), spki, sign: (data) => sign('sha256', data, key) };
+    const next = generateEd25519().signer;
+    const open = () => ask(opening(next, tls, { signed_with: 'tls' }));
+    ask(asking(me.device.signer, { epoch: 1 }));
+    expectCode(open, 'epoch_too_soon');
+    const silence = SILENT_INTERVALS * central.intervals.checkinS;
+    central.advance(silence - 1);
+    expectCode(open, 'epoch_too_soon');
+    expect(ask(asking(me.device.signer, { epoch: 1 })).appliance_id).toBe('north-1');
+    central.advance(silence);
+    expect(open().binding).toBeDefined();
+    expect(current().epoch).toBe(2);
   });
 
   it('ends the one before: its key is answered no more, and a machine that was set back to it is known', () => {
