@@ -41,7 +41,7 @@ export function acceptanceContext(enrolled: Enrolled, context: DaemonContext): A
     clockSound: clockSound(state.findings.get('appliance/clock'), context.config.ntp_max_skew_ms),
     readOnly: state.timeWentBack || enrolled.uplink.conflict() !== null,
     usedAuthorisations: new Set(store.orders.usedAuthorisations()),
-    usesKnownSince: usesKnownSince(store, identity.epoch),
+    usesKnownSince: usesKnownSince(store, identity),
     authorisationsSeen: authorisationsSeen(store),
     supportedKinds: SUPPORTED_KINDS,
     maxLifetimeS: context.config.order_ttl_s,

@@ -1,5 +1,7 @@
 // Where the current epoch of the log stands: bound by the registrar and confirmed, or opened by this appliance itself.
-import type { Store } from '../store/open-store.ts';
+import type { EnrolledIdentity, Store } from '../store/open-store.ts';
+import { maxLineBytes, parseDocument } from '../wire/document.ts';
+import { parseEnvelope } from '../wire/dsse.ts';
 import type { EndedEpoch, EntryBody } from '../wire/schemas/entry.ts';
 import type { EmbeddedEnvelope } from '../wire/schemas/primitives.ts';
 
@@ -69,9 +71,17 @@ export const saveSetAsideLogs = (store: Pick<Store, 'settings'>, logs: readonly 
  * contradicted, or because another machine took over. The word of people ends the guessing by this machine's own clock, which
  * may be wrong, and by the registrar's, which is an online key's.
  */
-export function usesKnownSince(store: Pick<Store, 'settings'>, epoch: number): number | undefined {
+export function usesKnownSince(
+  store: Pick<Store, 'settings'>,
+  { epoch, bindingLine }: Pick<EnrolledIdentity, 'epoch' | 'bindingLine'>,
+): number | undefined {
   const opened = openedEpoch(store);
-  if (opened?.epoch !== epoch) return undefined;
+  if (opened?.epoch !== epoch) {
+    if (epoch === 1) return undefined;
+    // Bound by people after another machine, or after this one was wiped.
+    const { payload } = parseEnvelope(bindingLine, { maxBytes: maxLineBytes('binding') });
+    return parseDocument('binding', payload).issued_at;
+  }
   const since = Math.max(opened.openedAt, opened.boundAt ?? 0);
   return opened.confirmedAt === undefined ? since : Math.min(since, opened.confirmedAt);
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { saveOpenedEpoch, usesKnownSince, type OpenedEpoch } from '../../../agent/daemon/epoch-state.ts';
+import { makeTrust, NOW } from '../../support/trust-fixtures.ts';
 
+const trust = makeTrust();
 const OPENED: OpenedEpoch = {
   epoch: 2,
   status: 'unbound',
@@ -29,7 +31,8 @@ function settingsWith(opened: OpenedEpoch | null) {
 describe('since when uses of authorisations are known', () => {
   it.each<[string, OpenedEpoch | null, number, number | undefined]>([
     ['always where the epoch was bound at enrolment', null, 1, undefined],
-    ['always where the opened epoch has been followed by another', OPENED, 3, undefined],
+    ['since its binding where another machine took over', null, 3, NOW],
+    ['since its binding where a machine took over that had opened an epoch before', OPENED, 3, NOW],
     ['since it was opened where nobody has bound it', OPENED, 2, 1_000],
     ['since its binding where the clock of the machine was behind', { ...OPENED, boundAt: 5_000 }, 2, 5_000],
     ['since it was opened where the binding is dated back', { ...OPENED, boundAt: 10 }, 2, 1_000],
@@ -46,6 +49,7 @@ describe('since when uses of authorisations are known', () => {
       1_010,
     ],
   ])('is %s', (_, opened, epoch, since) => {
-    expect(usesKnownSince(settingsWith(opened), epoch)).toBe(since);
+    const bindingLine = trust.sign('binding', trust.binding({ epoch, issued_at: NOW }));
+    expect(usesKnownSince(settingsWith(opened), { epoch, bindingLine })).toBe(since);
   });
 });
