@@ -1,5 +1,6 @@
 // Who this appliance is, kept beside its keys: what is needed to go on when the database is damaged. It holds no secret;
 // whoever can change it can change the keys beside it. Its digest finds a file that was cut or damaged.
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAgentError } from '../errors/agent-error.ts';
 import type { DocumentRow, EnrolledIdentity, RootRow } from '../store/open-store.ts';
@@ -26,6 +27,10 @@ export function keepsakeText({ identity, roots, documents }: Keepsake): string {
 
 /** @throws file_…, disk_full; what was there stays then */
 export function writeKeepsake(keyDir: string, text: string): void {
+  // What a kill left of an earlier one.
+  for (const name of readdirSync(keyDir)) {
+    if (name.startsWith(`.${KEEPSAKE_FILE}.`) && name.endsWith('.tmp')) rmSync(join(keyDir, name), { force: true });
+  }
   writeFileAtomic(join(keyDir, KEEPSAKE_FILE), text, { mode: PRIVATE_MODE });
 }
 

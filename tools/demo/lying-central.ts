@@ -10,6 +10,7 @@ import { encodeEnvelope, parseEnvelope, signEnvelope } from '../../agent/wire/ds
 import { maxLineBytes } from '../../agent/wire/document.ts';
 import { loadServerKey } from '../../central/ca/certificate-authority.ts';
 import { clientCertificate } from '../../central/http/client-certificate.ts';
+import { plainBody } from '../../central/http/plain-body.ts';
 import { onlineKeysDir } from '../../central/keys/online-keys.ts';
 import type { Central } from '../../central/service/central.ts';
 import { openCentral } from '../../central/service/central.ts';
@@ -67,7 +68,8 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
           response.writeHead(503).end();
           return;
         }
-        const honest = withOrders(central, checkIn(central, client, Buffer.concat(chunks)), slipped);
+        const body = plainBody(request.headers, Buffer.concat(chunks), maxLineBytes('checkinRequest'));
+        const honest = withOrders(central, checkIn(central, client, body), slipped);
         const answer = distortion === null ? honest : distortion(honest, response);
         if (answer !== null) send(response, answer);
       });

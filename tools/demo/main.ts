@@ -134,7 +134,7 @@ async function verifyEverything(): Promise<void> {
   );
   report.seen(`${copy.size} entries at Central Command verify`);
   const untrusted = await site.cli('evidence', 'verify');
-  if (untrusted.code !== 4 || !untrusted.output.includes('UNTRUSTED ROOT')) {
+  if (untrusted.code !== 8 || !untrusted.output.includes('UNTRUSTED ROOT')) {
     throw new Error(`evidence verify without a root digest ended with ${untrusted.code}`);
   }
   report.seen("without the root's digest from elsewhere the verdict is UNTRUSTED ROOT, and the command fails");
