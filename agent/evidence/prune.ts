@@ -25,6 +25,11 @@ export interface PruneDeps {
   readonly rules: RetentionRules;
   /** T, Unix seconds: without signed time nothing is pruned. */
   readonly nowT: number;
+  /**
+   * Our own wall clock, Unix seconds. Receipts, their date and T all come from keys that Central Command holds: only the time
+   * since a receipt came in, on a clock that it does not set, keeps it from having lines pruned early.
+   */
+  readonly wallNow: number;
 }
 
 export interface Pruned {
@@ -88,12 +93,14 @@ function cosignedSize({ store, identity, deviceSpki, root }: PruneDeps): number 
 async function oldReceipt(deps: PruneDeps, pruned: number, signal: AbortSignal): Promise<Opened<'receipt'> | null> {
   const { store, identity, root, revokedKeyids } = deps;
   const latest = storedBefore(deps.nowT, deps.rules);
+  const latestHere = storedBefore(deps.wallNow, deps.rules);
   const tree = logTree(store, identity.epoch);
   let below = Number.MAX_SAFE_INTEGER;
   for (;;) {
     signal.throwIfAborted();
     const page = store.uplink.receiptsBetween(identity.origin, pruned, below, RECEIPTS_PER_PAGE);
-    for (const { line } of page) {
+    for (const { line, at } of page) {
+      if (at > latestHere) continue;
       // What it says of itself sorts out the young ones; what counts is verified.
       if ((held(() => claimedTime(line)) ?? Infinity) > latest) continue;
       const receipt = held(() =>

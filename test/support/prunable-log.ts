@@ -32,6 +32,7 @@ export function saveReceipt(
   storedAt: number,
   change: Partial<Receipt> = {},
   signer = trust.keys['receipt']!,
+  cameIn = storedAt,
 ): void {
   const receipt: Receipt = {
     schema: 'compliance-agent/receipt/v1',
@@ -51,7 +52,7 @@ export function saveReceipt(
     size: receipt.size,
     root: receipt.root,
     line: trust.sign('receipt', receipt, signer),
-    at: storedAt,
+    at: cameIn,
   });
 }
 
@@ -79,6 +80,7 @@ export const prune = (store: Store, change: Partial<PruneDeps> = {}): Promise<Pr
       revokedKeyids: new Set(),
       rules: { keepNewest: 200, minAgeDays: 90 },
       nowT: NOW,
+      wallNow: NOW,
       ...change,
     },
     new AbortController().signal,

@@ -1,7 +1,7 @@
 // Lets the oldest evidence go that is stored elsewhere: only its lines; what proves them stays.
 import { pruneLog } from '../../evidence/prune.ts';
 import { timeT } from '../../trust/signed-time.ts';
-import type { DaemonContext } from '../context.ts';
+import { nowSeconds, type DaemonContext } from '../context.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 const EVERY_MS = 60 * 60_000;
@@ -36,6 +36,7 @@ export function pruneStage(context: DaemonContext): Stage {
           revokedKeyids: enrolled.trust.revokedKeyids(),
           rules: { keepNewest: config.evidence_retention, minAgeDays: config.prune_retention_days },
           nowT,
+          wallNow: nowSeconds(clock),
         },
         signal,
       );

@@ -159,6 +159,13 @@ describe('pruning', () => {
       (store) => (saveReceipt(store, 1_000, NOW - 89 * DAY_S), saveCheckpoint(store, 1_000)),
     ],
     [
+      'the receipt came in a day ago, whatever date it carries',
+      (store) => {
+        saveReceipt(store, 1_000, LONG_AGO, {}, trust.keys['receipt'], NOW - DAY_S);
+        saveCheckpoint(store, 1_000);
+      },
+    ],
+    [
       'the receipt is by another key',
       (store) => (saveReceipt(store, 1_000, LONG_AGO, {}, trust.keys['timestamp']), saveCheckpoint(store, 1_000)),
     ],
@@ -208,6 +215,15 @@ describe('pruning', () => {
       expect((await prune(open.store, { revokedKeyids })).removed).toBe(0);
       const root = { ...trust.root.root, roles: { ...trust.root.root.roles, witness: { threshold: 1, keyids: [] } } };
       expect((await prune(open.store, { root })).removed).toBe(0);
+    }));
+
+  it('takes nothing where Central Command sets the signed time ahead by half a year', () =>
+    withFindings(async (open) => {
+      saveReceipt(open.store, 1_000, NOW - DAY_S);
+      saveCheckpoint(open.store, 1_000);
+      expect((await prune(open.store, { nowT: NOW + 180 * DAY_S })).removed).toBe(0);
+      // Nor a wall clock that is ahead, as long as the signed time is not.
+      expect((await prune(open.store, { wallNow: NOW + 180 * DAY_S })).removed).toBe(0);
     }));
 
   it('goes no further than an older receipt that holds, where a larger one does not', () =>
