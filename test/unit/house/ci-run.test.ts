@@ -30,7 +30,11 @@ const ledger = (test: string): string =>
   `| promise | test | suite | state |\n| - | - | - | - |\n| p | ${test} | npm test | proven |\n`;
 
 /** A repository with the real .ci/run in it. Its first command notes which tools it sees. */
-function repository(name: string, files: Readonly<Record<string, string>> = {}): string {
+function repository(
+  name: string,
+  files: Readonly<Record<string, string>> = {},
+  ownScripts: Readonly<Record<string, string>> = {},
+): string {
   const repo = join(dir, name);
   const results = 'cp results.json "$VITEST_RESULTS"; true';
   const scripts = {
@@ -38,6 +42,7 @@ function repository(name: string, files: Readonly<Record<string, string>> = {}):
     test: `${results} --`,
     'test:system': `${results} --`,
     proof: `"${process.execPath}" "${join(ROOT, 'tools/proof.ts')}"`,
+    ...ownScripts,
   };
   const all: Record<string, string> = {
     'package.json': JSON.stringify({ name: 'small', scripts }),
@@ -106,6 +111,12 @@ describe('.ci/run', { timeout: 300_000 }, () => {
     const { status, out } = ciRun(repository('bad-readme', { 'README.md': readme }));
     expect(status, out).toBe(1);
     expect(out).toContain('failed step: README: false');
+  });
+
+  it('fails when a measurement of the bench does not run', () => {
+    const { status, out } = ciRun(repository('bad-bench', {}, { bench: 'false --' }));
+    expect(status, out).toBe(1);
+    expect(out).toContain('failed step: bench, tiny sizes');
   });
 
   it('fails when a test that the ledger names did not run', () => {
