@@ -2,9 +2,22 @@
 // the confirmation by people.
 import { ALERT_BODY, statement } from '../samples-entries.ts';
 import { BINDING, EMBEDDED_BINDING, ORIGIN } from '../samples-enrolment.ts';
-import { NOW, SHA } from '../samples-trust.ts';
+import { NOW, ROOT, SHA } from '../samples-trust.ts';
 import { envelope, hexDigest, vectorKey, type VectorKey } from '../signing.ts';
-import { bad, good, prevOf, ROOT_SHA256, sign, thief, whole, ZEROS, type EvidenceFile, type Whole } from './whole.ts';
+import {
+  bad,
+  good,
+  prevOf,
+  rootLine,
+  ROOT_LINE,
+  ROOT_SHA256,
+  sign,
+  thief,
+  whole,
+  ZEROS,
+  type EvidenceFile,
+  type Whole,
+} from './whole.ts';
 
 const ORIGIN_2 = 'logs.northern-it.example/main-street-1/2';
 const [device, device2, device3] = ['device', 'device 2', 'device 3'].map(vectorKey) as [
@@ -145,6 +158,44 @@ function third(afterS: number): string[] {
 }
 const THIRD = whole('a second provisional epoch, a day after the first', third(DAY_S));
 
+/** When the epochs below were bound: late enough for roots that follow root 3 to be drafted well before. */
+const BOUND_AT = NOW + 60 * DAY_S;
+/** A root is published within this time after it was drafted; whoever it replaces can sign until then. */
+const PUBLISHED_WITHIN_S = 14 * DAY_S;
+const LATER_OPERATORS = ['operator-c', 'operator-d'].map(vectorKey);
+
+/** The root of `version` drafted at `issued_at`: the same two people, as operators under their old keys or new ones. */
+function later(version: number, issued_at: number, operators: readonly VectorKey[] = LATER_OPERATORS): string {
+  const old = OPERATORS.map(({ keyid }) => keyid);
+  const keys = ROOT.keys.map((key) => {
+    const now = operators[old.indexOf(key.keyid)];
+    return now === undefined ? key : { ...key, keyid: now.keyid, spki: now.spki };
+  });
+  const roles = { ...ROOT.roles, operator: { threshold: 2, keyids: operators.map(({ keyid }) => keyid) } };
+  return rootLine({ ...ROOT, version, issued_at, keys, roles }, 'root-a', 'root-b');
+}
+
+/** An epoch bound at BOUND_AT, confirmed at `issued_at` by `keys`. */
+function confirmedBy(keys: readonly VectorKey[], issued_at = BOUND_AT + 3_600): string[] {
+  const binding_sha256 = hexDigest(JSON.stringify({ ...BINDING_2, issued_at: BOUND_AT }));
+  return log(opening(), bound({ issued_at: BOUND_AT }), confirmation({ binding_sha256, issued_at }, keys));
+}
+const REPLACED_LONG_AGO = [ROOT_LINE, later(4, BOUND_AT - 30 * DAY_S)];
+const IN_FORCE = whole('confirmed by operators of the root in force', confirmedBy(LATER_OPERATORS), {
+  roots: REPLACED_LONG_AGO,
+});
+const NEARLY_LEFT = whole(
+  'confirmed by operators whose successors were drafted 14 days before the binding',
+  confirmedBy(OPERATORS),
+  { roots: [ROOT_LINE, later(4, BOUND_AT - PUBLISHED_WITHIN_S)] },
+);
+const STILL_THERE = whole('confirmed by operators whom a root of long ago kept', confirmedBy(OPERATORS), {
+  roots: [ROOT_LINE, later(4, BOUND_AT - 30 * DAY_S, OPERATORS)],
+});
+const LEFT_AFTERWARDS = whole('confirmed by operators who were replaced after the binding', confirmedBy(OPERATORS), {
+  roots: [ROOT_LINE, later(4, BOUND_AT + 30 * DAY_S)],
+});
+
 export function epochVectors(): EvidenceFile {
   const opened = (name: string, first: object, like: Whole = PROVISIONAL) =>
     bad(name, like, { lines: log(first, bound(), null) }, 'entry_unbound', 0);
@@ -157,6 +208,10 @@ export function epochVectors(): EvidenceFile {
     good(CONFIRMED),
     good(BY_TLS),
     good(THIRD),
+    good(IN_FORCE),
+    good(NEARLY_LEFT),
+    good(STILL_THERE),
+    good(LEFT_AFTERWARDS),
     opened('a succession by a foreign key', successionBy(thief)),
     opened('a succession by the new key itself', successionBy(device2)),
     opened('a succession by the registrar', successionBy(registrar)),
@@ -217,6 +272,41 @@ export function epochVectors(): EvidenceFile {
     unconfirmed('the confirmation of another binding', confirmation({ binding_sha256: SHA(13) })),
     unconfirmed('the confirmation of another appliance', confirmation({ appliance_id: 'main-street-2' })),
     unconfirmed('a confirmation in an entry that says provisional', { ...confirmation(), status: 'provisional' }),
+    bad(
+      'confirmed by operators whose successors were drafted 14 days and a second before the binding',
+      NEARLY_LEFT,
+      { roots: [ROOT_LINE, later(4, BOUND_AT - PUBLISHED_WITHIN_S - 1)] },
+      'epoch_unconfirmed',
+      3,
+    ),
+    bad(
+      'confirmed by operators who had been replaced',
+      IN_FORCE,
+      { lines: confirmedBy(OPERATORS) },
+      'epoch_unconfirmed',
+      3,
+    ),
+    bad(
+      'confirmed by operators who had been replaced, on a date when they had not',
+      IN_FORCE,
+      { lines: confirmedBy(OPERATORS, BOUND_AT - 45 * DAY_S) },
+      'epoch_unconfirmed',
+      3,
+    ),
+    bad(
+      'confirmed by one operator who had been replaced and one who had not',
+      IN_FORCE,
+      { lines: confirmedBy([OPERATORS[0]!, LATER_OPERATORS[1]!]) },
+      'epoch_unconfirmed',
+      3,
+    ),
+    bad(
+      'confirmed by operators whom a root of long ago replaced, with a further root after the binding',
+      LEFT_AFTERWARDS,
+      { roots: [...REPLACED_LONG_AGO, later(5, BOUND_AT + 30 * DAY_S)] },
+      'epoch_unconfirmed',
+      3,
+    ),
     bad(
       'a confirmation before the binding',
       CONFIRMED,
