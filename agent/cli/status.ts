@@ -3,9 +3,11 @@ import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { readStatus, type AgentStatus, type EpochOpened, type LastBlocking } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
+import { anchoredRanges, type AnchoredRange } from '../verify/anchored-ranges.ts';
 import { livenessOf, processExists, type Liveness } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
+import { rangeWords } from './range-words.ts';
 import { ago, bytes, columns, duration, harmless, painter, resultColour, utc } from './style.ts';
 
 const LIVENESS_SENTENCE: Readonly<Record<Exclude<Liveness, 'running'>, string>> = {
@@ -23,11 +25,24 @@ const STATE_SENTENCE: Readonly<Record<AgentStatus['state'], string>> = {
   stopped: 'stopped',
 };
 
-function witnessLine(size: number, witnessed: AgentStatus['witnessed'], now: number): string {
-  if (witnessed === null) return 'unanchored: no entry is witnessed yet';
-  const rest = size - witnessed.size;
-  const open = rest <= 0 ? 'nothing unanchored' : `${rest} unanchored`;
-  return `witnessed=1 (operator) up to ${witnessed.size} entries ${ago(now, witnessed.at)}, ${open}`;
+/** As `evidence verify` says it, from what the daemon checked when it came in; null without a log. */
+function rangesOf({ log, witnessed, timestamped }: AgentStatus): AnchoredRange[] | null {
+  // A status file of an earlier version lacks what it did not know.
+  const vouched = { witness: witnessed?.size ?? 0, timestamp: timestamped?.size ?? 0 };
+  return log === null ? null : anchoredRanges(log.size, vouched);
+}
+
+function witnessLine(ranges: readonly AnchoredRange[], { witnessed, timestamped }: AgentStatus, now: number): string {
+  const anchored = ranges.filter(({ range }) => range !== 'unanchored');
+  if (anchored.length === 0) return 'unanchored: no entry is witnessed yet';
+  const open = ranges.find(({ range }) => range === 'unanchored');
+  const rest = open === undefined ? 'nothing unanchored' : `${open.to_seq - open.from_seq} unanchored`;
+  const said = anchored.map((one) => {
+    // The timestamp is the older of the two.
+    const at = one.by.includes('timestamp') ? timestamped?.at : witnessed?.at;
+    return `${rangeWords(one)} up to ${one.to_seq} entries ${ago(now, at ?? now)}`;
+  });
+  return [...said, rest].join(', ');
 }
 
 const EPOCH_SENTENCE: Readonly<Record<EpochOpened['status'], string>> = {
@@ -57,7 +72,8 @@ function identityLines(status: AgentStatus, now: number): string[][] {
   if (status.fingerprint !== null) rows.push(['fingerprint', status.fingerprint]);
   const answer = status.last_answer_at === null ? 'no answer yet' : `last answer ${ago(now, status.last_answer_at)}`;
   rows.push(['central', `${status.central_url ?? 'address not known yet'}, ${answer}`]);
-  if (status.log !== null) {
+  const ranges = rangesOf(status);
+  if (status.log !== null && ranges !== null) {
     const waiting = status.queue === null ? '' : `, ${status.queue.entries} waiting (${bytes(status.queue.bytes)})`;
     rows.push([
       'evidence',
@@ -67,7 +83,7 @@ function identityLines(status: AgentStatus, now: number): string[][] {
     if (pruned > 0)
       rows.push(['pruned', `entries 0 to ${pruned - 1}: here as hashes, the lines are at Central Command`]);
     rows.push(...epochLines(status.epoch ?? null, now));
-    rows.push(['origin', status.log.origin], ['witness', witnessLine(status.log.size, status.witnessed ?? null, now)]);
+    rows.push(['origin', status.log.origin], ['witness', witnessLine(ranges, status, now)]);
   }
   if (status.upload_parked !== null) {
     const { code, sentence, until } = status.upload_parked;
@@ -135,7 +151,9 @@ export function status(context: CliContext, options: { exitCode?: boolean }): nu
     throw new AgentError('daemon_not_running', 'no daemon ever ran with this state directory', { place: dir });
   }
   const liveness = livenessOf(current, nowSeconds(context), processExists(current.pid));
-  print(context, 'status', { daemon: liveness, status: current }, () => linesOf(current, liveness, context));
+  print(context, 'status', { daemon: liveness, status: current, ranges: rangesOf(current) }, () =>
+    linesOf(current, liveness, context),
+  );
   if (liveness !== 'running') return EXIT.unavailable;
   if (options.exitCode !== true) return EXIT.ok;
   if (current.blocking_reason !== null) return EXIT.unavailable;

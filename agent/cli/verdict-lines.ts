@@ -1,8 +1,9 @@
 // What `evidence verify` says to people.
 import { CODES } from '../errors/codes.ts';
 import type { CliContext } from './deps.ts';
-import type { AnchoredRange, Voucher } from '../verify/anchored-ranges.ts';
+import type { AnchoredRange } from '../verify/anchored-ranges.ts';
 import type { LogVerdict } from '../verify/log-verifier.ts';
+import { rangeWords } from './range-words.ts';
 import { columns, harmless, painter, utc } from './style.ts';
 
 /** One log as it was judged. */
@@ -58,18 +59,12 @@ function logLines(log: VerifiedLog): string[] {
   return columns(rows);
 }
 
-const VOUCHERS: Readonly<Record<Voucher, string>> = {
-  witness: 'operator',
-  timestamp: 'timestamp authority',
-  anchor: 'your anchor',
-};
-
-function rangeLine({ from_seq, to_seq, range, by }: AnchoredRange, witnessedAt: number | null): string {
+function rangeLine(one: AnchoredRange, witnessedAt: number | null): string {
+  const { from_seq, to_seq, range, by } = one;
   const entries = `entries ${from_seq} to ${to_seq - 1}`;
   if (range === 'unanchored') return `${entries}: unanchored, only the appliance's own word`;
   const when = witnessedAt === null || !by.includes('witness') ? '' : `, last seen ${utc(witnessedAt)}`;
-  const sign = range === 'witnessed=1' ? range : 'witnessed≥2';
-  return `${entries}: ${sign} (${by.map((one) => VOUCHERS[one]).join(', ')})${when}`;
+  return `${entries}: ${rangeWords(one)}${when}`;
 }
 
 export function verdictLines(

@@ -1,6 +1,7 @@
 // What the daemon knows at this moment, kept in memory only; everything that must survive a restart is in the store.
 import type { AgentError } from '../errors/agent-error.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
+import type { TrustedStamp } from '../outputs/trusted-stamp.ts';
 import type { Recorder } from '../evidence/recorder.ts';
 import type { StorageFacts, StoragePressure } from '../evidence/storage-pressure.ts';
 import type { SwappableClient } from '../https/swappable-client.ts';
@@ -61,6 +62,8 @@ export interface AgentState {
   storeError: AgentError | null;
   /** How much room was left at the last look; null before the first. `isFull`: the ballast was given up. */
   storage: { readonly pressure: StoragePressure; readonly facts: StorageFacts; readonly isFull: boolean } | null;
+  /** The newest timestamp, where an authority that `timestamp_ca_path` names signed it. */
+  timestamped: TrustedStamp | null;
   /** Central's interval, where an answer set one. */
   checkinIntervalS: number | null;
 }
@@ -84,6 +87,7 @@ export const initialState = (): AgentState => ({
   uploadError: null,
   storeError: null,
   storage: null,
+  timestamped: null,
   checkinIntervalS: null,
 });
 

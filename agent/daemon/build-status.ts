@@ -43,6 +43,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     stored_size: enrolled === null ? null : enrolled.uplink.storedSize(),
     pruned_below: enrolled === null ? null : (store.prunes.get(enrolled.identity.epoch)?.size ?? 0),
     witnessed: cosigned === null ? null : { size: cosigned.size, at: cosigned.at },
+    timestamped: timestampedOf(state),
     queue: enrolled === null ? null : queueOf(enrolled.uplink.queue()),
     upload_parked: parked === null ? null : { code: parked.code, sentence: parked.sentence, until: parked.until },
     root_version: enrolled?.trust.root().root.version ?? null,
@@ -59,6 +60,11 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     stages,
     warnings: warnings(context, now),
   };
+}
+
+function timestampedOf({ enrolled, timestamped }: AgentState): AgentStatus['timestamped'] {
+  if (timestamped === null || timestamped.origin !== enrolled?.identity.origin) return null;
+  return { size: timestamped.size, at: timestamped.at };
 }
 
 const queueOf = (queue: { readonly entries: number; readonly bytes: number }) => ({

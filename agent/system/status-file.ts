@@ -87,6 +87,8 @@ export interface AgentStatus {
   readonly pruned_below: number | null;
   /** The last checkpoint that the witness cosigned; null before the first. Entries beyond its size are unanchored. */
   readonly witnessed: { readonly size: number; readonly at: number } | null;
+  /** The last checkpoint that an authority of `timestamp_ca_path` stamped, as it was checked when it came in; null without. */
+  readonly timestamped: { readonly size: number; readonly at: number } | null;
   readonly queue: { readonly entries: number; readonly bytes: number } | null;
   readonly upload_parked: { readonly code: string; readonly sentence: string; readonly until: number } | null;
   readonly root_version: number | null;

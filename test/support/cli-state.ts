@@ -114,6 +114,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
     stored_size: 9,
     pruned_below: 0,
     witnessed: { size: 10, at: NOW - 30 },
+    timestamped: null,
     queue: { entries: 3, bytes: 4_096 },
     upload_parked: null,
     root_version: 1,

@@ -17,7 +17,8 @@ export type Manner =
   | 'nonsense'
   | 'cut off'
   | 'huge'
-  | 'hanging';
+  | 'hanging'
+  | 'away';
 
 export interface TimestampAuthority {
   readonly url: string;
@@ -139,6 +140,8 @@ export async function startTimestampAuthority(algorithm: 'rsa' | 'ec' = 'rsa'): 
         return send(reply(query).subarray(0, 300));
       case 'huge':
         return send(Buffer.alloc(2_000_000, 0x30));
+      case 'away':
+        return void response.destroy();
       case 'hanging':
         response.writeHead(200, { 'content-type': 'application/timestamp-reply' }).write('0');
     }

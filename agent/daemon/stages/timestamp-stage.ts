@@ -1,5 +1,6 @@
 // Once a day a timestamp from outside of the vendor. A failure is said once a run and tried again within the hour; nothing waits.
 import { stampCheckpoint, wantsStamp } from '../../outputs/stamp-checkpoint.ts';
+import { trustedStamp } from '../../outputs/trusted-stamp.ts';
 import { readFileLimited } from '../../system/files.ts';
 import { parseAuthorities } from '../../trust/open-timestamp.ts';
 import type { DaemonContext } from '../context.ts';
@@ -28,19 +29,22 @@ export function timestampStage(context: DaemonContext): Stage {
       if (enrolled === null || url === null) return;
       const checkpoint = enrolled.uplink.cosigned();
       if (checkpoint === null) return { nextInMs: WAIT_FOR_CHECKPOINT_MS };
-      const last = store.timestamps.latest(checkpoint.origin);
-      // By the authority's own time and the witness's: the clock of this machine may be wrong. A time that is far ahead must not
-      // end the asking: where no certificates are named, whoever sits on the line says what time it is.
-      const age = last === null ? DAY_MS : Math.abs(checkpoint.at - last.at) * 1_000;
-      if (!wantsStamp(checkpoint, store) || age < DAY_MS) return;
       const authorities =
         caPath === null
           ? null
           : parseAuthorities(readFileLimited(caPath, MAX_CERTIFICATES_BYTES).toString('utf8'), caPath);
+      const last = store.timestamps.latest(checkpoint.origin);
+      // Also the one from before a restart. It is looked at once: what comes in later is checked as it comes.
+      if (last?.size !== state.timestamped?.size || last?.origin !== state.timestamped?.origin)
+        state.timestamped = authorities === null ? null : trustedStamp(store, enrolled.identity, authorities);
+      // By the authority's own time and the witness's: the clock of this machine may be wrong. A time that is far ahead must not
+      // end the asking: where no certificates are named, whoever sits on the line says what time it is.
+      const age = last === null ? DAY_MS : Math.abs(checkpoint.at - last.at) * 1_000;
+      if (!wantsStamp(checkpoint, store) || age < DAY_MS) return;
       const at = await stampCheckpoint({ store, ids, log: enrolled.evidence, url, authorities }, checkpoint, signal);
-      context.log
-        .child({ run_id: runId, stage: 'timestamp' })
-        .info('checkpoint timestamped', { origin: checkpoint.origin, size: checkpoint.size, at });
+      const { origin, size } = checkpoint;
+      state.timestamped = authorities === null ? null : { origin, size, at };
+      context.log.child({ run_id: runId, stage: 'timestamp' }).info('checkpoint timestamped', { origin, size, at });
     },
   };
 }

@@ -48,6 +48,28 @@ describe('status', () => {
     expect((await status({ witnessed })).out).toContain(line);
   });
 
+  it('says witnessed≥2 up to where a trusted authority stamped, and as JSON the ranges of evidence verify', async () => {
+    const partial = { witnessed: { size: 10, at: NOW - 30 }, timestamped: { size: 7, at: NOW - 3_600 } };
+    expect((await status(partial)).out).toContain(
+      'witnessed≥2 (operator, timestamp authority) up to 7 entries 60 min ago, witnessed=1 (operator) up to 10 entries 30 s ago, 2 unanchored',
+    );
+    expect((await status(partial, '--json')).json()).toMatchObject({
+      ranges: [
+        { from_seq: 0, to_seq: 7, range: 'witnessed>=2', by: ['witness', 'timestamp'] },
+        { from_seq: 7, to_seq: 10, range: 'witnessed=1', by: ['witness'] },
+        { from_seq: 10, to_seq: 12, range: 'unanchored', by: [] },
+      ],
+    });
+    expect((await status({ log: null, witnessed: null }, '--json')).json()).toMatchObject({ ranges: null });
+  });
+
+  it('reads a status file of a version that knew no timestamps', async () => {
+    const { timestamped: _none, ...old } = agentStatus();
+    writeFileSync(join(dir, STATUS_FILE), JSON.stringify(old));
+    const { code, out } = await cli(['status', '--state', dir]);
+    expect([code, out.includes('witnessed=1 (operator) up to 10 entries')]).toEqual([0, true]);
+  });
+
   it('says the one blocking reason with its code and remedy before everything else', async () => {
     const { code, out } = await status(BLOCKED);
     expect(code).toBe(0);
@@ -86,7 +108,15 @@ describe('status', () => {
   it('gives the whole status as JSON, with whether the daemon runs', async () => {
     const { code, ...rest } = await status({}, '--json');
     expect(code).toBe(0);
-    expect(rest.json()).toEqual({ schema: 'compliance-agent/cli-status/v1', daemon: 'running', status: agentStatus() });
+    expect(rest.json()).toEqual({
+      schema: 'compliance-agent/cli-status/v1',
+      daemon: 'running',
+      status: agentStatus(),
+      ranges: [
+        { from_seq: 0, to_seq: 10, range: 'witnessed=1', by: ['witness'] },
+        { from_seq: 10, to_seq: 12, range: 'unanchored', by: [] },
+      ],
+    });
   });
 
   it.each([
