@@ -1,14 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadChecks } from '../../agent/daemon/load-checks.ts';
 import { askForTimestamp } from '../../agent/outputs/ask-for-timestamp.ts';
 import { stampCheckpoint, wantsStamp } from '../../agent/outputs/stamp-checkpoint.ts';
+import { trustedStamp } from '../../agent/outputs/trusted-stamp.ts';
 import { parseAuthorities, openTimestamp } from '../../agent/trust/open-timestamp.ts';
 import { encodeTimestampRequest, stampedText } from '../../agent/wire/timestamp.ts';
 import { randomBytes } from 'node:crypto';
+import type { AgentStatus } from '../../agent/system/status-file.ts';
 import { ROOT_SHA256 } from '../support/cli-state.ts';
+import { demoSite } from '../support/demo-site.ts';
 import { openLog } from '../support/evidence-fixtures.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { makeReportState, type ReportState } from '../support/report-state.ts';
@@ -90,6 +93,7 @@ describe('a timestamp of an authority made with openssl', () => {
     ['cut off', 'timestamp_invalid', /malformed/],
     ['huge', 'timestamp_refused', /larger/],
     ['hanging', 'timestamp_refused', /no answer within 2 s/],
+    ['away', 'timestamp_refused', /cannot be reached/],
   ])(
     'is refused with one reason and nothing is kept where the authority answers with %s',
     async ([manner, code, why]) => {
@@ -175,6 +179,22 @@ describe('a bundle with a timestamp', () => {
     expect([python.status, python.stdout.split('\n')[0]]).toEqual([0, 'verdict: VERIFIED']);
   });
 
+  it('counts in status only over the root that the log has, under an authority that is trusted', async () => {
+    const { store, log, checkpoint, done } = stampedState();
+    const judge = (file = tsa.caFile) => trustedStamp(store, log, authorities(file));
+    expect(judge()).toBeNull();
+    const at = await stampCheckpoint({ ...common(), store, log }, checkpoint, signal);
+    expect(judge()).toEqual({ origin: checkpoint.origin, size: checkpoint.size, at });
+    expect(judge(tsa.strangerFile)).toBeNull();
+    // Signed by the right authority, over something else: the next one at the log's end, and one beyond it.
+    const { response } = await ask();
+    for (const size of [log.size(), log.size() + 1]) {
+      store.timestamps.save({ ...checkpoint, size, response, at });
+      expect(judge()).toBeNull();
+    }
+    done();
+  });
+
   it('does not verify under an authority that is not its own, nor with the timestamp of another text', async () => {
     const { out, stamps, size } = await exported();
     expect((await verify(out, '--tsa-ca', tsa.strangerFile)).code).toBe(4);
@@ -194,6 +214,94 @@ describe('a bundle with a timestamp', () => {
       encoding: 'utf8',
     });
     expect((JSON.parse(python.stdout) as { logs: { code: string }[] }).logs[0]?.code).toBe('log_root_mismatch');
+  });
+});
+
+describe('a daemon that is told of a timestamp authority', () => {
+  const site = demoSite();
+  const timestampStage = (status: AgentStatus) => status.stages.find(({ name }) => name === 'timestamp');
+  const logged = (phrase: string): string[] =>
+    (site.agentProcess()?.output() ?? '').split('\n').filter((line) => line.includes(phrase));
+  const transmissions = async (): Promise<unknown[]> => {
+    const { output } = await site.cli('evidence', 'list', '--kind', 'transmission', '--json');
+    return (JSON.parse(output) as { entries: unknown[] }).entries;
+  };
+  const json = async (...argv: string[]): Promise<unknown> => {
+    const { code, output } = await site.cli(...argv, '--json');
+    expect(code, output).toBe(0);
+    return JSON.parse(output);
+  };
+  /** Restarts are when a stage is due at once: the daily question is not waited for. */
+  const restart = (): void => void site.startAgent();
+
+  it('says one reason where it is away and goes on with all the rest, and asks again within the hour', async () => {
+    await site.provision();
+    site.startAgent();
+    await site.confirm();
+    await site.untilStatus('the log is witnessed', (status) => status.witnessed !== null);
+    expect(await site.endAgent('SIGTERM')).toBe(0);
+    appendFileSync(site.paths.config, `timestamp_url: ${tsa.url}\ntimestamp_ca_path: ${tsa.caFile}\n`);
+    tsa.manner = 'away';
+    const askedBefore = tsa.asked();
+    restart();
+    const failed = await site.untilStatus(
+      'the question failed',
+      (s) => (timestampStage(s)?.failures_in_a_row ?? 0) > 0,
+    );
+    expect(timestampStage(failed)?.last_error?.code).toBe('timestamp_refused');
+    expect(timestampStage(failed)?.next_in_s).toBeLessThanOrEqual(3_960);
+    const stored = failed.log?.size ?? 0;
+    const later = await site.untilStatus(
+      'evidence goes on being stored and witnessed',
+      (s) => (s.stored_size ?? 0) > stored && (s.witnessed?.size ?? 0) > stored,
+    );
+    expect([later.blocking_reason, later.timestamped]).toEqual([null, null]);
+    expect(later.stages.filter((stage) => stage.last_error !== null).map(({ name }) => name)).toEqual(['timestamp']);
+    const reason = `code=timestamp_refused reason="the timestamp authority gave no timestamp: it cannot be reached (ECONNRESET)" place=${tsa.url}`;
+    expect(logged('stage failed')).toEqual([expect.stringContaining(`stage=timestamp ${reason}`)]);
+    expect([tsa.asked() - askedBefore, await transmissions()]).toEqual([1, []]);
+  });
+
+  it('keeps the timestamp, records it, exports it, and is believed by who trusts the authority', async () => {
+    await site.endAgent('SIGTERM');
+    restart();
+    const { timestamped } = await site.untilStatus('it is timestamped', (status) => status.timestamped !== null);
+    const size = timestamped?.size ?? 0;
+    expect(logged('checkpoint timestamped')).toEqual([expect.stringContaining(` size=${size} `)]);
+    expect(await transmissions()).toHaveLength(1);
+    const out = join(site.paths.state, '..', 'bundle');
+    await json('evidence', 'export', '--out', out);
+    const ranges = { ranges: [{ from_seq: 0, to_seq: size, range: 'witnessed>=2', by: ['witness', 'timestamp'] }] };
+    const trusting = ['evidence', 'verify', out, '--root-sha256', site.rootDigest()];
+    const verdict = (await json(...trusting, '--tsa-ca', tsa.caFile)) as { ranges: unknown[] };
+    expect({ ...verdict, ranges: verdict.ranges.slice(0, 1) }).toMatchObject({
+      verdict: 'verified',
+      timestamps: 1,
+      ...ranges,
+    });
+    const said = (await json('status')) as { ranges: unknown[] };
+    expect(said.ranges.slice(0, 1)).toEqual(ranges.ranges);
+    expect((await site.cli('status')).output).toContain(
+      `witnessed≥2 (operator, timestamp authority) up to ${size} entries`,
+    );
+  });
+
+  it('knows after a restart what was stamped before, does not ask again, and believes no stranger', async () => {
+    const asked = tsa.asked();
+    await site.endAgent('SIGTERM');
+    restart();
+    const again = await site.untilStatus('it knows of the timestamp', (status) => status.timestamped !== null);
+    expect([tsa.asked(), again.stages.filter((stage) => stage.last_error !== null)]).toEqual([asked, []]);
+    await site.endAgent('SIGTERM');
+    const config = readFileSync(site.paths.config, 'utf8');
+    writeFileSync(site.paths.config, config.replace(tsa.caFile, tsa.strangerFile));
+    restart();
+    const strange = await site.untilStatus(
+      'the stage has run',
+      (status) => typeof timestampStage(status)?.last_finished_at === 'number',
+    );
+    expect([strange.timestamped, timestampStage(strange)?.last_error, tsa.asked()]).toEqual([null, null, asked]);
+    expect((await site.cli('status')).output).not.toContain('witnessed≥2');
   });
 });
 

@@ -34,7 +34,7 @@ export function timestampStage(context: DaemonContext): Stage {
           ? null
           : parseAuthorities(readFileLimited(caPath, MAX_CERTIFICATES_BYTES).toString('utf8'), caPath);
       const last = store.timestamps.latest(checkpoint.origin);
-      // Also the one from before a restart. It is looked at once: what comes in later is checked as it comes.
+      // Also the one from before a restart; what came in since then was checked as it came.
       if (last?.size !== state.timestamped?.size || last?.origin !== state.timestamped?.origin)
         state.timestamped = authorities === null ? null : trustedStamp(store, enrolled.identity, authorities);
       // By the authority's own time and the witness's: the clock of this machine may be wrong. A time that is far ahead must not

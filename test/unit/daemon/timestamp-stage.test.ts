@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -17,13 +17,17 @@ afterAll(() => {
 const HOUR_MS = 3_600_000;
 const checkpoint = { origin: log.origin, size: 1, root: log.root(), note: '', at: 1_780_000_000 };
 
-function contextWith(url: string | null, cosigned: typeof checkpoint | null): DaemonContext {
+function contextWith(
+  url: string | null,
+  cosigned: typeof checkpoint | null,
+  caPath: string | null = null,
+): DaemonContext {
   const uplink = { cosigned: () => cosigned };
   return {
     store,
     ids: { randomBytes: (length: number) => Buffer.alloc(length, 7) },
-    config: { timestamp_url: url, timestamp_ca_path: null },
-    state: { enrolled: { uplink, evidence: log } },
+    config: { timestamp_url: url, timestamp_ca_path: caPath },
+    state: { enrolled: { identity: log, uplink, evidence: log }, timestamped: null },
   } as unknown as DaemonContext;
 }
 
@@ -37,10 +41,7 @@ describe('the stage that asks for a timestamp', () => {
 
   it('fails with one code where nobody answers, and is due again within the hour, however often that was', async () => {
     const stage = timestampStage(contextWith('http://127.0.0.1:9/', checkpoint));
-    const error = await expectCodeAsync(
-      () => stage.run(new AbortController().signal, 'run') as Promise<void>,
-      'timestamp_refused',
-    );
+    const error = await expectCodeAsync(() => stage.run(new AbortController().signal, 'run'), 'timestamp_refused');
     expect(store.timestamps.latest(log.origin)).toBeNull();
     const timing = {
       nowMs: 0,
@@ -54,6 +55,19 @@ describe('the stage that asks for a timestamp', () => {
     expect(state.dueMs).toBe(HOUR_MS);
   });
 
+  it('names the file of the authorities where it is not there or holds no certificate, also when nothing is to be asked', async () => {
+    const empty = join(dir, 'empty.pem');
+    writeFileSync(empty, 'no certificate');
+    for (const [path, code] of [
+      [join(dir, 'missing.pem'), 'file_missing'],
+      [empty, 'timestamp_invalid'],
+    ] as const) {
+      const context = contextWith('http://127.0.0.1:9/', { ...checkpoint, size: 0 }, path);
+      const run = () => timestampStage(context).run(new AbortController().signal, 'run');
+      expect((await expectCodeAsync(run, code)).place).toBe(path);
+    }
+  });
+
   it('does not ask again within a day, nor for a checkpoint that was stamped', async () => {
     store.timestamps.save({ ...checkpoint, response: Buffer.from('x'), at: checkpoint.at });
     const later = { ...checkpoint, size: 2, at: checkpoint.at + 86_399 };
@@ -62,7 +76,7 @@ describe('the stage that asks for a timestamp', () => {
       expect(await stage.run(new AbortController().signal, 'run')).toBeUndefined();
     }
     const due = timestampStage(contextWith('http://127.0.0.1:9/', { ...later, at: later.at + 1 }));
-    await expectCodeAsync(() => due.run(new AbortController().signal, 'run') as Promise<void>, 'timestamp_refused');
+    await expectCodeAsync(() => due.run(new AbortController().signal, 'run'), 'timestamp_refused');
   });
 
   it('goes on asking after an answer that says a time far ahead', async () => {
@@ -71,6 +85,6 @@ describe('the stage that asks for a timestamp', () => {
     const next = timestampStage(
       contextWith('http://127.0.0.1:9/', { ...checkpoint, size: 4, at: checkpoint.at + 90_000 }),
     );
-    await expectCodeAsync(() => next.run(new AbortController().signal, 'run') as Promise<void>, 'timestamp_refused');
+    await expectCodeAsync(() => next.run(new AbortController().signal, 'run'), 'timestamp_refused');
   });
 });
