@@ -47,10 +47,14 @@ describe('the clock check on a real chronyd', () => {
     const own = ['bindcmdaddress 127.0.0.1', 'bindcmdaddress /', `pidfile ${dir}/pid`, 'user root', 'port 0'];
     writeFileSync(conf, `${[...own, ...lines].join('\n')}\n`);
     space.start(['chronyd', '-d', '-x', '-f', conf]);
-    await until('chronyd answers', async () => {
-      const { status, stdout } = await space.exec.run(['chronyc', '-c', 'tracking'], { deadlineMs: 5_000 });
-      return status === 'exited' && stdout.toString().split(',').length === 14 ? true : null;
-    }, 60_000);
+    await until(
+      'chronyd answers',
+      async () => {
+        const { status, stdout } = await space.exec.run(['chronyc', '-c', 'tracking'], { deadlineMs: 5_000 });
+        return status === 'exited' && stdout.toString().split(',').length === 14 ? true : null;
+      },
+      60_000,
+    );
   }
 
   it('passes a clock that chrony keeps, and says how far it is off', async () => {
