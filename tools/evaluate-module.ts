@@ -28,7 +28,7 @@ export function nixProblem(): string | null {
 /** Why nixpkgs' own `lib` cannot be used here, or null. */
 export const nixpkgsProblem = (): string | null =>
   nixProblem() ??
-  (process.env['NIXPKGS_LIB'] === undefined ? "needs NIXPKGS_LIB, the path of nixpkgs' folder `lib`" : null);
+  ((process.env['NIXPKGS_LIB'] ?? '') === '' ? "needs NIXPKGS_LIB, the path of nixpkgs' folder `lib`" : null);
 
 export interface EvaluateOptions {
   /** Nix text: an attribute set. */
