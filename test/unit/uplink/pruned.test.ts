@@ -30,7 +30,7 @@ beforeEach(async () => {
   while ((await appliance.uplink.uploadOnce(signal)).remaining > 0);
   whole = [...central.stored];
   saveCheckpoint(store, SIZE);
-  expect((await prune(store, { nowT: NOW + 91 * DAY_S })).size).toBe(PRUNED);
+  expect((await prune(store, { nowT: NOW + 91 * DAY_S, wallNow: NOW + 91 * DAY_S })).size).toBe(PRUNED);
   central.requests.length = 0;
 });
 afterEach(() => appliance.close());
