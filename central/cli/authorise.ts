@@ -1,16 +1,15 @@
 import { userInfo } from 'node:os';
-import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { encodeDocument, parseDocument } from '../../agent/wire/document.ts';
+import { encodeDocument } from '../../agent/wire/document.ts';
 import { orderKind, orderTarget, runbookRef, type Authorisation } from '../../agent/wire/schemas/order.ts';
-import { defaultKeysDir, oneSigner } from '../keys/person-keys.ts';
 import { draftAuthorisation, publishAuthorisation } from '../service/authorise.ts';
 import { authorisationState } from '../service/issue-authorised.ts';
 import { describeAuthorisation } from './describe-draft.ts';
-import { agreed, readDraft, signDraft, writeDraft } from './draft-file.ts';
+import { readDraft, writeDraft } from './draft-file.ts';
 import { parseParams, parseWindow } from './order-options.ts';
 import { print, table, when, type Common } from './output.ts';
+import { signDraftFile, type SignOptions } from './sign-draft.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 interface DraftOptions extends Common, WithData {
@@ -45,28 +44,17 @@ export async function draft(o: DraftOptions): Promise<void> {
   });
 }
 
-interface SignOptions extends Common {
-  readonly keys?: string;
-  readonly person?: string;
-  readonly yes?: boolean;
-}
-
-/** Needs the file and the key: no server, no network. */
-export async function sign(file: string, o: SignOptions): Promise<void> {
-  const signer = await oneSigner(resolve(o.keys ?? defaultKeysDir()), 'operator', o.person);
-  const envelope = readDraft(file, 'authorisation');
-  const value = parseDocument('authorisation', envelope.payload, file);
-  await agreed(
-    `${describeAuthorisation(value)}\n${signer.person} signs this with key ${signer.signer.keyid}.`,
-    o.yes === true,
-  );
-  const { signatures } = signDraft(file, envelope, signer);
-  print(
+export const sign = (file: string, o: SignOptions): Promise<void> =>
+  signDraftFile(
+    file,
+    {
+      name: 'authorisation',
+      role: 'operator',
+      describe: describeAuthorisation,
+      named: ({ authorisation_id }) => ({ authorisation_id }),
+    },
     o,
-    { authorisation_id: value.authorisation_id, person: signer.person, signatures: signatures.length },
-    `signed by ${signer.person}; the file has ${signatures.length} signature${signatures.length === 1 ? '' : 's'}`,
   );
-}
 
 export async function publish(file: string, o: Common & WithData): Promise<void> {
   await withRecords(o, (records) => {

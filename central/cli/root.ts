@@ -3,17 +3,17 @@ import { AgentError } from '../../agent/errors/agent-error.ts';
 import { acceptSuccessor } from '../../agent/trust/root.ts';
 import { ONLINE_ROLES as SERVER_ROLES } from '../../agent/trust/root-consistency.ts';
 import { rootWarnings } from '../../agent/trust/root-warnings.ts';
-import { encodeDocument, parseDocument } from '../../agent/wire/document.ts';
+import { encodeDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import { ROLES, type Role } from '../../agent/wire/schemas/root.ts';
 import { loadOnlineKeys, makeOnlineKey, type OnlineRole } from '../keys/online-keys.ts';
-import { defaultKeysDir, oneSigner } from '../keys/person-keys.ts';
 import { nextRoot, PUBLISH_WITHIN_S, type AddedKey } from '../service/next-root.ts';
 import { findKey } from '../service/publish-revocations.ts';
 import { describeRoot } from './describe-draft.ts';
-import { agreed, readDraft, signDraft, writeDraft } from './draft-file.ts';
+import { readDraft, writeDraft } from './draft-file.ts';
 import { print, table, when, type Common } from './output.ts';
+import { signDraftFile, type SignOptions } from './sign-draft.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 const DAY_S = 86_400;
@@ -90,25 +90,8 @@ export async function draft(o: DraftOptions): Promise<void> {
   });
 }
 
-interface SignOptions extends Common {
-  readonly keys?: string;
-  readonly person?: string;
-  readonly yes?: boolean;
-}
-
-/** Needs the file and the key: no server, no network. */
-export async function sign(file: string, o: SignOptions): Promise<void> {
-  const signer = await oneSigner(resolve(o.keys ?? defaultKeysDir()), 'root', o.person);
-  const envelope = readDraft(file, 'root');
-  const value = parseDocument('root', envelope.payload, file);
-  await agreed(`${describeRoot(value)}\n${signer.person} signs this with key ${signer.signer.keyid}.`, o.yes === true);
-  const { signatures } = signDraft(file, envelope, signer);
-  print(
-    o,
-    { version: value.version, person: signer.person, signatures: signatures.length },
-    `signed by ${signer.person}; the file has ${signatures.length} signature${signatures.length === 1 ? '' : 's'}`,
-  );
-}
+export const sign = (file: string, o: SignOptions): Promise<void> =>
+  signDraftFile(file, { name: 'root', role: 'root', describe: describeRoot, named: ({ version }) => ({ version }) }, o);
 
 /** In force here at once; at each appliance with its next check-in. One commit: the server's keys follow from the root. */
 export async function publish(file: string, o: Common & WithData): Promise<void> {
