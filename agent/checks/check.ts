@@ -40,7 +40,8 @@ export interface JudgeInput {
 }
 
 export interface Check {
-  readonly id: string;
+  /** Also the key under which a baseline declares what it judges by. */
+  readonly id: keyof LoadedBaseline['checks'];
   /** Rises whenever the same facts could be judged differently. */
   readonly version: number;
   readonly title: string;

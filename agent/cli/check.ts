@@ -3,6 +3,7 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import type { Check } from '../checks/check.ts';
 import { judgeAll } from '../checks/judge-all.ts';
+import { neededProbes } from '../checks/needed-probes.ts';
 import { CHECKS } from '../checks/registry.ts';
 import { closestName } from '../config/closest-name.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -78,10 +79,9 @@ export async function check(
   const stateDir = context.stateDir ?? config.state_dir;
   const { baseline, controls } = context.loadChecks(config.baseline_path);
   const signed = await inForce(context, stateDir);
-  const names = [...new Set(checks.flatMap((one) => one.probes))];
   const findings = judgeAll({
     checks,
-    facts: await readFacts(names, probeContext(context, stateDir, baseline)),
+    facts: await readFacts(neededProbes(checks, baseline), probeContext(context, stateDir, baseline)),
     baseline,
     controls: [...controls],
     waivers: signed.waivers,

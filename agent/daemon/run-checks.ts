@@ -4,6 +4,7 @@ import { readFacts } from '../facts/read-facts.ts';
 import type { Check } from '../checks/check.ts';
 import { CHECKS } from '../checks/registry.ts';
 import { judgeAll } from '../checks/judge-all.ts';
+import { neededProbes } from '../checks/needed-probes.ts';
 import { activeWaivers } from '../trust/policy.ts';
 import { isListed } from '../trust/content-list.ts';
 import type { Opened } from '../trust/open-document.ts';
@@ -42,13 +43,12 @@ export async function runChecks(
   o: { readonly every: boolean },
 ): Promise<ChecksRun> {
   const { state, clock } = context;
-  const probes = [...new Set(checks.flatMap((check) => check.probes))];
-  const facts = await readCarefully(probes, context, signal, o.every);
+  const { baseline, controls } = context.checks;
+  const facts = await readCarefully(neededProbes(checks, baseline), context, signal, o.every);
   const now = nowSeconds(clock);
   const trust = state.enrolled?.trust;
   const content = trust?.content() ?? null;
   const policy = trust?.policy() ?? null;
-  const { baseline, controls } = context.checks;
   const findings = judgeAll({
     checks,
     facts,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../agent/checks/check.ts';
 import { CHECKS, FACT_KEYS } from '../../../agent/checks/registry.ts';
 import { judgeAll } from '../../../agent/checks/judge-all.ts';
+import { neededProbes } from '../../../agent/checks/needed-probes.ts';
 import { UNREADABLE_REASONS } from '../../../agent/facts/probe.ts';
 import { PROBE_NAMES, type FactSet, type FactValues } from '../../../agent/facts/probes.ts';
 import { scrub } from '../../../agent/evidence/scrub.ts';
@@ -305,5 +306,34 @@ describe('whatever the facts are', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('what is read for a run of checks', () => {
+  const none = { expected: 'none', reason: 'nothing of the kind here' } as const;
+  const without = (id: string) => {
+    const some = baseline();
+    return { ...some, checks: { ...some.checks, [id]: none } };
+  };
+
+  it('is every probe of the checks, each once, where the baseline declares them all', () => {
+    const all = new Set(CHECKS.flatMap((check) => check.probes));
+    const needed = neededProbes(CHECKS, baseline());
+    expect(new Set(needed)).toEqual(all);
+    expect(needed.length).toBe(all.size);
+  });
+
+  it.each(CHECKS.map((check) => check.id))('is nothing for %s where the baseline expects none or is silent', (id) => {
+    const [check] = CHECKS.filter((one) => one.id === id);
+    const silent = { ...baseline(), checks: {} };
+    expect(neededProbes([check!], without(id))).toEqual([]);
+    expect(neededProbes([check!], silent)).toEqual([]);
+    // Nothing is lost by that: the finding is the same with facts and without.
+    for (const declared of [without(id), silent]) {
+      const judged = (facts: FactSet) => judgeAll(judgeInput({ checks: [check!], baseline: declared, facts }))[0]!;
+      const { result, sentence, facts_digest } = judged({});
+      expect(judged(full)).toMatchObject({ result, sentence, facts_digest });
+      expect(result).not.toBe('pass');
+    }
   });
 });
