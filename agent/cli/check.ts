@@ -5,7 +5,7 @@ import type { Check } from '../checks/check.ts';
 import { judgeAll } from '../checks/judge-all.ts';
 import { neededProbes } from '../checks/needed-probes.ts';
 import { CHECKS } from '../checks/registry.ts';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { readFacts } from '../facts/read-facts.ts';
 import { isListed, openContentList } from '../trust/content-list.ts';

@@ -2,7 +2,7 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { CODES, type CodeInfo } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import type { CliContext } from './deps.ts';
 import { print } from './print.ts';
 import { columns } from './style.ts';

@@ -4,7 +4,7 @@ import { EXIT } from '../errors/exit-codes.ts';
 import { logRows, textOfRow } from '../evidence/log-rows.ts';
 import type { Store } from '../store/open-store.ts';
 import { ENTRY_KINDS } from '../wire/schemas/entry.ts';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import type { CliContext } from './deps.ts';
 import { statementOf, summaryOf } from './entry-summary.ts';
 import { stateDirOf, withEnrolledStore } from './open-state.ts';

@@ -1,7 +1,7 @@
 // `facts [NAME…]`: what the probes read on this machine now, before anybody judges it.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import { hostProbe } from '../facts/host.ts';
 import type { Fact, ProbeContext } from '../facts/probe.ts';
 import { PROBE_NAMES, type ProbeName } from '../facts/probes.ts';

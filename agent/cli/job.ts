@@ -1,7 +1,7 @@
 // `job [NAME]`: runs a job that takes long or writes, and keeps its result for the probe; without a name, what was kept.
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import { JOB_NAMES, readJobResult, type JobName, type JobRun } from '../facts/job-result.ts';
 import { runJob } from '../facts/jobs.ts';
 import type { CliContext } from './deps.ts';

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { isAlias, isMap, isNode, isScalar, LineCounter, parseAllDocuments, visit, type YAMLMap } from 'yaml';
 import { CODES } from '../errors/codes.ts';
-import { closestName } from './closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import type { ConfigProblem } from './config-error.ts';
 import {
   KEYS,

@@ -1,7 +1,7 @@
 // clinic.yaml: four keys, written by `central-command usb write` or by hand in whatever editor. Pure: text in, values and
 // mistakes out (docs/formats/provision-files.md).
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
-import { closestName } from '../config/closest-name.ts';
+import { closestName } from '../errors/closest-name.ts';
 import type { Mistake, MistakeCode } from './provision-mistake.ts';
 
 export const CLINIC_FILE = 'clinic.yaml';

@@ -1,6 +1,6 @@
 import { describe, it, expect } from 'vitest';
 import fc from 'fast-check';
-import { closestName, editDistance } from '../../../agent/config/closest-name.ts';
+import { closestName, editDistance } from '../../../agent/errors/closest-name.ts';
 
 describe('editDistance', () => {
   it.each([
