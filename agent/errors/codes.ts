@@ -1285,6 +1285,19 @@ export const CODES = {
     'a control map has mistakes; the message names each with its line',
     'correct the named lines (docs/checks.md describes the file)',
   ),
+  // execution
+  runbook_invalid: code(
+    2,
+    false,
+    'a runbook has mistakes; the message names each with its line',
+    'correct the named lines (docs/formats/runbook.md describes the file)',
+  ),
+  runner_timeout: code(
+    3,
+    true,
+    'a script on a target was not done within its time and was given up there',
+    'see whether the target is overloaded; the next look tries again',
+  ),
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 } as const satisfies Record<string, CodeInfo>;
 

@@ -1,0 +1,42 @@
+// Room `execution`: loads, judges and runs runbooks, whoever asked for it. This file is the port between a runbook and the
+// machine that it runs on; one contract suite holds every adapter against it (test/contract/).
+import type { Target } from '../targets/target.ts';
+
+export interface ScriptRun {
+  /** Whole text of the script; it begins `param([string]$InputJson)`. */
+  readonly script: string;
+  /** What the script gets as `$InputJson`, as one JSON document ({@link ScriptInput} from the executor). */
+  readonly params: unknown;
+  /** Until the answer must be there, connecting included. */
+  readonly timeoutMs: number;
+  /** Per stream. What is beyond is dropped, and `truncated` says so. */
+  readonly outputCapBytes: number;
+}
+
+/** What a phase of a runbook is given. `plan` runs remediate.ps1 and changes nothing. */
+export interface ScriptInput {
+  readonly phase: 'detect' | 'plan' | 'remediate' | 'verify' | 'rollback';
+  /** The runbook's typed params, defaults filled in. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** The facts that detect saw before anything was changed: for `rollback` (and `remediate`, `plan`); else null. */
+  readonly snapshot: Readonly<Record<string, unknown>> | null;
+}
+
+export interface RunOutput {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  /** May hold CLIXML with progress records; they are no errors. */
+  readonly stderr: Buffer;
+  /** True where a stream was longer than its cap. */
+  readonly truncated: boolean;
+}
+
+/**
+ * Runs one script on one target. Nothing of a run outlives it on the target, whatever ends it.
+ *
+ * @throws {AgentError} where no answer came: `winrm_*` codes of the connection, `runner_timeout` after `timeoutMs`. What the
+ *   script itself does is a {@link RunOutput}, whatever its exit code. Rejects with the signal's reason when that fires.
+ */
+export interface Runner {
+  run(target: Target, run: ScriptRun, signal: AbortSignal): Promise<RunOutput>;
+}
