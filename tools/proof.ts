@@ -16,6 +16,8 @@ export interface TestResult {
   readonly state: 'passed' | 'failed' | 'skipped' | 'pending';
   /** For `skipped`: what the test gave as its reason, or null. */
   readonly reason: string | null;
+  /** Milliseconds that it took. */
+  readonly ms?: number;
 }
 
 export interface LedgerRow {

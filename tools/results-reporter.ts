@@ -19,6 +19,7 @@ export default class ResultsReporter implements Reporter {
           name: test.name,
           fullName: test.fullName,
           state: result.state,
+          ms: Math.round(test.diagnostic()?.duration ?? 0),
           reason: (result.state === 'skipped' ? result.note : undefined) ?? null,
         });
       }
