@@ -150,6 +150,7 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
   'node-cron': ['system'],
   pino: ['system', 'central'],
   qr: ['cli', 'daemon'],
+  re2js: ['healing'],
   'reflect-metadata': ['central'],
   systeminformation: ['facts'],
   undici: ['https'],
@@ -167,11 +168,12 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
     'targets',
     'execution',
     'helpers',
+    'healing',
     'daemon',
     'cli',
     'central',
   ],
-  yaml: ['config', 'identity', 'checks', 'execution', 'central'],
+  yaml: ['config', 'identity', 'checks', 'execution', 'healing', 'central'],
 };
 
 /** Modules of Node that a pure room may import: they compute and touch nothing. */
