@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { AgentError } from '../errors/agent-error.ts';
+import { closestName } from '../errors/closest-name.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 
 /** Baselines and control maps are a few kilobytes. */
@@ -39,9 +40,27 @@ function lineAt(document: Document, path: readonly PropertyKey[], lines: LineCou
   return 1;
 }
 
-function describe(issue: v.BaseIssue<unknown>, path: string): string {
+/** Names of all fields that a schema knows, at any depth. */
+function fieldNames(schema: unknown, into: Set<string>): ReadonlySet<string> {
+  if (typeof schema !== 'object' || schema === null) return into;
+  const { entries, pipe, options, items, item, wrapped, value } = schema as Record<string, unknown>;
+  for (const [key, field] of Object.entries(entries ?? {})) {
+    into.add(key);
+    fieldNames(field, into);
+  }
+  for (const list of [pipe, options, items]) {
+    if (Array.isArray(list)) for (const inner of list) if (inner !== schema) fieldNames(inner, into);
+  }
+  for (const inner of [item, wrapped, value]) fieldNames(inner, into);
+  return into;
+}
+
+function describe(issue: v.BaseIssue<unknown>, path: string, known: ReadonlySet<string>): string {
   const where = path === '' ? 'the file' : path;
-  if (issue.type === 'strict_object' && issue.expected === 'never') return `${where} is not a known key`;
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    const close = closestName(path.split('.').at(-1) ?? '', [...known]);
+    return `${where} is not a known key${close === null ? '' : `; did you mean ${close}?`}`;
+  }
   if (issue.received === 'undefined') return `${where} is missing`;
   return `${where}: ${issue.message}`;
 }
@@ -90,12 +109,13 @@ export function parseDataFile<S extends v.GenericSchema>(
   }
   const checked = v.safeParse(schema, value);
   if (!checked.success) {
+    const known = fieldNames(schema, new Set());
     refuse(
       code,
       place,
       checked.issues.map((issue) => {
         const path = (issue.path ?? []).map((item) => item.key as PropertyKey);
-        return { line: lineAt(document, path, lines), sentence: describe(issue, path.join('.')) };
+        return { line: lineAt(document, path, lines), sentence: describe(issue, path.join('.'), known) };
       }),
     );
   }

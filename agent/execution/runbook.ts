@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { parseDataFile } from '../checks/data-file.ts';
 import { WINDOWS_ROLES, type RunbookParams } from '../checks/windows/windows-check.ts';
-import { int, name, orderClass, text, version } from '../wire/schemas/primitives.ts';
+import { int, name, text, version, type OrderClass } from '../wire/schemas/primitives.ts';
 
 /** A Windows build number (10.0.BUILD). */
 const build = int(7_600, 99_999);
@@ -155,7 +155,7 @@ export function scriptsOf(runbook: Runbook): readonly ScriptFile[] {
 }
 
 /** The class of order that may run it with its remediation; detect and dry runs of it count the same (docs/formats/runbook.md). */
-export function classOfRunbook(runbook: Runbook): v.InferOutput<typeof orderClass> {
+export function classOfRunbook(runbook: Runbook): OrderClass {
   if (runbook.disruptive) return 'disruptive';
   return runbook.remediate.by === 'none' ? 'read' : 'routine';
 }

@@ -5,12 +5,14 @@ import type { Target } from '../targets/target.ts';
 export interface ScriptRun {
   /** Whole text of the script; it begins `param([string]$InputJson)`. */
   readonly script: string;
-  /** What the script gets as `$InputJson`, as one JSON document ({@link ScriptInput} from the executor). */
+  /** What the script gets as `$InputJson`, as one JSON document (a {@link ScriptInput}). */
   readonly params: unknown;
   /** Until the answer must be there, connecting included. */
   readonly timeoutMs: number;
   /** Per stream. What is beyond is dropped, and `truncated` says so. */
   readonly outputCapBytes: number;
+  /** True for what only reads: it may be started again after a connection was lost. Default false. */
+  readonly rerunnable?: boolean;
 }
 
 /** What a phase of a runbook is given. `plan` runs remediate.ps1 and changes nothing. */
@@ -23,7 +25,8 @@ export interface ScriptInput {
 }
 
 export interface RunOutput {
-  readonly exitCode: number;
+  /** Null where the script was ended because of its output. */
+  readonly exitCode: number | null;
   readonly stdout: Buffer;
   /** May hold CLIXML with progress records; they are no errors. */
   readonly stderr: Buffer;

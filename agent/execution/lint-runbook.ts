@@ -1,0 +1,71 @@
+// What the keys of one runbook must say together, beyond what each may say alone. Pure.
+import type { WindowsCheck } from '../checks/windows/windows-check.ts';
+import { scriptsOf, SCRIPT_FILES, type Runbook } from './runbook.ts';
+
+/** How every script begins: parameters arrive as one JSON document, never pasted into its text. */
+const SCRIPT_BEGINS = /^(?:\s*#[^\n]*\n|\s*\n)*\s*param\(\[string\]\$InputJson\)/i;
+/** Text becomes code: nothing that a script is given may. */
+const FORBIDDEN = /\b(?:Invoke-Expression|iex)\b/i;
+
+/** Every mistake as one sentence; empty where there is none. `files` holds the scripts' texts by name. */
+export function lintRunbook(
+  runbook: Runbook,
+  files: ReadonlyMap<string, string>,
+  checks: readonly Pick<WindowsCheck, 'id' | 'runbook' | 'factsSchema'>[],
+): readonly string[] {
+  return [
+    ...lintSense(runbook),
+    ...(runbook.platform === 'windows' ? lintCheck(runbook, checks) : []),
+    ...lintFiles(runbook, files),
+  ];
+}
+
+function lintSense(runbook: Runbook): string[] {
+  const { remediate, rollback, changes } = runbook;
+  const found: [boolean, string][] = [
+    [(runbook.platform === 'windows') !== runbook.id.startsWith('RB-WIN-'), 'id and platform do not fit each other'],
+    [runbook.disruptive && runbook.window !== 'maintenance', 'a disruptive runbook says `window: maintenance`'],
+    [runbook.reboot !== 'no' && !runbook.disruptive, 'a runbook that may reboot is disruptive'],
+    [runbook.risk === 'high' && !runbook.disruptive, 'a runbook of high risk is disruptive'],
+    [remediate.by === 'none' && changes.length > 0, 'what remediates nothing changes nothing'],
+    [remediate.by === 'none' && rollback.how !== 'none', 'what remediates nothing has nothing to roll back'],
+    [remediate.by === 'none' && runbook.dry_run !== 'none', 'what remediates nothing has no dry run'],
+    [remediate.by !== 'none' && changes.length === 0, 'it remediates and does not say what it changes'],
+    [!runbook.controls.some(({ role }) => role === 'primary'), 'no control is primary'],
+  ];
+  if (runbook.platform === 'windows') {
+    const { min, max } = runbook.applies_if.os_build;
+    found.push([max !== undefined && max < min, 'applies_if.os_build ends before it begins']);
+  }
+  return found.flatMap(([wrong, sentence]) => (wrong ? [sentence] : []));
+}
+
+function lintCheck(
+  runbook: Runbook,
+  checks: readonly Pick<WindowsCheck, 'id' | 'runbook' | 'factsSchema'>[],
+): string[] {
+  const check = checks.find(({ id }) => id === runbook.check);
+  if (check === undefined) return [`there is no Windows check ${runbook.check}`];
+  if (check.runbook !== runbook.id) return [`the check ${check.id} judges ${check.runbook}`];
+  const facts = Object.keys((check.factsSchema as { entries?: object }).entries ?? {});
+  return runbook.preconditions
+    .filter(({ fact }) => !facts.includes(fact))
+    .map(({ fact }) => `the precondition's fact ${fact} is none that ${check.id} reads`);
+}
+
+function lintFiles(runbook: Runbook, files: ReadonlyMap<string, string>): string[] {
+  const expected: readonly string[] = scriptsOf(runbook);
+  const missing = expected.filter((file) => !files.has(file)).map((file) => `${file} is missing`);
+  const extra = SCRIPT_FILES.filter((file) => files.has(file) && !expected.includes(file)).map(
+    (file) => `${file} is there, and runbook.yaml says that there is none`,
+  );
+  const wrong = expected.flatMap((file) => {
+    const text = files.get(file);
+    if (text === undefined) return [];
+    return [
+      ...(SCRIPT_BEGINS.test(text) ? [] : [`${file} does not begin with param([string]$InputJson)`]),
+      ...(FORBIDDEN.test(text) ? [`${file} uses Invoke-Expression`] : []),
+    ];
+  });
+  return [...missing, ...extra, ...wrong];
+}
