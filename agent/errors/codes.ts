@@ -556,8 +556,38 @@ export const CODES = {
   enrolment_source_unsupported: code(
     7,
     false,
-    'Central Command does not take claims of this source, or the claim lacks what its source needs',
-    'enrol with a stick written by central-command usb write',
+    'a claim lacks what its source needs (a token with usb, a code with qr), or carries what belongs to another',
+    'let the same version of the agent claim that Central Command knows',
+  ),
+  claim_unknown: code(
+    7,
+    false,
+    'no device shows this claim code or alias now: it is wrong, past its 15 minutes, or used',
+    'type what stands on the console of the device now; after five wrong ones account and address are locked for a while',
+  ),
+  claim_locked: code(
+    8,
+    true,
+    'an account or an address has tried too many wrong claim codes',
+    'wait, or have it lifted with central-command claim unlock; the device itself is never locked',
+  ),
+  claim_code_malformed: code(
+    2,
+    false,
+    'what was typed is neither a claim code nor an alias',
+    'type it again as it stands there: 28 characters in groups of four, or 8; there is no 0, 1, I or O in it',
+  ),
+  machine_unknown: code(
+    2,
+    false,
+    'no machine with this serial number or MAC address is expected',
+    'see central-command enrolment list',
+  ),
+  appliance_decommissioned: code(
+    7,
+    false,
+    'Central Command has taken this appliance out of service',
+    'run compliance-agent provision reset on it; enrol it anew where it is to serve again',
   ),
   enrolment_key_changed: code(
     7,
