@@ -1605,10 +1605,10 @@ export const CODES = {
     'an answer of a WinRM service is larger than was asked for',
     'find out which server answers there',
   ),
-  winrm_command_too_long: code(
+  winrm_command_invalid: code(
     2,
     false,
-    'a command line is longer than Windows takes (32,766 characters)',
+    'a command line is longer than Windows takes (32,766 characters), or holds characters that XML cannot carry',
     'send long scripts through stdin',
   ),
   winrm_command_timeout: code(
