@@ -51,6 +51,24 @@ const UNJUDGED: Rules = {
   baseline_signed: 'boolean',
 };
 
+/** What any check of a Windows machine may say beside its own facts: why it saw nothing, and what looking cost there. */
+export const UNSEEN: Rules = {
+  unseen: words(
+    'unreachable',
+    'unauthorised',
+    'timeout',
+    'over_budget',
+    'unparsable',
+    'wrong_shape',
+    'script_failed',
+    'not_listed',
+    'other_machine',
+    'subnet_dark',
+  ),
+  used_cpu_ms: 'integer',
+  used_bytes: 'integer',
+};
+
 const volume = (name: 'state' | 'root'): Rules => ({
   [`${name}_file_system`]: FILE_SYSTEM,
   [`${name}_fill`]: words('ok', 'high', 'critical'),
@@ -62,6 +80,11 @@ const volume = (name: 'state' | 'root'): Rules => ({
 });
 
 export const FACT_RULES: Readonly<Record<string, Rules>> = {
+  windows_targets: {
+    targets: 'integer',
+    unreachable: 'integer',
+    unauthorised: 'integer',
+  },
   disk: { ...UNJUDGED, ...volume('state'), ...volume('root'), unreadable_disk: UNREADABLE },
   clock: {
     ...UNJUDGED,

@@ -72,8 +72,10 @@ export function loadRunbook(dir: string, checks: readonly WindowsCheck[]): Loade
     ...lintRunbook(runbook, files, checks),
   ];
   if (mistakes.length > 0) throw new AgentError('runbook_invalid', mistakes.join('; '), { place });
-  const scripts = new Map(SCRIPT_FILES.flatMap((name) => (files.has(name) ? [[name, files.get(name) ?? '']] : [])));
-  return { runbook, ...packed, scripts } as LoadedRunbook;
+  const scripts = new Map(
+    SCRIPT_FILES.flatMap((name) => (files.has(name) ? [[name, files.get(name) ?? ''] as const] : [])),
+  );
+  return { runbook, ...packed, scripts };
 }
 
 /** Folders of runbooks below `dir`, sorted; none where there is no such folder. */

@@ -111,7 +111,14 @@ const windowsRunbook = v.strictObject({
   /** What one phase may use on the target; beyond it the run is given up and its finding is `unknown`. */
   budget: v.strictObject({ cpu_s: int(1, 600), output_kib: int(1, 16_384) }),
   detect: byScript,
-  remediate: v.variant('by', [byScript, byNobody]),
+  remediate: v.variant('by', [
+    v.strictObject({
+      by: v.literal('script'),
+      /** The change undoes itself on the target unless it is confirmed over a new connection within this time. */
+      confirm_within_s: v.optional(int(60, 600)),
+    }),
+    byNobody,
+  ]),
   verify: v.strictObject({ by: v.literal('script'), ...verifyTimes }),
   rollback: v.variant('how', [
     /** `facts`: from what detect saw. `target`: from what remediate saved on the target itself. */

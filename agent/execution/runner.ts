@@ -15,12 +15,15 @@ export interface ScriptRun {
   readonly rerunnable?: boolean;
 }
 
-/** What a phase of a runbook is given. `plan` runs remediate.ps1 and changes nothing. */
+/** `plan` and `confirm` run remediate.ps1: one changes nothing, the other takes away the self-revert of a change. */
+export type Phase = 'detect' | 'plan' | 'remediate' | 'confirm' | 'verify' | 'rollback';
+
+/** What a phase of a runbook is given. */
 export interface ScriptInput {
-  readonly phase: 'detect' | 'plan' | 'remediate' | 'verify' | 'rollback';
+  readonly phase: Phase;
   /** The runbook's typed params, defaults filled in. */
   readonly params: Readonly<Record<string, unknown>>;
-  /** The facts that detect saw before anything was changed: for `rollback` (and `remediate`, `plan`); else null. */
+  /** The facts that detect saw before anything was changed; null for `detect`. */
   readonly snapshot: Readonly<Record<string, unknown>> | null;
 }
 

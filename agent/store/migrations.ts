@@ -230,11 +230,35 @@ const FOURTH = `
   ${sumTriggers('timestamps')}
 `;
 
+/** The journal of runbooks. */
+const FIFTH = `
+  CREATE TABLE runbook_runs (
+    run_id TEXT PRIMARY KEY,
+    target_id TEXT NOT NULL,
+    runbook_id TEXT NOT NULL,
+    runbook_version INTEGER NOT NULL,
+    runbook_sha256 TEXT NOT NULL,
+    action TEXT NOT NULL,
+    snapshot TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('intent', 'interrupted', 'ended')),
+    outcome TEXT CHECK ((outcome IS NULL) = (state <> 'ended')),
+    ended_at INTEGER,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX runbook_runs_by_target ON runbook_runs (target_id, runbook_id, at);
+  CREATE TRIGGER runbook_runs_end_once BEFORE UPDATE OF state ON runbook_runs WHEN OLD.state = 'ended'
+  BEGIN SELECT RAISE(ABORT, 'a run that ended does not begin again'); END;
+  ${sumTriggers('runbook_runs')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
   { version: 3, readableFrom: 1, sql: THIRD },
   { version: 4, readableFrom: 1, sql: FOURTH },
+  { version: 5, readableFrom: 1, sql: FIFTH },
 ];
 
 /** What this program writes and reads. */

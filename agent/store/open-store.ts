@@ -19,6 +19,8 @@ import { ordersTable } from './orders.ts';
 import { prunesTable } from './prunes.ts';
 import type { PrunesTable } from './prunes.ts';
 import type { OrdersTable } from './orders.ts';
+import { runbookRunsTable } from './runbook-runs.ts';
+import type { RunbookRunsTable } from './runbook-runs.ts';
 import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
 import { guarded } from './sqlite-errors.ts';
@@ -38,6 +40,7 @@ export type { PruneRow } from './prunes.ts';
 export type { EntryRow } from './entries.ts';
 export type { FindingState } from './findings.ts';
 export type { OrderChange, OrderRow, OrderState, RefusalRow, ReportRow } from './orders.ts';
+export type { NewRun, RunRow, RunState } from './runbook-runs.ts';
 export type { DocumentRow, EnrolledIdentity, RootRow, SignedTimeRow } from './trust-documents.ts';
 export type { ParkedRow, ReceiptRow, TrafficRow } from './uplink-state.ts';
 
@@ -54,6 +57,7 @@ export interface Store {
   readonly prunes: PrunesTable;
   readonly orders: OrdersTable;
   readonly findings: FindingsTable;
+  readonly runs: RunbookRunsTable;
   readonly trust: TrustTable;
   readonly uplink: UplinkTable;
   readonly settings: SettingsTable;
@@ -125,6 +129,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     prunes: prunesTable(db),
     orders: ordersTable(db),
     findings: findingsTable(db),
+    runs: runbookRunsTable(db),
     trust: trustTable(db),
     uplink: uplinkTable(db),
     settings: settingsTable(db),

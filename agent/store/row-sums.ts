@@ -63,6 +63,20 @@ export const LATER_SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = 
   checkpoints: ['origin', 'size', 'root', 'note', 'at'],
   timestamps: ['id', 'origin', 'size', 'root', 'response', 'at'],
   prunes: ['epoch', 'size', 'bytes', 'removed_bytes', 'receipt_size', 'checkpoint_size', 'at'],
+  runbook_runs: [
+    'run_id',
+    'target_id',
+    'runbook_id',
+    'runbook_version',
+    'runbook_sha256',
+    'action',
+    'snapshot',
+    'detail',
+    'state',
+    'outcome',
+    'ended_at',
+    'at',
+  ],
 };
 
 /** Sums that the hot path computes itself: one statement less per append. */

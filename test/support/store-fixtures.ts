@@ -101,6 +101,10 @@ export function fill(store: Store, lines = 12, lineLength = 660): void {
   store.checkpoints.save({ origin, size: 7, root: '0a'.repeat(32), note: 'a note\n', at: AT });
   store.tiles.put(1, 0, 0, Buffer.alloc(8_192, 7));
   store.timestamps.save({ origin, size: 7, root: '0a'.repeat(32), response: Buffer.from('a reply'), at: AT });
+  const runId = '019e0000-0000-7000-8000-0000000000b1';
+  const run = { targetId: 'srv-1', runbookId: 'RB-WIN-AV-001', runbookVersion: 1, runbookSha256: 'ab'.repeat(32) };
+  store.runs.begin({ ...run, runId, action: 'remediate', snapshot: '{}', detail: '{}', at: AT });
+  store.runs.end(runId, 'success', AT + 60);
   store.prunes.advance(1, { to: 1, keep: [], receiptSize: 7, checkpointSize: 7, at: AT });
   store.uplink.park(origin, { code: 'http_refused', sentence: 'Refused.', until: AT + 300, tries: 1 });
   store.uplink.addBytes(1_000, 2_000, 20_000);

@@ -1,11 +1,15 @@
 // All Windows checks; each judges the facts of one runbook of runbooks/windows/.
-import { judged, type FactKey } from '../check.ts';
+import { judged, measured, type FactKey } from '../check.ts';
 import type { WindowsCheck } from './windows-check.ts';
 
 export const WINDOWS_CHECKS: readonly WindowsCheck[] = [];
 
 /** Keys that the common code adds to any Windows check. */
-const COMMON_KEYS: Readonly<Record<string, FactKey>> = { unseen: judged('name') };
+const COMMON_KEYS: Readonly<Record<string, FactKey>> = {
+  unseen: judged('name'),
+  used_cpu_ms: measured('integer'),
+  used_bytes: measured('integer'),
+};
 
 /** Check id → key → type: the whole vocabulary of facts in findings about Windows. */
 export const WINDOWS_FACT_KEYS: Readonly<Record<string, Readonly<Record<string, FactKey>>>> = Object.fromEntries(
