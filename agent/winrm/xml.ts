@@ -234,13 +234,15 @@ function characterOf(body: string): string | null {
   return allowed ? String.fromCodePoint(point) : null;
 }
 
-/** Characters that XML 1.0 cannot carry, not even as references. */
-// eslint-disable-next-line no-control-regex
-const NOT_XML =
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-
+/** False for text with characters that XML 1.0 cannot carry, not even as references. */
 export function fitsXml(text: string): boolean {
-  return !NOT_XML.test(text);
+  if (!text.isWellFormed()) return false;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    const control = unit < 0x20 && unit !== 0x9 && unit !== 0xa && unit !== 0xd;
+    if (control || unit === 0xfffe || unit === 0xffff) return false;
+  }
+  return true;
 }
 
 /** Text for element content and double-quoted attributes. */
