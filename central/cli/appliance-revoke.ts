@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
-import { revokeAppliance, vouchFor } from '../service/revoke-appliance.ts';
+import { decommissionAppliance, revokeAppliance, vouchFor } from '../service/revoke-appliance.ts';
 import type { Records } from '../service/central.ts';
 import { print, when, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -29,7 +29,22 @@ export async function vouchForOne(applianceId: string, o: Options): Promise<void
   });
 }
 
-async function operator(records: Records, o: Options): Promise<string> {
+export async function decommissionOne(applianceId: string, o: Options & { readonly reason: string }): Promise<void> {
+  await withRecords(o, async (records) => {
+    const row = decommissionAppliance(records, applianceId, { reason: o.reason, person: await operator(records, o) });
+    print(
+      o,
+      row,
+      [
+        `${applianceId} (epoch ${row.epoch}) is out of service since ${when(row.at)} by ${row.person}: ${row.reason}`,
+        'Its evidence stays. Run `compliance-agent provision reset` on the machine to wipe its keys.',
+      ].join('\n'),
+    );
+  });
+}
+
+/** @throws what personSigners names: the folder holds no operator key of the trust root */
+export async function operator(records: Records, o: { readonly keys?: string }): Promise<string> {
   const [first] = await personSigners(resolve(o.keys ?? defaultKeysDir()), 'operator', records.trust.root().root);
   // personSigners throws where there is none.
   return (first as NonNullable<typeof first>).person;

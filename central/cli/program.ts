@@ -24,6 +24,7 @@ const storeOption = () =>
   ).env('CENTRAL_EVIDENCE_STORE');
 const keysOption = () =>
   new Option('--keys <dir>', 'folder of the root, content and operator keys (default: ~/.config/central-command)');
+const byOption = () => new Option('--by <account>', 'who does it (default: the account of this shell)');
 const jsonOption = () => new Option('--json', 'print JSON');
 
 function verb(parent: Command, nameAndArguments: string, description: string): Command {
@@ -90,6 +91,10 @@ function buildProgram(): Command {
     .addOption(keysOption())
     .requiredOption('--reason <text>', 'why; the appliance is told')
     .action(async (id, o) => (await import('./appliance-revoke.ts')).revokeOne(id, o));
+  verb(appliance, 'decommission <id>', 'take an appliance out of service; its evidence stays, its place may be taken')
+    .addOption(keysOption())
+    .requiredOption('--reason <text>', 'why; the appliance is told')
+    .action(async (id, o) => (await import('./appliance-revoke.ts')).decommissionOne(id, o));
   verb(appliance, 'vouch <id>', 'say that there is no second machine with its keys; closes the alarms about copies')
     .addOption(keysOption())
     .action(async (id, o) => (await import('./appliance-revoke.ts')).vouchForOne(id, o));
@@ -102,6 +107,45 @@ function buildProgram(): Command {
     .requiredOption('--site <id>', 'site of the device')
     .option('--days <n>', 'how long it is good for', wholeNumber)
     .action(async (o) => (await import('./token.ts')).printNewToken(o));
+
+  const enrolment = group(program, 'enrolment', 'machines that are expected, by what stands on their label');
+  verb(enrolment, 'expect', 'let a machine wait for approval at a site, by its serial number or MAC address')
+    .requiredOption('--site <id>', 'site of the machine')
+    .option('--serial <number>', 'serial number of its firmware')
+    .option('--mac <address>', 'address of one of its network cards')
+    .option('--days <n>', 'how long it is expected', wholeNumber)
+    .addOption(byOption())
+    .action(async (o) => (await import('./enrolment.ts')).expectOne(o));
+  verb(enrolment, 'forget', 'expect a machine no more; devices that claimed already stay')
+    .option('--serial <number>', 'serial number of its firmware')
+    .option('--mac <address>', 'address of one of its network cards')
+    .addOption(byOption())
+    .action(async (o) => (await import('./enrolment.ts')).forgetOne(o));
+  verb(enrolment, 'list', 'list expected machines, and devices that wait and belong to no site').action(async (o) =>
+    (await import('./enrolment.ts')).listEnrolment(o),
+  );
+
+  const claim = group(program, 'claim', 'claim codes: they tie a device to a site once, within 15 minutes');
+  verb(claim, 'new', 'make a code for one device of a site, to be typed or scanned there; printed once, not stored')
+    .requiredOption('--site <id>', 'site of the device')
+    .addOption(byOption())
+    .action(async (o) => (await import('./claim.ts')).printClaimCode(o));
+  verb(claim, 'approve <code>', 'tie the device that shows this code, alias or QR address to a site')
+    .requiredOption('--site <id>', 'site of the device')
+    .addOption(byOption())
+    .option('--address <address>', 'where the technician comes from (default: of this shell)')
+    .action(async (code, o) => (await import('./claim.ts')).approveOne(code, o));
+  verb(claim, 'unlock', 'let an account or address that tried wrong codes try again')
+    .option('--account <id>', 'the account')
+    .option('--address <address>', 'the address')
+    .addOption(byOption())
+    .action(async (o) => (await import('./claim.ts')).unlock(o));
+  verb(claim, 'list', 'list codes and who is locked').action(async (o) => (await import('./claim.ts')).listClaims(o));
+
+  const audit = group(program, 'audit', 'who let what in, and who was kept out');
+  verb(audit, 'list', 'list tokens, expected machines, claims, confirmations, revocations, newest first')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .action(async (o) => (await import('./audit-list.ts')).listAccess(o));
 
   const usb = group(program, 'usb', 'provisioning sticks');
   verb(usb, 'write <dir>', 'write clinic.yaml, root.json and ca.pem for one device, with a new token')

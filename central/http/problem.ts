@@ -10,7 +10,7 @@ export interface Problem {
   readonly detail: string;
   readonly expected_seq?: number;
   readonly seq?: number;
-  /** appliance_revoked only: told to nobody who has not proven to be that appliance. */
+  /** appliance_revoked and appliance_decommissioned only: told to nobody who has not proven to be that appliance. */
   readonly reason?: string;
 }
 
@@ -35,6 +35,7 @@ function statusOf(code: ErrorCode): number {
     case 'client_certificate_missing':
       return 401;
     case 'appliance_copied':
+    case 'appliance_decommissioned':
     case 'appliance_revoked':
     case 'challenge_unknown':
     case 'epoch_unknown':
@@ -96,6 +97,9 @@ function translate(error: unknown): AgentError {
   return new AgentError('internal', 'the server failed', { cause: error });
 }
 
+/** The appliance itself is told what a person wrote about it. */
+const TELLS_WHY: ReadonlySet<ErrorCode> = new Set(['appliance_revoked', 'appliance_decommissioned']);
+
 export function problemOf(error: unknown): Problem {
   const known = translate(error);
   const status = statusOf(known.code);
@@ -110,6 +114,6 @@ export function problemOf(error: unknown): Problem {
     detail: internal ? 'see the log of Central Command' : known.remedy,
     ...(typeof expected === 'number' ? { expected_seq: expected } : {}),
     ...(typeof seq === 'number' ? { seq } : {}),
-    ...(known.code === 'appliance_revoked' && typeof reason === 'string' ? { reason } : {}),
+    ...(TELLS_WHY.has(known.code) && typeof reason === 'string' ? { reason } : {}),
   };
 }

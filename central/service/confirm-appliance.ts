@@ -50,7 +50,11 @@ export function confirmDevice(
     if (taken !== null && o.replace !== true)
       throw new AgentError('appliance_exists', `${applianceId} is another appliance`);
     if (o.replace === true) replaceDevice(central, device, applianceId, bound);
-    central.store.enrolments.confirm(device.device_spki, applianceId, o.approver, central.now());
+    const at = central.now();
+    central.store.enrolments.confirm(device.device_spki, applianceId, o.approver, at);
+    central.store.claims.fulfil(device.device_spki, at);
+    const { fingerprint: detail } = device;
+    central.store.access.add({ at, action: 'appliance_confirmed', subject: applianceId, person: o.approver, detail });
     return applianceId;
   });
 }
@@ -65,6 +69,6 @@ function replaceDevice(
   if (bound.site_id !== device.site_id) {
     throw new AgentError('usage', `${applianceId} stands at ${bound.site_id}, the device at ${device.site_id}`);
   }
-  refuseRevoked({ store }, applianceId);
+  if (store.appliances.revoked(applianceId) !== null) refuseRevoked({ store }, applianceId);
   store.enrolments.replace(applianceId);
 }

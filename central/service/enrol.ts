@@ -16,6 +16,7 @@ import { certificateFor } from './device-certificate.ts';
 import { confirmDevice } from './confirm-appliance.ts';
 import { tokenDigest } from './enrolment-token.ts';
 import { refuseRevoked } from './identify-client.ts';
+import { registerWithoutToken } from './claim-source.ts';
 import { signOwn } from './sign-own.ts';
 
 /** An answer to a claim is good for this long. */
@@ -55,6 +56,7 @@ export async function enrol(central: Central, body: Uint8Array): Promise<string>
 
 /** What a device is told in a signed answer, rather than by a problem document. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'appliance_decommissioned',
   'appliance_replaced',
   'appliance_revoked',
   'csr_invalid',
@@ -82,12 +84,13 @@ function openClaim(body: Uint8Array): { claim: Claim; digest: string } {
 }
 
 async function decide(central: Central, claim: Claim): Promise<Pick<ClaimAnswer, 'status' | 'enrolled'>> {
-  if (claim.source !== 'usb' || claim.token === undefined) {
-    throw new AgentError('enrolment_source_unsupported', 'only claims with a token of a stick are taken');
+  const { source, token, code } = claim;
+  if ((source === 'usb') !== (token !== undefined) || (source === 'qr') !== (code !== undefined)) {
+    throw new AgentError('enrolment_source_unsupported', 'the claim lacks what its source needs, or carries more');
   }
   await checkCsr(claim.csr, claim.tls_spki);
-  const row = register(central, claim, claim.token);
-  if (row.state === 'pending') return { status: 'pending' };
+  const row = token === undefined ? registerWithoutToken(central, claim) : register(central, claim, token);
+  if (row === null || row.state === 'pending') return { status: 'pending' };
   if (row.tls_spki !== claim.tls_spki) {
     throw new AgentError('enrolment_key_changed', 'the device is enrolled with another TLS key');
   }

@@ -28,11 +28,14 @@ export function newToken(
   const token = randomBytes(TOKEN_BYTES).toString('base64');
   const now = central.now();
   const expiresAt = now + days * 86_400;
-  central.store.enrolments.addToken({
-    sha256: tokenDigest(token),
-    site_id: siteId,
-    created_at: now,
-    expires_at: expiresAt,
+  central.store.unit(() => {
+    central.store.enrolments.addToken({
+      sha256: tokenDigest(token),
+      site_id: siteId,
+      created_at: now,
+      expires_at: expiresAt,
+    });
+    central.store.access.add({ at: now, action: 'token_made', subject: siteId, detail: `${days} days` });
   });
   return { token, expiresAt };
 }

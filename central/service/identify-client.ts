@@ -13,7 +13,7 @@ export interface ClientCertificate {
 /**
  * The appliance behind a client certificate: one whose current binding names this very TLS key.
  *
- * @throws identity_mismatch, appliance_revoked
+ * @throws identity_mismatch, appliance_revoked, appliance_decommissioned
  */
 export function identifyClient(central: Pick<Central, 'store'>, client: ClientCertificate): BindingRow {
   const binding = central.store.appliances.binding(client.applianceId);
@@ -27,9 +27,15 @@ export function identifyClient(central: Pick<Central, 'store'>, client: ClientCe
   return binding;
 }
 
-/** To be called only once the caller has proven who it is: the reason is nobody else's business. @throws appliance_revoked */
+/** To be called only once the caller has proven who it is: the reason is nobody else's business. @throws appliance_revoked, appliance_decommissioned */
 export function refuseRevoked(central: Pick<Central, 'store'>, applianceId: string): void {
-  const revoked = central.store.appliances.revoked(applianceId);
-  if (revoked === null) return;
-  throw new AgentError('appliance_revoked', 'the appliance is revoked', { details: { reason: revoked.reason } });
+  const { appliances } = central.store;
+  const revoked = appliances.revoked(applianceId);
+  if (revoked !== null) {
+    throw new AgentError('appliance_revoked', 'the appliance is revoked', { details: { reason: revoked.reason } });
+  }
+  const out = appliances.decommissioned(applianceId);
+  if (out === null || out.epoch < (appliances.binding(applianceId)?.epoch ?? 0)) return;
+  const { reason } = out;
+  throw new AgentError('appliance_decommissioned', 'the appliance was taken out of service', { details: { reason } });
 }

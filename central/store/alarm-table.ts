@@ -4,6 +4,12 @@ export type AlarmKind =
   | 'counter_reused'
   | 'boot_ids_interleaved'
   | 'enrolment_token_used'
+  /** A second device claims as a machine that people expect; they have to compare fingerprints. */
+  | 'enrolment_contested'
+  /** A second device came with a claim code that is not its own. */
+  | 'claim_code_reused'
+  /** Somebody tried codes that are not open; cleared when the lock ends or a person lifts it. */
+  | 'claim_locked'
   | 'evidence_conflict'
   | 'evidence_damaged'
   | 'evidence_tail_missing'

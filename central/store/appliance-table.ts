@@ -38,6 +38,15 @@ export interface RevokedRow {
   readonly revoked_at: number;
 }
 
+/** Taken out of service: nothing of this epoch or an earlier one is heard any more. */
+export interface DecommissionedRow {
+  readonly appliance_id: string;
+  readonly epoch: number;
+  readonly reason: string;
+  readonly person: string;
+  readonly at: number;
+}
+
 export interface ApplianceTable {
   addSite(site: SiteRow, at: number): void;
   site(siteId: string): SiteRow | null;
@@ -53,6 +62,10 @@ export interface ApplianceTable {
   /** For good; a second call for the same appliance changes nothing. */
   revoke(row: RevokedRow): void;
   revoked(applianceId: string): RevokedRow | null;
+  /** For good; a second call for the same epoch changes nothing. */
+  decommission(row: DecommissionedRow): void;
+  /** Of the newest epoch that is out of service. */
+  decommissioned(applianceId: string): DecommissionedRow | null;
 }
 
 export function applianceTable(db: Database.Database): ApplianceTable {
@@ -80,6 +93,12 @@ export function applianceTable(db: Database.Database): ApplianceTable {
     'INSERT OR IGNORE INTO revoked_appliances VALUES (@appliance_id, @reason, @revoked_by, @revoked_at)',
   );
   const revoked = db.prepare<[string], RevokedRow>('SELECT * FROM revoked_appliances WHERE appliance_id = ?');
+  const decommission = db.prepare(
+    'INSERT OR IGNORE INTO decommissioned_appliances VALUES (@appliance_id, @epoch, @reason, @person, @at)',
+  );
+  const decommissioned = db.prepare<[string], DecommissionedRow>(
+    'SELECT * FROM decommissioned_appliances WHERE appliance_id = ? ORDER BY epoch DESC LIMIT 1',
+  );
   return {
     addSite: (row, at) => void addSite.run({ ...row, at }),
     site: (siteId) => site.get(siteId) ?? null,
@@ -92,5 +111,7 @@ export function applianceTable(db: Database.Database): ApplianceTable {
     latestCertificate: (applianceId) => latest.get(applianceId) ?? null,
     revoke: (row) => void revoke.run(row),
     revoked: (applianceId) => revoked.get(applianceId) ?? null,
+    decommission: (row) => void decommission.run(row),
+    decommissioned: (applianceId) => decommissioned.get(applianceId) ?? null,
   };
 }

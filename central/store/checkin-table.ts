@@ -40,7 +40,9 @@ export function checkinTable(db: Database.Database): CheckinTable {
   );
   const silent = db.prepare<[number], { appliance_id: string }>(
     `SELECT appliance_id FROM appliance_status WHERE last_checkin_at < ?
-       AND appliance_id NOT IN (SELECT appliance_id FROM revoked_appliances)`,
+       AND appliance_id NOT IN (SELECT appliance_id FROM revoked_appliances)
+       AND NOT EXISTS (SELECT 1 FROM decommissioned_appliances d
+         WHERE d.appliance_id = appliance_status.appliance_id AND d.epoch >= appliance_status.epoch)`,
   );
   return {
     status: (applianceId) => status.get(applianceId) ?? null,

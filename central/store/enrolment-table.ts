@@ -24,13 +24,15 @@ export interface EnrolmentRow {
   readonly first_claim_at: number;
   readonly last_claim_at: number;
   readonly confirmed_at: number | null;
+  /** What tied it to its site: a stick's token, a machine that was expected, or a claim code. */
+  readonly source: 'usb' | 'mac' | 'qr';
 }
 
 /** What a claim says about the device that made it. */
 export type ClaimedDevice = Pick<
   EnrolmentRow,
   'device_spki' | 'site_id' | 'tls_spki' | 'csr' | 'fingerprint' | 'serial' | 'agent_version'
->;
+> & { readonly source?: EnrolmentRow['source'] };
 
 export interface EnrolmentTable {
   addToken(row: Omit<TokenRow, 'device_spki'>): void;
@@ -56,8 +58,8 @@ export function enrolmentTable(db: Database.Database): EnrolmentTable {
   const useToken = db.prepare('UPDATE tokens SET device_spki = ? WHERE sha256 = ? AND device_spki IS NULL');
   const claim = db.prepare(
     `INSERT INTO enrolments
-       (device_spki, site_id, tls_spki, csr, fingerprint, serial, agent_version, state, first_claim_at, last_claim_at)
-     VALUES (@device_spki, @site_id, @tls_spki, @csr, @fingerprint, @serial, @agent_version, 'pending', @at, @at)
+       (device_spki, site_id, tls_spki, csr, fingerprint, serial, agent_version, state, first_claim_at, last_claim_at, source)
+     VALUES (@device_spki, @site_id, @tls_spki, @csr, @fingerprint, @serial, @agent_version, 'pending', @at, @at, @source)
      ON CONFLICT (device_spki) DO UPDATE SET tls_spki = excluded.tls_spki, csr = excluded.csr, serial = excluded.serial,
        agent_version = excluded.agent_version, last_claim_at = excluded.last_claim_at`,
   );
@@ -76,7 +78,7 @@ export function enrolmentTable(db: Database.Database): EnrolmentTable {
     addToken: (row) => void addToken.run(row),
     token: (sha256) => token.get(sha256) ?? null,
     useToken: (sha256, deviceSpki) => void useToken.run(deviceSpki, sha256),
-    claim: (device, at) => void claim.run({ ...device, at }),
+    claim: (device, at) => void claim.run({ source: 'usb', ...device, at }),
     byDevice: (deviceSpki) => byDevice.get(deviceSpki) ?? null,
     byApplianceId: (applianceId) => byAppliance.get(applianceId) ?? null,
     byFingerprint: (text) => byFingerprint.get(text) ?? null,

@@ -350,4 +350,80 @@ export const MIGRATIONS: readonly string[] = [
     order_digest TEXT NOT NULL UNIQUE
   ) STRICT;
   `,
+  `
+  -- Enrolment without a stick's token: machines that people expect, codes that tie a device to a site, devices that wait.
+  CREATE TABLE expected_machines (
+    kind TEXT NOT NULL CHECK (kind IN ('mac', 'serial')),
+    value TEXT NOT NULL,
+    site_id TEXT NOT NULL REFERENCES sites,
+    registered_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE expected_claimants (
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    device_spki TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (kind, value, device_spki)
+  ) STRICT, WITHOUT ROWID;
+  -- Only the SHA-256 of a code is ever stored.
+  CREATE TABLE claim_codes (
+    sha256 TEXT PRIMARY KEY,
+    alias TEXT NOT NULL,
+    made_by TEXT NOT NULL CHECK (made_by IN ('device', 'site')),
+    site_id TEXT,
+    device_spki TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER,
+    used_by TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX claim_codes_by_alias ON claim_codes (alias);
+  CREATE TABLE waiting_devices (
+    device_spki TEXT PRIMARY KEY,
+    tls_spki TEXT NOT NULL,
+    csr TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    serial TEXT,
+    macs TEXT NOT NULL,
+    agent_version TEXT NOT NULL,
+    first_claim_at INTEGER NOT NULL,
+    last_claim_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE claim_tries (
+    kind TEXT NOT NULL CHECK (kind IN ('account', 'address')),
+    name TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    locked_until INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+  ALTER TABLE enrolments ADD COLUMN source TEXT NOT NULL DEFAULT 'usb';
+
+  -- Who let what in, and who was kept out.
+  CREATE TABLE access_audit (
+    access_id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    person TEXT NOT NULL,
+    address TEXT NOT NULL,
+    detail TEXT NOT NULL
+  ) STRICT;
+  ${refuse('access_audit')}
+
+  -- Appliances that were taken out of service, up to and with this epoch. A machine that replaces them begins the next.
+  CREATE TABLE decommissioned_appliances (
+    appliance_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    person TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (appliance_id, epoch)
+  ) STRICT, WITHOUT ROWID;
+  ${refuse('decommissioned_appliances')}
+  `,
 ];

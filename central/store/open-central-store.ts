@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { accessTable, type AccessTable } from './access-table.ts';
 import { alarmTable, type AlarmTable } from './alarm-table.ts';
 import { auditTable, type AuditTable } from './audit-table.ts';
 import { applianceTable, type ApplianceTable } from './appliance-table.ts';
 import { authorisationTable, type AuthorisationTable } from './authorisation-table.ts';
+import { claimTable, type ClaimTable } from './claim-table.ts';
 import { checkinTable, type CheckinTable } from './checkin-table.ts';
 import { documentTable, type DocumentTable } from './document-table.ts';
 import { enrolmentTable, type EnrolmentTable } from './enrolment-table.ts';
@@ -21,11 +23,13 @@ import { witnessTable, type WitnessTable } from './witness-table.ts';
 const BUSY_TIMEOUT_MS = 5_000;
 
 export interface CentralStore {
+  readonly access: AccessTable;
   readonly alarms: AlarmTable;
   readonly appliances: ApplianceTable;
   readonly audit: AuditTable;
   readonly authorisations: AuthorisationTable;
   readonly checkins: CheckinTable;
+  readonly claims: ClaimTable;
   readonly documents: DocumentTable;
   readonly enrolments: EnrolmentTable;
   readonly epochs: EpochTable;
@@ -68,11 +72,13 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
   }
   const db = open(path);
   const table = {
+    access: accessTable(db),
     alarms: alarmTable(db),
     appliances: applianceTable(db),
     audit: auditTable(db),
     authorisations: authorisationTable(db),
     checkins: checkinTable(db),
+    claims: claimTable(db),
     documents: documentTable(db),
     enrolments: enrolmentTable(db),
     epochs: epochTable(db),

@@ -94,10 +94,32 @@ describe('enrolment at Central Command', () => {
     expect(garbage).toMatchObject({ status: 'refused', code: 'csr_invalid' });
   });
 
-  it('refuses a claim of another source than a stick', async () => {
+  it('refuses a claim that carries what belongs to another source', async () => {
     const device = await makeDevice();
     const answer = await claim(central, server.url, device, await newToken(), { source: 'mac' });
     expect(answer).toMatchObject({ status: 'refused', code: 'enrolment_source_unsupported' });
+  });
+
+  it('lets a device without a token wait, whatever it says about itself, until an operator has tied and confirmed it', async () => {
+    const [known, stranger] = [await makeDevice(), await makeDevice()];
+    const hardware = (serial: string) => ({ serial, macs: ['02:aa:bb:cc:dd:01'] });
+    await central.json('enrolment', 'expect', '--site', 'north', '--serial', 'MXL-1', '--by', 'jane');
+    const ask = (device: typeof known, serial: string) =>
+      claim(central, server.url, device, '', { source: 'mac', token: undefined, hardware: hardware(serial) });
+    const [mine, other] = [await ask(known, 'MXL-1'), await ask(stranger, 'MXL-2')];
+    for (const answer of [mine, other]) {
+      expect(Object.keys(answer)).toEqual(Object.keys(mine));
+      expect([answer.status, answer.next_claim_s]).toEqual(['pending', 10]);
+    }
+    const { waiting } = await central.json<{ waiting: { fingerprint: string }[] }>('enrolment', 'list');
+    expect(waiting.map((row) => row.fingerprint)).toContain(fingerprint(stranger.signer.spki, central.root.digest));
+    expect((await confirm(fingerprint(stranger.signer.spki, central.root.digest))).code).not.toBe(0);
+    expect(
+      (await confirm(fingerprint(known.signer.spki, central.root.digest), '--appliance-id', 'by-serial')).code,
+    ).toBe(0);
+    const { status, enrolled } = await ask(known, 'MXL-1');
+    expect([status, enrolled?.appliance_id]).toEqual(['confirmed', 'by-serial']);
+    expect((await checkIn(central, server.url, enrolledFrom(known, enrolled!))).appliance_id).toBe('by-serial');
   });
 
   it('refuses another TLS key once a device is confirmed', async () => {

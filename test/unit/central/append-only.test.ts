@@ -18,6 +18,9 @@ beforeAll(async () => {
   central.store.evidence.addReceipt({ origin: 'a', size: 1, root: 'b', line: 'c', stored_at: START });
   central.store.witness.keepRefused({ origin: 'a', code: 'log_forked', body: 'b', latest: null, at: START });
   central.store.appliances.revoke({ appliance_id: 'north-9', reason: 'lost', revoked_by: 'jane', revoked_at: START });
+  central.store.access.add({ at: START, action: 'claim_wrong', subject: 'tom' });
+  const out = { appliance_id: 'north-8', epoch: 1, reason: 'sold', person: 'jane', at: START };
+  central.store.appliances.decommission(out);
   db = new Database(join(central.dataDir, 'central.db'));
 });
 afterAll(() => {
@@ -35,6 +38,8 @@ describe('records of Central Command', () => {
     'receipts',
     'witness_refusals',
     'revoked_appliances',
+    'decommissioned_appliances',
+    'access_audit',
   ])('refuses to change or delete a row of %s, whoever asks the database', (table) => {
     const [column] = db.prepare(`SELECT name FROM pragma_table_info('${table}') LIMIT 1`).pluck().all() as string[];
     expect(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()).toBeGreaterThan(0);
