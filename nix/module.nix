@@ -17,6 +17,9 @@ let
   factsDir = "/run/compliance-agent/facts";
   program = "${cfg.package}/bin/compliance-agent";
 
+  helpers = import ./helpers.nix { inherit program configFile user; };
+  helperUnits = map (name: "${name}.service") (builtins.attrNames helpers.services);
+
   # `/var/lib/name` → `name`; null where it is anything else.
   stateName =
     let
@@ -113,72 +116,84 @@ in
       pkgs.nftables
     ];
 
-    systemd.services.compliance-agent = {
-      description = "Compliance agent";
-      wantedBy = [ "multi-user.target" ];
-      after = [
-        "network.target"
-        "nss-lookup.target"
-      ];
-      # A dead end is a defect: however often it ended, it is started again.
-      unitConfig.StartLimitIntervalSec = 0;
-      restartTriggers = [ checkedConfig ];
-      # One arena of malloc instead of one per thread.
-      environment.MALLOC_ARENA_MAX = "1";
-      serviceConfig = {
-        Type = "notify";
-        NotifyAccess = "main";
-        ExecStart = "${program} run --config ${configFile}";
-        User = user;
-        Group = user;
-        # To read back from the journal what the check `logging` wrote.
-        SupplementaryGroups = [ "systemd-journal" ];
-        StateDirectory = stateName;
-        StateDirectoryMode = "0750";
-        WorkingDirectory = cfg.stateDir;
-        Restart = "always";
-        RestartSec = 5;
-        TimeoutStartSec = 120;
-        # The daemon ends within 10 s by itself.
-        TimeoutStopSec = 20;
-        WatchdogSec = 30;
-        # Above the limit that the daemon keeps by itself, with room for the tools that it starts.
-        MemoryMax = "${toString (cfg.memoryLimitMib + 128)}M";
-        StandardInput = "null";
-        StandardOutput = "journal";
-        StandardError = "journal";
-        SyslogIdentifier = "compliance-agent";
-      }
-      // import ./hardening.nix;
-    };
+    # No sudo, no setuid: the daemon starts the helpers by their names and can do nothing else to units.
+    security.polkit.enable = true;
+    security.polkit.extraConfig = helpers.polkitRule helperUnits;
 
-    systemd.services.compliance-agent-facts = {
-      description = "Facts for the compliance agent that only root can read";
-      environment.MALLOC_ARENA_MAX = "1";
-      serviceConfig = {
-        Type = "oneshot";
-        ExecStart = "${program} facts firewall encryption --write ${factsDir} --config ${configFile}";
-        RuntimeDirectory = "compliance-agent/facts";
-        RuntimeDirectoryMode = "0755";
-        # The daemon reads them between two runs.
-        RuntimeDirectoryPreserve = true;
-        TimeoutStartSec = 60;
-        MemoryMax = "256M";
-      }
-      // import ./hardening.nix
-      // {
-        # `nft list ruleset` needs exactly this one, in the network's own user namespace.
-        CapabilityBoundingSet = "CAP_NET_ADMIN";
-        PrivateUsers = false;
-        UMask = "0022";
-        RestrictAddressFamilies = [
-          "AF_NETLINK"
-          "AF_UNIX"
+    systemd.services = helpers.services // {
+      compliance-agent = {
+        description = "Compliance agent";
+        wantedBy = [ "multi-user.target" ];
+        after = [
+          "network.target"
+          "nss-lookup.target"
         ];
-        # The headers of encrypted volumes: root owns the devices, and without CAP_DAC_OVERRIDE root reads only what is its
-        # own or everybody's.
-        PrivateDevices = false;
-        DeviceAllow = [ "block-* r" ];
+        # A dead end is a defect: however often it ended, it is started again.
+        unitConfig.StartLimitIntervalSec = 0;
+        restartTriggers = [ checkedConfig ];
+        # One arena of malloc instead of one per thread.
+        environment.MALLOC_ARENA_MAX = "1";
+        serviceConfig = {
+          Type = "notify";
+          NotifyAccess = "main";
+          ExecStart = "${program} run --config ${configFile}";
+          User = user;
+          Group = user;
+          # To read back from the journal what the check `logging` wrote.
+          SupplementaryGroups = [ "systemd-journal" ];
+          StateDirectory = stateName;
+          StateDirectoryMode = "0750";
+          # In memory: what the daemon leaves for the helpers. It stays for a helper that is still to run.
+          RuntimeDirectory = "compliance-agent/drop";
+          RuntimeDirectoryMode = "0750";
+          RuntimeDirectoryPreserve = true;
+          # The sealed device key; without one, the agent makes a file.
+          LoadCredentialEncrypted = "compliance-agent.device-key";
+          WorkingDirectory = cfg.stateDir;
+          Restart = "always";
+          RestartSec = 5;
+          TimeoutStartSec = 120;
+          # The daemon ends within 10 s by itself.
+          TimeoutStopSec = 20;
+          WatchdogSec = 30;
+          # Above the limit that the daemon keeps by itself, with room for the tools that it starts.
+          MemoryMax = "${toString (cfg.memoryLimitMib + 128)}M";
+          StandardInput = "null";
+          StandardOutput = "journal";
+          StandardError = "journal";
+          SyslogIdentifier = "compliance-agent";
+        }
+        // import ./hardening.nix;
+      };
+
+      compliance-agent-facts = {
+        description = "Facts for the compliance agent that only root can read";
+        environment.MALLOC_ARENA_MAX = "1";
+        serviceConfig = {
+          Type = "oneshot";
+          ExecStart = "${program} facts firewall encryption --write ${factsDir} --config ${configFile}";
+          RuntimeDirectory = "compliance-agent/facts";
+          RuntimeDirectoryMode = "0755";
+          # The daemon reads them between two runs.
+          RuntimeDirectoryPreserve = true;
+          TimeoutStartSec = 60;
+          MemoryMax = "256M";
+        }
+        // import ./hardening.nix
+        // {
+          # `nft list ruleset` needs exactly this one, in the network's own user namespace.
+          CapabilityBoundingSet = "CAP_NET_ADMIN";
+          PrivateUsers = false;
+          UMask = "0022";
+          RestrictAddressFamilies = [
+            "AF_NETLINK"
+            "AF_UNIX"
+          ];
+          # The headers of encrypted volumes: root owns the devices, and without CAP_DAC_OVERRIDE root reads only what is its
+          # own or everybody's.
+          PrivateDevices = false;
+          DeviceAllow = [ "block-* r" ];
+        };
       };
     };
     systemd.timers.compliance-agent-facts = {

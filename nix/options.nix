@@ -40,6 +40,12 @@ in
     default = "/var/lib/compliance-agent";
     description = "Database, keys and status file: one folder directly below `/var/lib`, on a disk that survives a restart. Provisioning files are looked for in its folder `provision`.";
   };
+  rootSha256 = {
+    key = "root_sha256";
+    type = orUnset (types.strMatching "[0-9a-f]{64}");
+    default = null;
+    description = "Digest of the trust root that the privileged helpers begin with, as the partner publishes it. Without it they refuse to work.";
+  };
   pollIntervalS = whole "poll_interval_s" 1 3600 60 "Seconds between check-ins, spread by ±10 %.";
   checksIntervalS = {
     key = "checks_interval_s";

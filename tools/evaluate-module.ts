@@ -10,6 +10,8 @@ export interface Evaluated {
   /** Empty where anything was refused. */
   readonly units: Readonly<Record<string, string>>;
   readonly configText: string;
+  /** JavaScript for polkit: who may start which unit. */
+  readonly polkitRule: string;
   readonly user: { readonly uid: number; readonly group: string; readonly isSystemUser: boolean };
   readonly options: readonly {
     readonly name: string;

@@ -133,6 +133,9 @@ function addVerbs(program: Command, verb: Verb): void {
   verb(program, 'provision <dir>', 'enrol with the provisioning files in a folder', async (context, args, options) =>
     (await import('./provision.ts')).provision(context, args[0] ?? '', options),
   ).option('--check', 'only say whether the files are complete and fit together');
+  verb(program, 'helper <verb>', 'one privileged helper; its unit starts it, as root', async (context, args) =>
+    (await import('./helper.ts')).helper(context, args),
+  );
   verb(program, 'version', 'which build this is', async (context) => (await import('./version.ts')).version(context));
   verb(program, 'errors [code]', 'what an error code means and what to do', async (context, args) =>
     (await import('./errors.ts')).errors(context, args[0]),

@@ -2,7 +2,7 @@
 import { isAbsolute, normalize } from 'node:path';
 import * as v from 'valibot';
 import { LOG_LEVELS } from '../wire/schemas/checkin.ts';
-import { deploymentMode, id } from '../wire/schemas/primitives.ts';
+import { deploymentMode, id, sha256Hex } from '../wire/schemas/primitives.ts';
 import { minuteOfDay, weekday, WEEKDAYS, type Weekday } from '../wire/schemas/site-policy.ts';
 
 /** A window that counts until the first signed site policy replaces it. An `end` not after `start` lies on the next day. */
@@ -20,6 +20,7 @@ export interface Config {
   readonly central_url: string | null;
   readonly state_dir: string;
   readonly provision_dir: string;
+  readonly root_sha256: string | null;
   readonly poll_interval_s: number;
   readonly checks_interval_s: number | null;
   readonly upload_interval_s: number;
@@ -138,6 +139,13 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     default: '/var/lib/compliance-agent/provision',
     accepts: 'an absolute path without `..`',
     meaning: 'Where the agent looks for `clinic.yaml`, `root.json` and `ca.pem` until it is enrolled.',
+  },
+  root_sha256: {
+    schema: v.nullable(sha256Hex),
+    default: null,
+    accepts: 'the digest of a trust root, 64 lower-case hex digits in quotes',
+    meaning:
+      'Trust root that the privileged helpers begin with, as the partner publishes it. Without it they refuse to work.',
   },
   poll_interval_s: {
     schema: whole(1, 3_600),

@@ -59,15 +59,20 @@ in
   refused = map (one: one.message) failed;
   user = config.users.users.compliance-agent;
   configText = config.environment.etc."compliance-agent/config.yaml".source.text;
+  polkitRule = config.security.polkit.extraConfig;
   units =
     if failed != [ ] then
       { }
     else
       {
-        "compliance-agent.service" = render.service config.systemd.services.compliance-agent;
-        "compliance-agent-facts.service" = render.service config.systemd.services.compliance-agent-facts;
         "compliance-agent-facts.timer" = render.timer config.systemd.timers.compliance-agent-facts;
-      };
+      }
+      // builtins.listToAttrs (
+        map (name: {
+          name = "${name}.service";
+          value = render.service config.systemd.services.${name};
+        }) (builtins.attrNames config.systemd.services)
+      );
   options = map (name: {
     inherit name;
     type = declared.${name}.type.description;

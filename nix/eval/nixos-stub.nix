@@ -43,6 +43,16 @@ in
       type = types.listOf types.package;
       default = [ ];
     };
+    security.polkit = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+      };
+      extraConfig = mkOption {
+        type = types.lines;
+        default = "";
+      };
+    };
     users.users = anything;
     users.groups = anything;
     systemd.services = mkOption {

@@ -1,0 +1,215 @@
+// One run of one helper: alone, not too often, on files of the daemon that are read once; what came of it is left where the
+// daemon can read it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { tryFileLock } from '../system/file-lock.ts';
+import { writeFileAtomic } from '../system/files.ts';
+import { openHandedOver, type HandedOver } from '../system/handed-over.ts';
+import type { KernelClock } from '../system/kernel-clock.ts';
+import { KEY_CREDENTIAL } from '../system/key-credential.ts';
+import type { Clock, Exec } from '../system/ports.ts';
+import { readDeviceKey } from './device-key.ts';
+import { dropped, MAX_KEY_BYTES } from './dropped.ts';
+import { readHeldTrust } from './held-trust.ts';
+import {
+  assertOwnFolder,
+  readHelperState,
+  readHeldLines,
+  signedTimeOf,
+  withTime,
+  writeHeldLines,
+  writeHelperState,
+  type HelperState,
+} from './helper-state.ts';
+import type { HelperResult } from './helper-result.ts';
+import { judgeClock } from './judge-clock.ts';
+import { judgeRun } from './judge-run.ts';
+import { judgeSlot } from './judge-slot.ts';
+import { judgeAnswer, judgeSync } from './judge-sync.ts';
+import type { ClockReading } from './judge-time.ts';
+import { sealDeviceKey } from './seal-credential.ts';
+import { RUN_LIMITS, type HelperVerb } from './verbs.ts';
+
+export interface HelperPlaces {
+  /** Root's alone: documents in force and floors. */
+  readonly stateDir: string;
+  /** Where the daemon leaves files. */
+  readonly dropDir: string;
+  /** Where results are left, for everybody to read. */
+  readonly resultDir: string;
+  /** Where systemd looks for encrypted credentials. */
+  readonly credentialDir: string;
+}
+
+export interface HelperDeps {
+  readonly places: HelperPlaces;
+  readonly clock: Clock;
+  readonly kernel: KernelClock;
+  readonly exec: Exec;
+  /** Effective user id. */
+  readonly uid: number | undefined;
+  /** `root_sha256` of the configuration, where that is root's. */
+  readonly firstRootSha256: string | null;
+}
+
+interface Done {
+  readonly state: HelperState;
+  readonly outcome: 'done' | 'unchanged';
+  readonly sentence: string;
+  readonly details?: HelperResult['details'];
+}
+
+/** Another helper needs a second or two; a run that waits longer than this says so. */
+const LOCK_TRIES = 20;
+const LOCK_PAUSE_MS = 500;
+/** The kernel's clock after it was set, read back. */
+const SET_WITHIN_MS = 2_000;
+
+/**
+ * Never throws for what was handed over: the result says it, and is left in the folder of results.
+ *
+ * @throws helper_not_root, helper_surroundings_unsafe, helper_busy, helper_state_damaged, file_…
+ */
+export async function runHelper(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
+  const { places } = deps;
+  if (deps.uid !== 0) throw new AgentError('helper_not_root', 'this helper works as root only');
+  assertOwnFolder(places.stateDir);
+  const unlock = await takeTurn(deps);
+  try {
+    const result = await judged(verb, deps);
+    writeFileAtomic(join(places.resultDir, `${verb}.json`), `${JSON.stringify(result)}\n`, {
+      mode: 0o644,
+      sync: false,
+    });
+    return result;
+  } finally {
+    unlock();
+  }
+}
+
+async function takeTurn({ places: { stateDir }, clock }: HelperDeps): Promise<() => void> {
+  for (let left = LOCK_TRIES; left > 0; left -= 1) {
+    const release = tryFileLock(join(stateDir, 'lock'));
+    if (release !== null) return release;
+    await clock.sleep(LOCK_PAUSE_MS);
+  }
+  throw new AgentError('helper_busy', 'another helper has been at work for ten seconds', { place: stateDir });
+}
+
+async function judged(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
+  const { clock, places } = deps;
+  const common = {
+    schema: 'compliance-agent/helper-result/v1' as const,
+    verb,
+    at: Math.floor(clock.wallMs() / 1_000),
+    boot_id: clock.bootId(),
+  };
+  try {
+    const state = counted(verb, readHelperState(places.stateDir), deps);
+    const drop = openHandedOver(places.dropDir);
+    try {
+      const done = await WORK[verb](state, drop, deps);
+      writeHelperState(places.stateDir, done.state);
+      const { outcome, sentence, details = {} } = done;
+      return { ...common, outcome, sentence, details };
+    } finally {
+      drop.close();
+    }
+  } catch (error) {
+    if (!isAgentError(error) || error.code === 'internal') throw error;
+    const { code, message } = error;
+    return { ...common, outcome: 'refused', code, sentence: message, details: {} };
+  }
+}
+
+/** Counted and on the disk before anything is looked at. @throws helper_rate_limited */
+function counted(verb: HelperVerb, state: HelperState, { clock, places }: HelperDeps): HelperState {
+  const now = { boot_id: clock.bootId(), boot_ms: Math.floor(clock.bootMs()) };
+  const next = { ...state, runs: { ...state.runs, [verb]: judgeRun(state.runs[verb], now, RUN_LIMITS[verb]) } };
+  writeHelperState(places.stateDir, next);
+  return next;
+}
+
+const reading = ({ clock, kernel }: HelperDeps): ClockReading => ({
+  wallMs: clock.wallMs(),
+  bootMs: clock.bootMs(),
+  bootId: clock.bootId(),
+  synchronised: kernel.isSynchronised(),
+});
+
+const WORK: Readonly<Record<HelperVerb, (state: HelperState, drop: HandedOver, deps: HelperDeps) => Promise<Done>>> = {
+  'sync-trust': (state, drop, deps) => Promise.resolve(syncTrust(state, drop, deps)),
+  'set-clock': (state, drop, deps) => Promise.resolve(setClock(state, drop, deps)),
+  'store-device-key': storeDeviceKey,
+};
+
+function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done {
+  const { stateDir } = deps.places;
+  const before = readHeldLines(stateDir);
+  const { root, news, time } = judgeSync(readHeldTrust(before), dropped(drop), {
+    firstRootSha256: deps.firstRootSha256,
+    known: signedTimeOf(state),
+    clock: reading(deps),
+  });
+  const names = (Object.keys(news) as (keyof typeof news)[]).filter((name) => news[name] !== null);
+  const after = { ...before };
+  for (const name of names) after[name] = news[name];
+  writeHeldLines(stateDir, before, after);
+  return {
+    state: withTime(state, time),
+    outcome: names.length === 0 ? 'unchanged' : 'done',
+    sentence: names.length === 0 ? 'The helpers hold all that already.' : `The helpers hold new ${names.join(', ')}.`,
+    details: { root_version: root.root.version },
+  };
+}
+
+function setClock(state: HelperState, drop: HandedOver, deps: HelperDeps): Done {
+  const { root, revoked } = readHeldTrust(readHeldLines(deps.places.stateDir));
+  if (root === null) throw new AgentError('helper_root_unknown', 'the helpers hold no trust root yet');
+  const clock = reading(deps);
+  const time = judgeAnswer(root, revoked, dropped(drop).answer, { known: signedTimeOf(state), clock });
+  const to = judgeClock(root, time, clock);
+  deps.kernel.set(to * 1_000);
+  const steppedS = to - Math.floor(clock.wallMs / 1_000);
+  if (Math.abs(deps.clock.wallMs() - to * 1_000) > SET_WITHIN_MS) {
+    throw new AgentError('helper_clock_failed', 'the clock was set, and shows another time');
+  }
+  return {
+    state: withTime(state, time),
+    outcome: 'done',
+    sentence: `The clock was stepped by ${steppedS} s to signed time.`,
+    details: { stepped_s: steppedS },
+  };
+}
+
+async function storeDeviceKey(state: HelperState, drop: HandedOver, deps: HelperDeps): Promise<Done> {
+  const { stateDir, credentialDir } = deps.places;
+  const path = join(credentialDir, KEY_CREDENTIAL);
+  const file = drop.read('device-key', MAX_KEY_BYTES);
+  if (file === null) throw new AgentError('helper_input_missing', 'no device key was handed over');
+  try {
+    const { pem, spki } = readDeviceKey(file, 'device-key');
+    const { binding } = readHeldTrust(readHeldLines(stateDir));
+    const { verdict, epoch } = judgeSlot(state.slot, spki, binding);
+    if (verdict === 'kept' && existsSync(path) && state.slot !== null) {
+      const { sealed_with } = state.slot;
+      const sentence = 'That device key is stored already.';
+      return {
+        state: { ...state, slot: { ...state.slot, epoch } },
+        outcome: 'unchanged',
+        sentence,
+        details: { sealed_with },
+      };
+    }
+    const sealed = await sealDeviceKey(deps.exec, pem);
+    const next = { ...state, slot: { spki, epoch, sealed_with: sealed.with } };
+    // Who is in it first: a run that is cut off here is done again with the same key, and with no other.
+    writeHelperState(stateDir, next);
+    writeFileAtomic(path, sealed.sealed);
+    const sentence = `The device key is stored, sealed with ${sealed.with}.`;
+    return { state: next, outcome: 'done', sentence, details: { sealed_with: sealed.with } };
+  } finally {
+    file.fill(0);
+  }
+}

@@ -1,0 +1,27 @@
+// Room `helpers`: the little that takes root, each as a oneshot of its own that systemd starts. A helper takes no argument and
+// trusts nobody: what the daemon hands over is judged by the trust root that the helper keeps itself. No SQLite, no network.
+//
+// Here: the verbs, and how often each may run.
+
+export const HELPER_VERBS = ['sync-trust', 'set-clock', 'store-device-key'] as const;
+export type HelperVerb = (typeof HELPER_VERBS)[number];
+
+export const isHelperVerb = (text: string): text is HelperVerb => (HELPER_VERBS as readonly string[]).includes(text);
+
+/** The unit that runs a verb; nix/helpers.nix makes one of this name for each. */
+export const helperUnit = (verb: HelperVerb): string => `compliance-agent-${verb}.service`;
+
+export interface RunLimit {
+  readonly runs: number;
+  /** Counted on the boot clock: setting the wall clock must not make room. */
+  readonly withinMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Runs in one boot, refused ones included: a daemon that is out of its mind must not keep root busy. */
+export const RUN_LIMITS: Readonly<Record<HelperVerb, RunLimit>> = {
+  'sync-trust': { runs: 60, withinMs: HOUR_MS },
+  'set-clock': { runs: 4, withinMs: 24 * HOUR_MS },
+  'store-device-key': { runs: 12, withinMs: 24 * HOUR_MS },
+};
