@@ -33,7 +33,7 @@ function cut(sentence: string): string {
 }
 
 /** SHA-256 of the JCS of the facts that were judged: measured values left out, their buckets kept. */
-export function factsDigest(check: Check, facts: JudgedFacts): string {
+export function factsDigest(check: Pick<Check, 'factKeys'>, facts: JudgedFacts): string {
   return jcsDigest(Object.fromEntries(Object.entries(facts).filter(([key]) => check.factKeys[key]?.judged !== false)));
 }
 

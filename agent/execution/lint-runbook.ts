@@ -49,7 +49,7 @@ function lintCheck(
   if (check.runbook !== runbook.id) return [`the check ${check.id} judges ${check.runbook}`];
   const facts = Object.keys((check.factsSchema as { entries?: object }).entries ?? {});
   return runbook.preconditions
-    .filter(({ fact }) => !facts.includes(fact))
+    .filter(({ fact }) => !facts.includes(fact.split('.')[0] ?? ''))
     .map(({ fact }) => `the precondition's fact ${fact} is none that ${check.id} reads`);
 }
 

@@ -89,7 +89,7 @@ function lastDocument(stdout: Buffer): { readonly value: unknown } | { readonly 
 function readWith<T>(
   schema: v.GenericSchema<unknown, { facts: T; used?: { cpu_ms: number } | undefined }>,
   output: RunOutput,
-  errors: readonly string[],
+  errors: number,
   budget: Budget,
 ): Reading<T> {
   const bytes = output.stdout.length + output.stderr.length;
@@ -105,7 +105,7 @@ function readWith<T>(
   if (output.exitCode !== 0) {
     return fail('script_failed', `the script ended with exit code ${output.exitCode ?? 'unknown'}`);
   }
-  if (errors.length > 0) return fail('script_failed', `the script reported ${errors.length} errors`);
+  if (errors > 0) return fail('script_failed', `the script reported ${errors} lines of errors`);
   const found = lastDocument(output.stdout);
   if ('sentence' in found) return fail('unparsable', found.sentence);
   const checked = v.safeParse(schema, found.value);
@@ -117,16 +117,24 @@ function readWith<T>(
   return { read: true, value: checked.output.facts, used: { cpuMs, bytes } };
 }
 
-/** `errors`: error records on stderr (progress records are none). */
+/**
+ * Lines of error records in CLIXML (MS-PSRP 2.2.5) on stderr. Progress and warning records, and text of programs that write
+ * their news there, are none.
+ */
+export function errorRecords(stderr: Buffer): number {
+  return stderr.toString('latin1').match(/<S S="Error">/g)?.length ?? 0;
+}
+
+/** `errors`: what {@link errorRecords} counted. */
 export function readFacts(
   output: RunOutput,
-  errors: readonly string[],
+  errors: number,
   budget: Budget,
 ): Reading<v.InferOutput<typeof plainObject>> {
   return readWith(factsDocument, output, errors, budget);
 }
 
-export function readActions(output: RunOutput, errors: readonly string[], budget: Budget): Reading<Actions> {
+export function readActions(output: RunOutput, errors: number, budget: Budget): Reading<Actions> {
   return readWith(actionsDocument, output, errors, budget);
 }
 

@@ -50,7 +50,8 @@ const params = v.pipe(
 
 /** Holds, or nothing is changed: judged against the facts that detect saw. */
 const precondition = v.strictObject({
-  fact: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/)),
+  /** A key of the facts, or keys joined by dots where parts lie in parts. */
+  fact: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}(?:\.[a-z][a-z0-9_]{0,63}){0,3}$/)),
   is: v.union([v.boolean(), int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), name]),
   why: text(300),
 });

@@ -1,0 +1,102 @@
+// Runs one phase of a runbook on one target and reads what it printed. Nothing that a target does throws here.
+import { isAgentError } from '../errors/agent-error.ts';
+import { CODES, type ErrorCode } from '../errors/codes.ts';
+import type { RunbookParams, UnseenReason } from '../checks/windows/windows-check.ts';
+import type { Target } from '../targets/target.ts';
+import type { PlainJson } from '../wire/schemas/primitives.ts';
+import type { LoadedRunbook } from './load-runbook.ts';
+import { errorRecords, ONLY_LOOKS, readActions, readFacts, type Actions, type Reading } from './read-output.ts';
+import type { WindowsRunbook, ScriptFile } from './runbook.ts';
+import type { Phase, RunOutput, Runner, ScriptInput } from './runner.ts';
+
+const SCRIPT_OF: Readonly<Record<Phase, ScriptFile>> = {
+  detect: 'detect.ps1',
+  plan: 'remediate.ps1',
+  remediate: 'remediate.ps1',
+  confirm: 'remediate.ps1',
+  verify: 'verify.ps1',
+  rollback: 'rollback.ps1',
+};
+
+export interface PhaseRun {
+  readonly loaded: LoadedRunbook & { readonly runbook: WindowsRunbook };
+  readonly target: Target;
+  readonly params: RunbookParams;
+  readonly snapshot: Readonly<Record<string, PlainJson>> | null;
+}
+
+export type PhaseReading<T> =
+  Extract<Reading<T>, { read: true }> | (Extract<Reading<T>, { read: false }> & { readonly code: ErrorCode });
+
+const UNAUTHORISED: ReadonlySet<string> = new Set([
+  'winrm_logon_failed',
+  'winrm_account_locked',
+  'winrm_account_disabled',
+  'winrm_password_expired',
+  'winrm_access_denied',
+]);
+
+/** What an error of the connection means for the finding. */
+export function reasonOf(code: ErrorCode): UnseenReason {
+  if (code === 'runner_timeout') return 'timeout';
+  if (UNAUTHORISED.has(code)) return 'unauthorised';
+  return code.startsWith('winrm_output') ? 'over_budget' : 'unreachable';
+}
+
+async function run(phase: Phase, o: PhaseRun, runner: Runner, signal: AbortSignal): Promise<RunOutput> {
+  const { runbook, scripts } = o.loaded;
+  const input: ScriptInput = { phase, params: o.params, snapshot: o.snapshot };
+  return runner.run(
+    o.target,
+    {
+      script: scripts.get(SCRIPT_OF[phase]) ?? '',
+      params: input,
+      timeoutMs: runbook.timeout_s * 1_000,
+      outputCapBytes: runbook.budget.output_kib * 1_024,
+      rerunnable: ONLY_LOOKS.has(phase),
+    },
+    signal,
+  );
+}
+
+async function read<T>(
+  phase: Phase,
+  o: PhaseRun,
+  runner: Runner,
+  signal: AbortSignal,
+  as: (output: RunOutput, errors: number, budget: { cpuMs: number; outputBytes: number }) => Reading<T>,
+): Promise<PhaseReading<T>> {
+  const { budget } = o.loaded.runbook;
+  try {
+    const output = await run(phase, o, runner, signal);
+    const limits = { cpuMs: budget.cpu_s * 1_000, outputBytes: budget.output_kib * 1_024 };
+    const reading = as(output, errorRecords(output.stderr), limits);
+    return reading.read ? reading : { ...reading, code: 'runbook_output_unknown' };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAgentError(error) || error.code === 'internal') throw error;
+    // The message may repeat what a target said: evidence says what the code means.
+    const sentence = CODES[error.code].when;
+    return { read: false, reason: reasonOf(error.code), sentence, used: { cpuMs: null, bytes: 0 }, code: error.code };
+  }
+}
+
+/** detect or verify: what is there. @throws the signal's reason; defects */
+export function lookAt(
+  phase: 'detect' | 'verify',
+  o: PhaseRun,
+  runner: Runner,
+  signal: AbortSignal,
+): Promise<PhaseReading<Record<string, PlainJson>>> {
+  return read(phase, o, runner, signal, readFacts);
+}
+
+/** What a script would change, changed or undid. @throws the signal's reason; defects */
+export function act(
+  phase: 'plan' | 'remediate' | 'confirm' | 'rollback',
+  o: PhaseRun,
+  runner: Runner,
+  signal: AbortSignal,
+): Promise<PhaseReading<Actions>> {
+  return read(phase, o, runner, signal, readActions);
+}
