@@ -1712,6 +1712,12 @@ export const CODES = {
     'a Windows host refused the user name or the password; no other try is made until the secret changes',
     'store the right secret; if it is right: the form of the domain, local accounts (LocalAccountTokenFilterPolicy), logon rights, a proxy that ends TLS',
   ),
+  winrm_ticket_refused: code(
+    7,
+    true,
+    'a Windows host refused a Kerberos ticket; the password is right, since the domain gave the ticket',
+    'check the service name (setspn -Q HTTP/NAME), both clocks, and whether a proxy ends TLS in between',
+  ),
   winrm_account_locked: code(
     7,
     false,
