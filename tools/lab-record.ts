@@ -1,0 +1,37 @@
+// `npm run lab:record [runbook …]`: runs every step of every scenario in real PowerShell and writes what came of it. Needs
+// PowerShell 7.4 or later (`PWSH`, else `pwsh` on the PATH).
+import { findPowerShell } from '../test/lab/powershell.ts';
+import { judgeWithout, playScenario, propertiesRead } from '../test/lab/play-scenario.ts';
+import { Recordings } from '../test/lab/recordings.ts';
+import { SCENARIO_BOOKS } from '../test/lab/scenarios/books.ts';
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const powershell = findPowerShell();
+if (powershell === null) {
+  process.stderr.write('there is no PowerShell here: set PWSH or put pwsh on the PATH\n');
+  process.exit(1);
+}
+const wanted = process.argv.slice(2);
+for (const book of SCENARIO_BOOKS) {
+  if (wanted.length > 0 && !wanted.some((part) => book.runbook.includes(part))) continue;
+  rmSync(fileURLToPath(new URL(`../test/lab/recordings/${book.runbook}/`, import.meta.url)), {
+    recursive: true,
+    force: true,
+  });
+  for (const scenario of book.scenarios) {
+    const recordings = new Recordings(`${book.runbook}/${scenario.name}`, 'record', powershell);
+    const played = await playScenario(book, scenario, recordings);
+    recordings.write();
+    process.stdout.write(`${book.runbook} ${scenario.name}: ${played.length} steps\n`);
+  }
+  const healthy = book.scenarios.find(({ name }) => name === book.removal);
+  if (healthy === undefined) throw new Error(`${book.runbook} has no scenario ${book.removal}`);
+  const recordings = new Recordings(`${book.runbook}/without-a-property`, 'record', powershell);
+  for (const phase of ['detect', 'verify'] as const) {
+    const properties = await propertiesRead(book, healthy, phase, recordings);
+    for (const property of properties) await judgeWithout(book, healthy, phase, property, recordings);
+    process.stdout.write(`${book.runbook} ${phase} without each of ${properties.length} properties\n`);
+  }
+  recordings.write();
+}
