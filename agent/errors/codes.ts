@@ -348,6 +348,18 @@ export const CODES = {
   ),
   provision_missing: code(2, true, 'there is no clinic.yaml to enrol with', 'plug in the provisioning stick'),
   provision_invalid: code(2, false, 'the provisioning files hold mistakes', 'correct each named line'),
+  reset_unreadable: code(
+    2,
+    false,
+    'the note of a reset that was begun cannot be read',
+    'remove reset.json in the state directory and ask for the reset again',
+  ),
+  reset_not_confirmed: code(
+    2,
+    false,
+    'a reset was asked for without naming the appliance that is to be forgotten',
+    'repeat it with --confirm and the id that status names (or the fingerprint, before enrolment)',
+  ),
   enrolment_refused: code(7, false, 'Central Command refused the enrolment', 'see the code that it named'),
   enrolment_mismatch: code(
     4,
@@ -1735,6 +1747,48 @@ export const CODES = {
     false,
     'the password of the account is expired or must be changed',
     'change the password and store the new one',
+  ),
+  winrm_kerberos_settings: code(
+    2,
+    false,
+    'realm, KDC, user or host name of a target cannot be used with Kerberos',
+    'correct them at Central Command: the realm is the Active Directory domain in capitals, the host a full name',
+  ),
+  winrm_kerberos_kdc: code(
+    3,
+    true,
+    'no domain controller gave a Kerberos ticket in time',
+    'check that port 88 (TCP) of a domain controller can be reached and is named by the target or by DNS (SRV records)',
+  ),
+  winrm_kerberos_service: code(
+    4,
+    true,
+    'the domain knows no service HTTP/ of that host name',
+    'use the full name under which the host is a member of the domain (setspn -L HOST lists its names)',
+  ),
+  winrm_kerberos_encryption: code(
+    4,
+    false,
+    'domain and account have no AES keys in common with the appliance',
+    'allow AES for the account (msDS-SupportedEncryptionTypes) and set its password anew, so that keys are made; RC4 is refused here',
+  ),
+  winrm_kerberos_clock: code(
+    4,
+    true,
+    'the clocks of the appliance and the domain differ too much for Kerberos',
+    'let both follow the same time servers; more than five minutes are refused',
+  ),
+  winrm_kerberos_library: code(
+    5,
+    false,
+    'the Kerberos library of this machine is missing',
+    'install libgssapi_krb5.so.2 (Debian: libgssapi-krb5-2); the appliance brings it',
+  ),
+  winrm_kerberos_failed: code(
+    4,
+    true,
+    'Kerberos did not come to a session',
+    'look up the number in krb5_error (RFC 4120, 7.5.9) and the log of the domain controller',
   ),
   winrm_access_denied: code(
     7,

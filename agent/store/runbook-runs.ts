@@ -30,6 +30,8 @@ export interface RunRow extends NewRun {
 export interface RunbookRunsTable {
   begin(run: NewRun): void;
   end(runId: string, outcome: string, at: number): void;
+  /** A run that was cut short in this process. */
+  interrupt(runId: string): void;
   /** Every `intent` becomes `interrupted`; called once at start. Returns how many. */
   markInterrupted(): number;
   /** Oldest first. */
@@ -54,6 +56,7 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
     `UPDATE runbook_runs SET state = 'ended', outcome = ?, ended_at = ? WHERE run_id = ? AND state <> 'ended'`,
   );
   const mark = db.query(`UPDATE runbook_runs SET state = 'interrupted' WHERE state = 'intent'`);
+  const markOne = db.query(`UPDATE runbook_runs SET state = 'interrupted' WHERE run_id = ? AND state = 'intent'`);
   const interrupted = db.query<RunRow>(
     `SELECT ${RUN} FROM runbook_runs WHERE state = 'interrupted' ORDER BY at, run_id`,
   );
@@ -65,6 +68,7 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
   return {
     begin: (run) => void begin.run({ ...run }),
     end: (runId, outcome, at) => void end.run(outcome, at, runId),
+    interrupt: (runId) => void markOne.run(runId),
     markInterrupted: () => mark.run().changes,
     interrupted: () => interrupted.all(),
     byId: (runId) => byId.get(runId) ?? null,

@@ -1,0 +1,66 @@
+// What an interrupted run left is looked at once its target can be reached, and recorded as failed: never run again.
+import type { WindowsCheck } from '../checks/windows/windows-check.ts';
+import type { RunRow } from '../store/open-store.ts';
+import { lookAt } from './phase.ts';
+import { headOf, recordEnd } from './record-run.ts';
+import type { ExecutorDeps, WindowsLoaded } from './run-request.ts';
+import { toLook } from './run-steps.ts';
+import { defaultParams } from './runbook.ts';
+import { windowsFinding } from './windows-finding.ts';
+
+/** After this the entry is written without a look: a target that stays away must not hold it up for ever. */
+const WAIT_S = 86_400;
+
+const nowS = (deps: Pick<ExecutorDeps, 'clock'>): number => Math.floor(deps.clock.wallMs() / 1_000);
+
+/** Ends what it can of the interrupted runs; returns how many. `find`: the runbook of that digest and its check, where held. */
+export async function lookAfterInterruptions(
+  deps: ExecutorDeps,
+  find: (sha256: string) => { readonly loaded: WindowsLoaded; readonly check: WindowsCheck } | null,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  for (const row of deps.store.runs.interrupted()) {
+    const postState = await lookAfter(row, deps, find(row.runbookSha256), signal);
+    if (postState === null && nowS(deps) - row.at < WAIT_S) continue;
+    recordEnd(
+      deps,
+      row.runId,
+      headOf(row),
+      { outcome: 'failed', code: 'runbook_interrupted', postState, used: null },
+      nowS(deps),
+    );
+    deps.log.warn('interrupted runbook looked at', { runbook: row.runbookId, target: row.targetId, run: row.runId });
+    count += 1;
+  }
+  return count;
+}
+
+async function lookAfter(
+  row: RunRow,
+  deps: ExecutorDeps,
+  held: { readonly loaded: WindowsLoaded; readonly check: WindowsCheck } | null,
+  signal: AbortSignal,
+) {
+  if (held === null || deps.circumstances(held.loaded).listedClass === null) return null;
+  const lease = deps.targets.lease(row.targetId);
+  if (lease === null) return null;
+  try {
+    const release = await deps.locks.hold(row.targetId, signal);
+    try {
+      const from = nowS(deps);
+      const { target } = lease;
+      const params = defaultParams(held.loaded.runbook);
+      const snapshot = JSON.parse(row.snapshot) as Parameters<typeof lookAt>[1]['snapshot'];
+      const look = toLook(await lookAt('verify', { ...held, target, params, snapshot }, deps.runner, signal));
+      const finding = windowsFinding(look, { ...held, target, params, waivers: deps.waivers(), from, to: nowS(deps) });
+      deps.recordFindings([finding]);
+      // An unknown says nothing about what is there.
+      return finding.result === 'unknown' ? null : finding.facts;
+    } finally {
+      release();
+    }
+  } finally {
+    lease.release();
+  }
+}

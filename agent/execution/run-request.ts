@@ -1,0 +1,69 @@
+// What a run is asked, what it needs, and what comes of it.
+import type { ErrorCode } from '../errors/codes.ts';
+import type { RunbookParams, WindowsCheck } from '../checks/windows/windows-check.ts';
+import type { Clock, Ids, Log } from '../system/ports.ts';
+import type { TargetInfo, TargetLease } from '../targets/target.ts';
+import type { Finding } from '../wire/schemas/finding.ts';
+import type { ActionOutcome } from '../wire/schemas/primitives.ts';
+import type { Waiver } from '../wire/schemas/site-policy.ts';
+import type { RunCircumstances } from './judge-run.ts';
+import type { LoadedRunbook } from './load-runbook.ts';
+import type { RecordDeps, RunLink } from './record-run.ts';
+import type { WindowsRunbook } from './runbook.ts';
+import type { Runner } from './runner.ts';
+import type { TargetLocks } from './target-locks.ts';
+
+export type WindowsLoaded = LoadedRunbook & { readonly runbook: WindowsRunbook };
+
+/** The circumstances of this moment, as the daemon knows them; `nowT` is null without signed time. */
+export type Circumstances = Pick<RunCircumstances, 'listedClass' | 'windowOpen' | 'clockSound'> & {
+  readonly nowT: number | null;
+};
+
+export interface ExecutorDeps extends RecordDeps {
+  readonly runner: Runner;
+  readonly targets: { lease(id: string): TargetLease | null };
+  readonly locks: TargetLocks;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly circumstances: (loaded: LoadedRunbook) => Circumstances;
+  readonly waivers: () => readonly Waiver[];
+  /** Takes findings as those of any check. */
+  readonly recordFindings: (findings: readonly Finding[]) => void;
+}
+
+export interface RunRequest {
+  readonly loaded: WindowsLoaded;
+  readonly check: WindowsCheck;
+  readonly targetId: string;
+  readonly action: 'detect' | 'remediate' | 'rollback';
+  readonly dryRun: boolean;
+  readonly params: RunbookParams;
+  /** As the authorisation names it; null where nobody pinned one. */
+  readonly pinnedIdentity: string | null;
+  readonly windowOverridden: boolean;
+  readonly link: RunLink;
+}
+
+export interface RunResult {
+  readonly outcome: ActionOutcome;
+  readonly code: ErrorCode | null;
+  readonly sentence: string;
+  /** Changes that were made (or, of a dry run, would be). */
+  readonly changes: number;
+}
+
+/** `spki:<hex>` or `machine_sid:<sid>`: how authorisations name a machine; null where nothing is pinned. */
+export function identityOf({ identity }: Pick<TargetInfo, 'identity'>): string | null {
+  if (identity?.machine_sid !== undefined) return `machine_sid:${identity.machine_sid}`;
+  return identity?.spki === undefined ? null : `spki:${identity.spki}`;
+}
+
+/** A result, in short. */
+export const ended = (outcome: ActionOutcome, code: ErrorCode | null, sentence: string, changes = 0): RunResult => ({
+  outcome,
+  code,
+  sentence,
+  changes,
+});

@@ -1,0 +1,47 @@
+// One runbook on one target: what must hold before anything is asked of the target, then the steps (run-steps.ts).
+import type { Target } from '../targets/target.ts';
+import { RunSteps } from './run-steps.ts';
+import { ended, identityOf, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
+
+/**
+ * Runs it. Everything that a target does is a {@link RunResult}; the store's errors and the signal's reason are thrown. A run that
+ * was cut short after its intent is `interrupted` in the journal and gets its end from {@link lookAfterInterruption}.
+ */
+export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal: AbortSignal): Promise<RunResult> {
+  if (deps.circumstances(request.loaded).listedClass === null) {
+    return ended('rejected', 'runbook_unknown', 'the content list in force does not name this runbook');
+  }
+  const lease = deps.targets.lease(request.targetId);
+  if (lease === null) return ended('failed', 'target_not_held', 'there are no credentials for this target now');
+  try {
+    const known = identityOf(lease.target);
+    if (request.pinnedIdentity !== null && request.pinnedIdentity !== known) {
+      return ended(
+        'rejected',
+        'target_identity_differs',
+        'the target is not known by the identity that was authorised',
+      );
+    }
+    const release = await deps.locks.hold(request.targetId, signal);
+    try {
+      return await onTarget(request, lease.target, deps, signal);
+    } finally {
+      release();
+    }
+  } finally {
+    lease.release();
+  }
+}
+
+async function onTarget(o: RunRequest, target: Target, deps: ExecutorDeps, signal: AbortSignal): Promise<RunResult> {
+  const run = new RunSteps(o, target, deps, signal);
+  if (o.action === 'detect') return run.detectOnly();
+  if (o.dryRun) return o.action === 'remediate' ? run.remediate() : run.rollbackPlan();
+  const release = deps.locks.tryChange();
+  if (release === null) return ended('deferred', 'target_busy', 'another change is under way at this site');
+  try {
+    return o.action === 'remediate' ? await run.remediate() : await run.orderedRollback();
+  } finally {
+    release();
+  }
+}
