@@ -145,6 +145,7 @@ describe('parseConfig', () => {
         'central_url: https://central.example:8443/',
         'state_dir: /srv/agent',
         'provision_dir: /mnt/stick',
+        `root_sha256: '${'ab'.repeat(32)}'`,
         'poll_interval_s: 30',
         'checks_interval_s: 10',
         'upload_interval_s: 5',
