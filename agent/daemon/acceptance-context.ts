@@ -16,6 +16,7 @@ export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'collect_diagnostics',
   'restart_agent',
   'set_healing',
+  'retry_credentials',
 ]);
 
 const localWindow = (window: Config['maintenance_window']): AcceptanceContext['localWindow'] =>

@@ -19,6 +19,8 @@ const SEVERITIES = {
   document_not_accepted: 'medium',
   signed_time_went_back: 'high',
   order_refusals_unrecorded: 'high',
+  targets_not_accepted: 'high',
+  credential_stopped: 'high',
 } as const satisfies Partial<Record<ErrorCode, Severity>>;
 
 export type CheckinAlert = keyof typeof SEVERITIES;

@@ -6,6 +6,7 @@ import type { Blocked, ClockHealth } from './agent-state.ts';
 export interface HealthInputs {
   readonly findings: Iterable<Finding>;
   readonly queue: Health['queue'];
+  readonly targets: Health['targets'];
   readonly blocked: Blocked | null;
   readonly disk: Health['disk'];
   readonly rssBytes: number;
@@ -20,7 +21,7 @@ export function buildHealth(inputs: HealthInputs): Health {
   return {
     results: [...inputs.findings].map((f) => ({ check: f.check.id, target: f.target.id, result: f.result })),
     queue: inputs.queue,
-    targets: [],
+    targets: inputs.targets,
     ...(blocked === null
       ? {}
       : { blocking_reason: { code: blocked.code, sentence: blocked.sentence.slice(0, MAX_SENTENCE) } }),

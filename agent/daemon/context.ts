@@ -8,6 +8,8 @@ import type { BuildInfo } from '../system/build-info.ts';
 import type { StageStatus } from '../system/status-file.ts';
 import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
 import type { AgentState } from './agent-state.ts';
+import type { LockoutGuard } from '../targets/lockout-guard.ts';
+import type { OwnTargetTable } from '../targets/target-table.ts';
 import type { StageName } from './stage.ts';
 
 /** The surroundings, built in main.ts only. */
@@ -30,6 +32,10 @@ export interface DaemonContext extends Ports {
   keyFiles: readonly string[];
   readonly checks: LoadedChecks;
   readonly checkpoints: CheckpointOutput;
+  /** Machines that may be reached, with their secrets, in memory. */
+  readonly targets: OwnTargetTable;
+  /** Asked before each logon on a target. */
+  readonly lockout: LockoutGuard;
   readonly state: AgentState;
   readonly startedAt: number;
   /** A new value with every start. */

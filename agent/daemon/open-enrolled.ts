@@ -60,6 +60,7 @@ export function openEnrolled(
     nixosRevision: build.nixosRevision,
     epochState: () => epochStateOf(openedEpoch(store), identity.epoch, isUnknownThere(context)),
     log: context.log,
+    targets: context.targets,
   });
   return { identity, trust, evidence, recorder, https, uplink };
 }

@@ -6,6 +6,7 @@ import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { collectDiagnosticsHandler } from './order-handlers/collect-diagnostics.ts';
 import { restartAgentHandler } from './order-handlers/restart-agent.ts';
+import { retryCredentialsHandler } from './order-handlers/retry-credentials.ts';
 import { runCheckHandler } from './order-handlers/run-check.ts';
 import { setHealingHandler } from './order-handlers/set-healing.ts';
 
@@ -15,6 +16,7 @@ export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: str
     collectDiagnosticsHandler(context),
     restartAgentHandler(context),
     setHealingHandler(context),
+    retryCredentialsHandler(context),
   ];
   return {
     store: context.store,

@@ -6,9 +6,14 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import type { Config } from '../config/keys.ts';
 import { deviceKeyPath, loadKeys, loadOrCreateKeys, TLS_KEY_FILE } from '../identity/keys.ts';
+import { finishReset } from '../identity/reset.ts';
 import { recoverOrders } from '../orders/carry-out-orders.ts';
 import { giveBackMemory } from '../system/give-back-memory.ts';
 import { writeStatus } from '../system/status-file.ts';
+import { createLockoutGuard } from '../targets/lockout-guard.ts';
+import { withoutSecrets } from '../targets/secret-filter.ts';
+import { createTargetTable } from '../targets/target-table.ts';
+import { timeT } from '../trust/signed-time.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { beginStore } from './begin-store.ts';
 import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
@@ -73,9 +78,16 @@ const RESTART_AFTER_MS = 200;
  */
 export function startDaemon(options: DaemonOptions): Daemon {
   const { config, ports } = options;
-  const { clock, log, notify } = ports;
+  const { clock, notify } = ports;
+  const state = initialState();
+  const targets = createTargetTable({
+    clock,
+    networks: () => state.enrolled?.trust.policy()?.value.target_networks ?? [],
+  });
+  const log = withoutSecrets(ports.log, () => targets.liveSecrets());
   makeStateDir(config.state_dir);
   const keyDir = join(config.state_dir, 'keys');
+  endReset(config.state_dir, log);
   const { value: store, full } = startOnFullDisk(config.state_dir, log, () =>
     beginStore({ dir: config.state_dir, keyDir, clock, log }),
   );
@@ -90,6 +102,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
   };
 
   let context: DaemonContext;
+  state.storeError = full;
   try {
     const epoch = store.trust.identity()?.epoch ?? null;
     // A device key that is gone is replaced in the next epoch only (resume).
@@ -97,14 +110,20 @@ export function startDaemon(options: DaemonOptions): Daemon {
       epoch === null ? loadOrCreateKeys(keyDir) : (loadKeys(keyDir, epoch) ?? loadOrCreateKeys(keyDir, epoch + 1));
     context = {
       ...ports,
+      log,
       config,
       build: options.build,
       store,
       keys,
       keyFiles: [deviceKeyPath(keyDir, epoch ?? 1), join(keyDir, TLS_KEY_FILE)],
       checkpoints: checkpointLines(log),
+      targets,
+      lockout: createLockoutGuard({
+        store,
+        nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
+      }),
       checks: loadChecks(options.contentDir, config.baseline_path),
-      state: { ...initialState(), storeError: full },
+      state,
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
       trigger: (name) => cycle?.trigger(name),
@@ -184,9 +203,11 @@ export function startDaemon(options: DaemonOptions): Daemon {
     const clean = (await cycle?.stop(STOP_STAGES_MS)) ?? true;
     for (const timer of timers) clearInterval(timer);
     await context.state.enrolled?.https.close();
+    targets.wipe();
     context.state.lifecycle = 'stopped';
     publish();
     store.close();
+    endReset(config.state_dir, log);
     log.info('stopped', { clean });
     return clean ? EXIT.ok : EXIT.internal;
   };
@@ -196,6 +217,12 @@ export function startDaemon(options: DaemonOptions): Daemon {
   notify.ready();
   log.info('started', { version: options.build.version, state: context.state.lifecycle, state_dir: config.state_dir });
   return { stopped: ended.promise, stop };
+}
+
+/** A reset that a person asked for, or that an earlier process did not end. */
+function endReset(stateDir: string, log: Ports['log']): void {
+  const place = finishReset(stateDir);
+  if (place !== null) log.warn('reset done: the keys are gone and the log is set aside', { place });
 }
 
 /** Takes up where an earlier process ended: identity, log, and orders that it had begun. */

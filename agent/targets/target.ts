@@ -23,14 +23,14 @@ export interface TargetInfo {
   /** Rises when the secret is replaced. */
   readonly credentialVersion: number;
   /** Hosts of the KDC; absent: found by DNS. */
-  readonly kdc?: readonly string[];
+  readonly kdc?: readonly string[] | undefined;
   /** What the server's certificate is held against. */
   readonly tls: Wire['tls'];
   /** Pinned identity of the machine, where one is known. */
   readonly identity?: Wire['identity'];
   /** For example `workstation` or `domain-controller`: what rules and baselines go by. */
   readonly role: string;
-  readonly os?: string;
+  readonly os?: string | undefined;
 }
 
 /** A target with its secret. Whoever is handed one releases the lease; the bytes are zeros afterwards. */

@@ -1,6 +1,5 @@
 // One check-in: a signed request with a fresh nonce and key, and its signed answer. Nothing of an answer is kept before all
 // of it verified; then signed time, receipts and pointer are committed as one unit.
-import { generateKeyPairSync } from 'node:crypto';
 import { isAgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import { exchangeSigned, type SignedExchange } from '../identity/signed-exchange.ts';
@@ -10,16 +9,16 @@ import { nextSignedTime, type SignedTime } from '../trust/signed-time.ts';
 import { envelopeFromEmbedded } from '../wire/dsse.ts';
 import type { CheckinAnswer, CheckinRequest, Health } from '../wire/schemas/checkin.ts';
 import type { OrderReport } from '../wire/schemas/order.ts';
+import { freshHpkeKey } from '../wire/hpke.ts';
 import { judgeReceipt } from './judge-receipt.ts';
 import { judgeStored } from './judge-stored.ts';
+import { openTargets } from './open-targets.ts';
 import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
 import type { UploadMark } from './upload-mark.ts';
 import type { Witness, WitnessQuestion } from './witness.ts';
 
 const CHECKIN_PATH = '/api/v1/appliances/checkin';
 const NONCE_BYTES = 16;
-/** SPKI of X25519: 12 bytes of prefix, then the raw key (RFC 8410). */
-const X25519_PREFIX_BYTES = 12;
 
 export interface CheckinInput {
   /** Sent as X-Correlation-Id; one is made when absent. */
@@ -47,6 +46,8 @@ export interface CheckinResult {
   readonly bytes: { readonly sent: number; readonly received: number };
   /** Empty when Central Command holds what we hold. */
   readonly alerts: readonly UplinkAlert[];
+  /** Why the targets in the answer were not taken; the ones in force stay until they expire. Null: taken, or there were none. */
+  readonly targetsRefused: AgentError | null;
 }
 
 /** @throws what signed-exchange.ts names, and answer_other_appliance; nothing is persisted then */
@@ -58,7 +59,8 @@ export async function checkIn(
   signal: AbortSignal,
 ): Promise<CheckinResult> {
   const asked = witness.ask();
-  const question = makeRequest(d, input, asked);
+  const key = freshHpkeKey();
+  const question = makeRequest(d, input, asked, key.publicKey);
   const exchange = await exchangeSigned(
     { ...d, root: d.root(), revokedKeyids: d.revokedKeyids() },
     { path: CHECKIN_PATH, name: 'checkinRequest', question, correlationId: input.runId ?? d.ids.uuidv7() },
@@ -70,10 +72,11 @@ export async function checkIn(
       place: `${d.https.host}${CHECKIN_PATH}`,
     });
   }
-  return keep(d, mark, exchange, () => takeVerdict(d, witness, answer, asked));
+  const kept = keep(d, mark, exchange, () => takeVerdict(d, witness, answer, asked));
+  return { ...kept, targetsRefused: await openTargets(d.targets, answer, key, exchange.signedTime) };
 }
 
-function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion): CheckinRequest {
+function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion, publicKey: Buffer): CheckinRequest {
   const { identity, clock } = d;
   const epochState = d.epochState?.();
   return {
@@ -99,15 +102,9 @@ function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion)
     witness_request: asked.request,
     last_cosigned: asked.lastCosigned,
     ...(epochState === undefined ? {} : { epoch_state: epochState }),
-    hpke_public_key: freshX25519(),
+    hpke_public_key: publicKey.toString('base64'),
     health: input.health,
   };
-}
-
-/** The private half is dropped: this version has no targets to open, and the format asks for the key all the same. */
-function freshX25519(): string {
-  const { publicKey } = generateKeyPairSync('x25519');
-  return publicKey.export({ type: 'spki', format: 'der' }).subarray(X25519_PREFIX_BYTES).toString('base64');
 }
 
 /** An answer that was lost is no event; whatever else is not a cosignature is. */
@@ -125,7 +122,7 @@ function keep(
   mark: UploadMark,
   exchange: SignedExchange<'checkinRequest'>,
   takeVerdict: () => UplinkAlert[],
-): CheckinResult {
+): Omit<CheckinResult, 'targetsRefused'> {
   const { store } = d;
   const { origin, epoch } = d.identity;
   const answer = exchange.answer.value;

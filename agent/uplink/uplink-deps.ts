@@ -2,6 +2,7 @@
 import type { HttpsClient } from '../https/client.ts';
 import type { EnrolledIdentity, Store } from '../store/open-store.ts';
 import type { Clock, Ids, Log } from '../system/ports.ts';
+import type { TargetTable } from '../targets/target.ts';
 import type { PinnedRoot } from '../trust/root.ts';
 import type { Signer } from '../wire/dsse.ts';
 import type { CheckinRequest } from '../wire/schemas/checkin.ts';
@@ -22,6 +23,8 @@ export interface UplinkDeps {
   readonly agentVersion: string;
   readonly nixosRevision: string | null;
   readonly log: Log;
+  /** Where the targets of an answer go; absent: they are left unopened. */
+  readonly targets?: Pick<TargetTable, 'replace'> | undefined;
   /** What a check-in says of an epoch that is not confirmed. */
   readonly epochState?: () => CheckinRequest['epoch_state'];
 }

@@ -9,6 +9,7 @@ import { createEvidenceLog, type EvidenceLog } from '../../agent/evidence/log.ts
 import { createHttpsClient, type HttpsClient } from '../../agent/https/client.ts';
 import { openStore, type EnrolledIdentity, type Store } from '../../agent/store/open-store.ts';
 import { openBinding } from '../../agent/trust/binding.ts';
+import type { UplinkDeps } from '../../agent/uplink/uplink-deps.ts';
 import { createUplink, type Uplink } from '../../agent/uplink/create-uplink.ts';
 import { sha256Hex } from '../../agent/wire/digest.ts';
 import { leafHash, rootOfLeaves } from '../../agent/wire/merkle.ts';
@@ -172,7 +173,7 @@ export interface ScriptedAppliance {
 
 export function openScriptedAppliance(
   central: ScriptedCentral,
-  o: { revokedKeyids?: ReadonlySet<string> } = {},
+  o: { revokedKeyids?: ReadonlySet<string>; targets?: UplinkDeps['targets'] } = {},
 ): ScriptedAppliance {
   const { trust } = central;
   const dir = mkdtempSync(join(tmpdir(), 'scripted-'));
@@ -227,6 +228,7 @@ export function openScriptedAppliance(
       agentVersion: '0.1.0',
       nixosRevision: null,
       log,
+      targets: o.targets,
     });
   return {
     store,

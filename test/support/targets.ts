@@ -1,4 +1,5 @@
 // Targets as Central Command sends them. For tests only.
+import type { Target } from '../../agent/targets/target.ts';
 import type { UnplacedTarget } from '../../agent/wire/targets-frame.ts';
 
 /** A workstation of the example clinic, reached over HTTPS with NTLM. */
@@ -17,3 +18,9 @@ export const wireTarget = (id: string, change: Partial<UnplacedTarget> = {}): Un
   role: 'workstation',
   ...change,
 });
+
+/** The same target with a secret, as the table holds it. */
+export const heldTarget = (id: string, secret: string, change: Partial<Target> = {}): Target => {
+  const { credential_id: credentialId, credential_version: credentialVersion, ...rest } = wireTarget(id);
+  return { ...rest, credentialId, credentialVersion, secret: Buffer.from(secret), ...change };
+};

@@ -16,6 +16,7 @@ import { nowSeconds } from '../context.ts';
 import { clockOf } from '../entry-context.ts';
 import { endByConflict, mayOpenNextEpoch, openNextEpoch } from '../open-next-epoch.ts';
 import { settleEpoch } from '../settle-epoch.ts';
+import { targetHealth } from '../target-health.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 /** For the request, the documents it names and the orders in it. */
@@ -56,7 +57,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   const { store, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'checkin' });
   const reports = store.orders.unreported(MAX_REPORTS);
-  const { answer, signedTime, wentBack, bytes, alerts } = await enrolled.uplink.checkIn(
+  const { answer, signedTime, wentBack, bytes, alerts, targetsRefused } = await enrolled.uplink.checkIn(
     {
       runId,
       health: currentHealth(enrolled, context),
@@ -82,6 +83,9 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
+  setAlert(enrolled.recorder, 'targets_not_accepted', targetsRefused);
+  const [stopped] = context.lockout.stopped();
+  setAlert(enrolled.recorder, 'credential_stopped', stopped === undefined ? null : { code: stopped.cause });
   settleEpoch(enrolled, context, answer);
   const conflict = enrolled.uplink.conflict();
   if (conflict !== null && mayOpenNextEpoch(store, nowSeconds(clock))) {
@@ -119,6 +123,7 @@ function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {
   return buildHealth({
     findings: state.findings.values(),
     queue: enrolled.uplink.queue(),
+    targets: targetHealth(context.targets, context.lockout),
     blocked: blockingReason(state),
     disk: { free_bytes: disk.bavail * disk.bsize, total_bytes: disk.blocks * disk.bsize },
     rssBytes: process.memoryUsage.rss(),
