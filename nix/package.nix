@@ -7,6 +7,7 @@
   nodejs_24,
   nodejs-slim_24,
   autoPatchelfHook,
+  libkrb5,
 }:
 let
   root = ../.;
@@ -74,6 +75,9 @@ stdenv.mkDerivation {
   installPhase = ''
     runHook preInstall
     node tools/install-tree.ts ${nodejs-slim_24}/bin/node ${agentDeps} $out
+    # Loaded by path: there is no folder of libraries here that a name is looked up in.
+    substituteInPlace $out/lib/compliance-agent/agent/winrm/gssapi.js \
+      --replace-fail "'libgssapi_krb5.so.2'" "'${libkrb5}/lib/libgssapi_krb5.so.2'"
     runHook postInstall
   '';
   doInstallCheck = true;

@@ -16,7 +16,10 @@ packages=(
   e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
   eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
+  krb5-admin-server # kadmin.local, to make the users of a Kerberos realm
+  krb5-kdc          # a real KDC, for Kerberos over WinRM
   libfaketime       # processes under a wall clock that is wrong or jumps
+  libgssapi-krb5-2  # MIT's Kerberos, which the agent loads
   mount             # losetup, mount and umount, for the power-cut test
   nftables          # nft, for a real ruleset under the firewall check
   nix-bin           # nix-instantiate, to evaluate nix/module.nix
@@ -25,6 +28,8 @@ packages=(
   python3-fusepy    # a file system that refuses locks
   radosgw           # S3 with Object Lock over that object store; brings ceph and radosgw-admin
   restic            # real repositories, for the backup check
+  strace            # holds what the privileged helpers tell the kernel about its clock
+  swtpm             # a TPM, for the sealed device key
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container
   util-linux        # nsenter, setpriv and unshare
