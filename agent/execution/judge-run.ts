@@ -33,13 +33,23 @@ export interface RunCircumstances {
   readonly interruptedOpen: boolean;
 }
 
-/** Null where it may. A cool-down counts from the begin of the last change. */
-export function judgeRun(o: RunCircumstances): Stopped | null {
-  const { runbook, listedClass } = o;
+/** The runbook is in the content list in force, with no lower class than it has. Asked before anything runs on a target. */
+export function judgeListing({
+  runbook,
+  listedClass,
+}: Pick<RunCircumstances, 'runbook' | 'listedClass'>): Stopped | null {
   if (listedClass === null) return rejected('runbook_unknown', 'the content list in force does not name this runbook');
   if (compareClasses(listedClass, classOfRunbook(runbook)) < 0) {
     return rejected('runbook_class_differs', `the runbook is ${classOfRunbook(runbook)} and listed as ${listedClass}`);
   }
+  return null;
+}
+
+/** Null where it may. A cool-down counts from the begin of the last change. */
+export function judgeRun(o: RunCircumstances): Stopped | null {
+  const { runbook } = o;
+  const unlisted = judgeListing(o);
+  if (unlisted !== null) return unlisted;
   if (runbook.disruptive && !o.clockSound) return deferred('runbook_clock_unsound', 'the clock is unsound');
   if (runbook.window === 'maintenance' && !o.windowOpen && !o.windowOverridden) {
     return deferred('runbook_window_closed', 'the maintenance window is closed');

@@ -1,5 +1,6 @@
 // One runbook on one target: what must hold before anything is asked of the target, then the steps (run-steps.ts).
 import type { Target } from '../targets/target.ts';
+import { judgeListing } from './judge-run.ts';
 import { RunSteps } from './run-steps.ts';
 import { ended, identityOf, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
 
@@ -8,9 +9,9 @@ import { ended, identityOf, type ExecutorDeps, type RunRequest, type RunResult }
  * was cut short after its intent is `interrupted` in the journal and gets its end from {@link lookAfterInterruption}.
  */
 export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal: AbortSignal): Promise<RunResult> {
-  if (deps.circumstances(request.loaded).listedClass === null) {
-    return ended('rejected', 'runbook_unknown', 'the content list in force does not name this runbook');
-  }
+  const { listedClass } = deps.circumstances(request.loaded);
+  const unlisted = judgeListing({ runbook: request.loaded.runbook, listedClass });
+  if (unlisted !== null) return ended(unlisted.outcome, unlisted.code, unlisted.sentence);
   const lease = deps.targets.lease(request.targetId);
   if (lease === null) return ended('failed', 'target_not_held', 'there are no credentials for this target now');
   try {
