@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KEYS, type ConfigKey } from '../../agent/config/keys.ts';
 import { parseConfig } from '../../agent/config/parse-config.ts';
+import { HELPER_VERBS, helperUnit } from '../../agent/helpers/verbs.ts';
 import {
   evaluateModule,
   nixInstantiate,
@@ -61,7 +63,7 @@ describe.each([
 
   it.each(['reseller', 'direct'])('accepts the example of mode %s, and the agent accepts the file it gives', (mode) => {
     const { refused, units, configText } = evaluate(example(mode));
-    expect([refused, Object.keys(units).length]).toEqual([[], 3]);
+    expect([refused, Object.keys(units).toSorted()]).toEqual([[], Object.keys(golden()).toSorted()]);
     expect(parsed(configText)).toMatchObject({ ok: true, warnings: [], config: { mode } });
   });
 
@@ -185,6 +187,9 @@ describe('the units, judged by systemd', () => {
   it.each([
     ['compliance-agent.service', 12],
     ['compliance-agent-facts.service', 18],
+    ['compliance-agent-sync-trust.service', 15],
+    ['compliance-agent-set-clock.service', 15],
+    ['compliance-agent-store-device-key.service', 16],
   ])('the exposure of %s is at most %d tenths', (unit, tenths) => {
     const { status, stdout } = withUnits((paths) => security(paths[unit] ?? '', tenths));
     expect(status, stdout).toBe(0);
@@ -197,6 +202,41 @@ describe('the units, judged by systemd', () => {
       return security(path, 12).status;
     });
     expect(status).not.toBe(0);
+  });
+});
+
+describe('the rule for polkit', () => {
+  beforeEach((context) => context.skip(nix !== null, nix ?? ''));
+
+  /** What polkit would answer: the rule is JavaScript. */
+  function answers(): (user: string, verb: string, unit: string, id?: string) => unknown {
+    let rule: ((action: object, subject: object) => unknown) | null = null;
+    const polkit = { addRule: (made: typeof rule) => (rule = made), Result: { YES: 'yes' } };
+    runInNewContext(evaluateModule().polkitRule, { polkit });
+    return (user, verb, unit, id = 'org.freedesktop.systemd1.manage-units') =>
+      rule?.({ id, lookup: (name: string) => ({ verb, unit })[name] }, { user });
+  }
+
+  it('lets the user of the daemon start each helper by its exact name', () => {
+    const answer = answers();
+    for (const verb of HELPER_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
+  });
+
+  it.each([
+    ['another user', 'nobody', 'start', 'compliance-agent-set-clock.service'],
+    ['stopping one', 'compliance-agent', 'stop', 'compliance-agent-set-clock.service'],
+    ['restarting one', 'compliance-agent', 'restart', 'compliance-agent-set-clock.service'],
+    ['the daemon itself', 'compliance-agent', 'start', 'compliance-agent.service'],
+    ['another unit of root', 'compliance-agent', 'start', 'compliance-agent-facts.service'],
+    ['a unit whose name begins alike', 'compliance-agent', 'start', 'compliance-agent-set-clock.service.evil.service'],
+    ['rebooting', 'compliance-agent', 'start', 'reboot.target'],
+  ])('leaves %s to everything else', (_, user, verb, unit) => {
+    expect(answers()(user, verb, unit)).toBeUndefined();
+  });
+
+  it('leaves every other action to everything else', () => {
+    const unit = 'compliance-agent-set-clock.service';
+    expect(answers()('compliance-agent', 'start', unit, 'org.freedesktop.systemd1.manage-unit-files')).toBeUndefined();
   });
 });
 
