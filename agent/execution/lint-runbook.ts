@@ -31,6 +31,7 @@ function lintSense(runbook: Runbook): string[] {
     [remediate.by === 'none' && rollback.how !== 'none', 'what remediates nothing has nothing to roll back'],
     [remediate.by === 'none' && runbook.dry_run !== 'none', 'what remediates nothing has no dry run'],
     [remediate.by !== 'none' && changes.length === 0, 'it remediates and does not say what it changes'],
+    ['action' in runbook.params, 'no param may be named action: orders use that word'],
     [!runbook.controls.some(({ role }) => role === 'primary'), 'no control is primary'],
   ];
   if (runbook.platform === 'windows') {

@@ -54,10 +54,10 @@ export interface RunResult {
   readonly changes: number;
 }
 
-/** `spki:<hex>` or `machine_sid:<sid>`: how authorisations name a machine; null where nothing is pinned. */
-export function identityOf({ identity }: Pick<TargetInfo, 'identity'>): string | null {
-  if (identity?.machine_sid !== undefined) return `machine_sid:${identity.machine_sid}`;
-  return identity?.spki === undefined ? null : `spki:${identity.spki}`;
+/** True where the target is pinned to `named`: a machine SID as such, or `spki:` and the digest of its key. */
+export function isKnownAs({ identity }: Pick<TargetInfo, 'identity'>, named: string): boolean {
+  if (identity === undefined) return false;
+  return named === identity.machine_sid || (identity.spki !== undefined && named === `spki:${identity.spki}`);
 }
 
 /** A result, in short. */

@@ -2,7 +2,7 @@
 import type { Target } from '../targets/target.ts';
 import { judgeListing } from './judge-run.ts';
 import { RunSteps } from './run-steps.ts';
-import { ended, identityOf, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
+import { ended, isKnownAs, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
 
 /**
  * Runs it. Everything that a target does is a {@link RunResult}; the store's errors and the signal's reason are thrown. A run that
@@ -15,8 +15,7 @@ export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal
   const lease = deps.targets.lease(request.targetId);
   if (lease === null) return ended('failed', 'target_not_held', 'there are no credentials for this target now');
   try {
-    const known = identityOf(lease.target);
-    if (request.pinnedIdentity !== null && request.pinnedIdentity !== known) {
+    if (request.pinnedIdentity !== null && !isKnownAs(lease.target, request.pinnedIdentity)) {
       return ended(
         'rejected',
         'target_identity_differs',

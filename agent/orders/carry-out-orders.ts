@@ -1,7 +1,7 @@
 // Carries out accepted orders, one after the other: judged again, `started` committed, then the act, then its result committed.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { CODES } from '../errors/codes.ts';
-import type { AcceptanceContext } from '../guards/order-verdict.ts';
+import type { Accepted, AcceptanceContext } from '../guards/order-verdict.ts';
 import { acceptOrder } from '../guards/order-acceptance.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import type { OrderRow, Store } from '../store/open-store.ts';
@@ -9,7 +9,7 @@ import type { Clock, Log } from '../system/ports.ts';
 import { parseEnvelope } from '../wire/dsse.ts';
 import { parseDocument } from '../wire/document.ts';
 import type { ActionOutcome } from '../wire/schemas/primitives.ts';
-import type { Order, OrderKind } from '../wire/schemas/order.ts';
+import type { OrderKind } from '../wire/schemas/order.ts';
 import { orderEntry } from './order-entry.ts';
 import type { ActOutcome, HandedOver, LongHandler, OrderHandler, OrderResult } from './order-handler.ts';
 
@@ -20,6 +20,8 @@ export interface CarryOutDeps {
   readonly clock: Clock;
   readonly acceptance: () => AcceptanceContext;
   readonly handlers: ReadonlyMap<OrderKind, OrderHandler>;
+  /** Kinds that this caller carries out; absent: all. Long ones have a lane of their own, so that others pass them. */
+  readonly lane?: ReadonlySet<OrderKind>;
   /** Changes with every start of the process. */
   readonly instance: string;
 }
@@ -39,6 +41,7 @@ export async function carryOutOrders(deps: CarryOutDeps, signal: AbortSignal): P
   let ended = 0;
   for (const row of deps.store.orders.inStates(['accepted'])) {
     if (signal.aborted) break;
+    if (deps.lane?.has(row.kind as OrderKind) === false) continue;
     if (await carryOut(row, deps, signal)) ended += 1;
   }
   return ended;
@@ -65,14 +68,19 @@ async function carryOut(row: OrderRow, deps: CarryOutDeps, signal: AbortSignal):
     deps.store.unit(() => commitOutcome(row, deps, handler.act(verdict.order, nowSeconds(deps.clock))));
     return true;
   }
-  commitOutcome(row, deps, await actWithDeadline(handler, verdict.order, signal));
+  commitOutcome(row, deps, await actWithDeadline(handler, verdict, signal));
   return true;
 }
 
-async function actWithDeadline(handler: LongHandler, order: Order, signal: AbortSignal): Promise<ActOutcome> {
-  const deadline = AbortSignal.timeout(handler.deadlineMs);
+async function actWithDeadline(
+  handler: LongHandler,
+  { order, digest, authorisationDigest }: Accepted,
+  signal: AbortSignal,
+): Promise<ActOutcome> {
+  const deadlineMs = typeof handler.deadlineMs === 'number' ? handler.deadlineMs : handler.deadlineMs(order);
+  const deadline = AbortSignal.timeout(deadlineMs);
   try {
-    return await handler.act(order, AbortSignal.any([signal, deadline]));
+    return await handler.act(order, AbortSignal.any([signal, deadline]), { digest, authorisationDigest });
   } catch (error) {
     const result = handler.verify(order);
     if (signal.aborted) {
@@ -84,7 +92,7 @@ async function actWithDeadline(handler: LongHandler, order: Order, signal: Abort
       };
     }
     if (deadline.aborted) {
-      const sentence = `The order was not done within ${Math.round(handler.deadlineMs / 1_000)} s.`;
+      const sentence = `The order was not done within ${Math.round(deadlineMs / 1_000)} s.`;
       return { kind: 'failed', code: 'order_deadline', sentence, result };
     }
     // The message may repeat what a system or a tool said, and with it anything: evidence says what the code means.
@@ -107,8 +115,9 @@ function commitOutcome(row: OrderRow, deps: CarryOutDeps, outcome: ActOutcome): 
       endOrder(row, deps, { outcome: 'success', sentence: outcome.sentence, result: outcome.result });
       return;
     case 'failed':
+    case 'ended':
       endOrder(row, deps, {
-        outcome: 'failed',
+        outcome: outcome.kind === 'failed' ? 'failed' : outcome.outcome,
         code: outcome.code,
         sentence: outcome.sentence,
         result: outcome.result,

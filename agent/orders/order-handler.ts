@@ -1,6 +1,7 @@
 // Orders: the journal of what was asked, judged, begun and ended, and the dispatch to handlers, which the daemon injects.
 // Every step is committed together with its evidence entry before the next one begins.
 import type { ErrorCode } from '../errors/codes.ts';
+import type { ActionOutcome } from '../wire/schemas/primitives.ts';
 import type { Order, OrderKind } from '../wire/schemas/order.ts';
 
 /** JSON of the evidence entry's `result`: numbers, enums, digests; what is not on the scrubber's allow-list is dropped. */
@@ -10,6 +11,14 @@ export type OrderResult = Readonly<Record<string, string | number | boolean | nu
 export type ActOutcome =
   | { readonly kind: 'done'; readonly sentence: string; readonly result: OrderResult }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly sentence: string; readonly result: OrderResult }
+  /** Neither done nor failed: deferred, reverted, a dry run, a matter for people. */
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Exclude<ActionOutcome, 'success' | 'failed'>;
+      readonly code: ErrorCode;
+      readonly sentence: string;
+      readonly result: OrderResult;
+    }
   /** The act ends this process; its result comes from the next start or, that failing, from the deadline. */
   | { readonly kind: 'handed_over'; readonly sentence: string; readonly expected: string; readonly withinS: number };
 
@@ -22,6 +31,12 @@ export interface HandedOver {
   readonly deadline: number;
 }
 
+/** Digests by which entries of what an order does name it. */
+export interface OrderLink {
+  readonly digest: string;
+  readonly authorisationDigest: string | null;
+}
+
 /** Carries out one kind of order. Never decides whether it may: that was judged before. */
 export type OrderHandler = LongHandler | StoreHandler;
 
@@ -30,9 +45,9 @@ export interface LongHandler {
   readonly kind: OrderKind;
   readonly does: 'work';
   /** The act is aborted after this time, then verified. */
-  readonly deadlineMs: number;
+  readonly deadlineMs: number | ((order: Order) => number);
   /** Does it and looks at what came of it. May throw: that is a failure with the error's code. */
-  act(order: Order, signal: AbortSignal): Promise<ActOutcome>;
+  act(order: Order, signal: AbortSignal, link: OrderLink): Promise<ActOutcome>;
   /** Looks at what an interrupted act left. Changes nothing. */
   verify(order: Order): OrderResult;
 }

@@ -268,7 +268,7 @@ describe('before a runbook changes anything', () => {
       const sid = { identity: { machine_sid: 'S-1-5-21-1-2-3' } };
       const lab = executorLab(dir, { 'srv-1': drifted() }, { targets: [testTarget('srv-1', sid)] });
       try {
-        expect(await lab.run({ pinnedIdentity: 'machine_sid:S-1-5-21-1-2-3' })).toMatchObject({ outcome: 'success' });
+        expect(await lab.run({ pinnedIdentity: 'S-1-5-21-1-2-3' })).toMatchObject({ outcome: 'success' });
       } finally {
         lab.store.close();
       }
