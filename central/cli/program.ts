@@ -147,9 +147,43 @@ function buildProgram(): Command {
     .option('--limit <n>', 'how many', wholeNumber, 50)
     .action(async (o) => (await import('./audit-list.ts')).listAccess(o));
 
+  const target = group(program, 'target', 'machines that appliances reach; their secrets can be set, never shown');
+  verb(target, 'add <id>', 'let an appliance reach a machine, or change how; with --principal the secret is read too')
+    .requiredOption('--appliance <id>', 'which appliance')
+    .requiredOption('--address <ip>', 'IP address; the site policy must name its network and port')
+    .requiredOption('--auth <how>', 'kerberos, ntlm, certificate or basic_tls')
+    .requiredOption('--credential <id>', 'which account of the site, for example clinic-svc')
+    .requiredOption('--role <role>', 'for example workstation or domain-controller')
+    .option('--hostname <name>', 'name in its certificate and tickets (default: the id)')
+    .option('--port <n>', 'default: 5986, with --http 5985', wholeNumber)
+    .option('--http', 'without TLS: what is sent is sealed by kerberos or ntlm alone')
+    .option('--principal <name>', 'name of the account; its secret is asked for, or read from standard input')
+    .option('--domain <name>', 'its domain or realm; none for an account of the machine itself')
+    .option('--kdc <host>', 'where its tickets come from; may be given again', collect)
+    .option('--tls-spki <sha256>', 'pin of the key in its certificate')
+    .option('--tls-ca <file>', 'CA certificate that its own must lead to (default: those of the system)')
+    .option('--os <text>', 'what it runs')
+    .addOption(byOption())
+    .action(async (id, o) => (await import('./target.ts')).addOne(id, o));
+  verb(target, 'set-secret <credential>', 'store the next version of a secret: asked for, or read from standard input')
+    .requiredOption('--site <id>', 'which site')
+    .option('--principal <name>', 'name of the account, for a new credential')
+    .option('--domain <name>', 'its domain or realm')
+    .addOption(byOption())
+    .action(async (id, o) => (await import('./target.ts')).setSecret(id, o));
+  verb(target, 'list', 'list targets with the state that their appliance reported last').action(async (o) =>
+    (await import('./target.ts')).listTargets(o),
+  );
+  verb(target, 'remove <id>', 'let an appliance reach a machine no more; a secret that nothing uses goes too')
+    .requiredOption('--appliance <id>', 'which appliance')
+    .addOption(byOption())
+    .action(async (id, o) => (await import('./target.ts')).removeOne(id, o));
+
   const usb = group(program, 'usb', 'provisioning sticks');
   verb(usb, 'write <dir>', 'write clinic.yaml, root.json and ca.pem for one device, with a new token')
-    .requiredOption('--site <id>', 'site of the device')
+    .option('--site <id>', 'site of the device')
+    .option('--no-token', 'for any device: tied to its site by its label or a claim code')
+    .option('--claim-url <url>', 'where people type claim codes (default: /claim at the address of Central Command)')
     .option('--days <n>', 'how long the token is good for', wholeNumber)
     .option('--url <url>', 'how the device reaches Central Command (default: as serve was started)')
     .action(async (dir, o) => (await import('./usb.ts')).writeUsb(dir, o));

@@ -155,7 +155,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     handler: async (request, reply) => {
       const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
       const body = plainBody(request.headers, bodyOf(request, DSSE), maxLineBytes('checkinRequest'));
-      return reply.type(DSSE).send(checkIn(central, certificate, body));
+      return reply.type(DSSE).send(await checkIn(central, certificate, body));
     },
   });
   server.post('/api/v1/appliances/evidence', {

@@ -6,10 +6,12 @@ import { openSegmentStore } from '../evidence-store/open-segment-store.ts';
 import type { SegmentStore } from '../evidence-store/segment-store.ts';
 import { createChallenges, type Challenges } from './challenges.ts';
 import { loadOnlineKeys, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
+import { openTargetVault, type TargetVault } from '../keys/target-vault.ts';
 import { lockDataDir } from '../store/lock-data-dir.ts';
 import { openCentralStore, type CentralStore } from '../store/open-central-store.ts';
 import { chooseStore, installationId } from './choose-store.ts';
 import { DEFAULT_RETENTION_YEARS, RETENTION_YEAR_S } from './retention.ts';
+import { createSentTargets, type SentTargets } from './sent-targets.ts';
 import { trustState, type TrustState } from './trust-state.ts';
 
 /** All that an answer may steer, and how often a pending device asks again. Seconds. */
@@ -26,6 +28,10 @@ export interface Central {
   readonly evidence: EvidenceStore;
   /** For lapsed certificates. */
   readonly challenges: Challenges;
+  /** Secrets of targets: opened with a key that lies beside the online keys, not in the database. */
+  readonly targetVault: TargetVault;
+  /** Which targets an appliance was sent last. */
+  readonly sentTargets: SentTargets;
   readonly intervals: Intervals;
   /** Wall clock, Unix seconds. */
   readonly now: () => number;
@@ -95,6 +101,8 @@ export async function openCentral(
       authority: await loadAuthority(onlineKeysDir(dataDir)),
       evidence,
       challenges: createChallenges(now),
+      targetVault: openTargetVault(dataDir),
+      sentTargets: createSentTargets(),
       intervals: { checkinS: 60, claimS: 10, ...o.intervals },
       now,
       close: () => {

@@ -3,7 +3,7 @@ import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
 import { encodeEnvelope, pae, parseEnvelope } from '../../agent/wire/dsse.ts';
 import { verifyWithNode } from '../../agent/wire/node-signature.ts';
-import type { CheckinRequest } from '../../agent/wire/schemas/checkin.ts';
+import type { CheckinAnswer, CheckinRequest } from '../../agent/wire/schemas/checkin.ts';
 import type { Succession } from '../../agent/wire/schemas/enrolment.ts';
 import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
 import type { BindingRow } from '../store/appliance-table.ts';
@@ -12,16 +12,38 @@ import { buildAnswer } from './build-answer.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
 import { issueAuthorised } from './issue-authorised.ts';
+import { sealTargetsOrAlarm } from './seal-targets.ts';
 import { signOwn } from './sign-own.ts';
 import { witness } from './witness.ts';
 
 /**
- * Verifies a request, stores what it reports and returns the signed answer line.
+ * Verifies a request, stores what it reports and returns the signed answer line, with the targets sealed to the request's key.
+ *
+ * @throws what takeCheckIn throws
+ */
+export async function checkIn(central: Central, client: ClientCertificate, body: Uint8Array): Promise<string> {
+  const { request, digest, answer } = takeCheckIn(central, client, body);
+  const targets = await sealTargetsOrAlarm(central, request, digest, answer);
+  const complete = targets === null ? answer : { ...answer, targets };
+  return encodeEnvelope(signOwn('checkinAnswer', complete, central.keys.timestamp));
+}
+
+/** What became of a request: all that is stored is on the disk. */
+export interface TakenCheckIn {
+  readonly request: CheckinRequest;
+  /** SHA-256 of its payload. */
+  readonly digest: string;
+  /** Not signed yet, and without targets. */
+  readonly answer: CheckinAnswer;
+}
+
+/**
+ * The part of a check-in that reads and writes the database, in one go.
  *
  * @throws identity_mismatch, signature_invalid, epoch_unknown, epoch_too_soon, counter_reused, the errors of openSuccession,
  *   parseEnvelope and parseDocument
  */
-export function checkIn(central: Central, client: ClientCertificate, body: Uint8Array): string {
+export function takeCheckIn(central: Central, client: ClientCertificate, body: Uint8Array): TakenCheckIn {
   const current = identifyClient(central, client);
   const { request, digest, succession } = openRequest(central, current, body);
   const { store } = central;
@@ -39,8 +61,7 @@ export function checkIn(central: Central, client: ClientCertificate, body: Uint8
   }
   const { binding, verdict } = done;
   const says = request.epoch_state?.status ?? null;
-  const answer = buildAnswer(central, binding, digest, verdict, says);
-  return encodeEnvelope(signOwn('checkinAnswer', answer, central.keys.timestamp));
+  return { request, digest, answer: buildAnswer(central, binding, digest, verdict, says) };
 }
 
 interface OpenedRequest {

@@ -15,7 +15,10 @@ export type AccessAction =
   | 'appliance_vouched'
   | 'appliance_decommissioned'
   | 'ca_added'
-  | 'ca_switched';
+  | 'ca_switched'
+  | 'target_added'
+  | 'target_removed'
+  | 'target_secret_set';
 
 export interface AccessRow {
   readonly access_id: number;

@@ -24,6 +24,8 @@ export type AlarmKind =
   | 'appliance_silent'
   /** An appliance opened an epoch of its log itself; cleared by people who confirm it. */
   | 'epoch_provisional'
+  /** What is stored of an appliance's targets cannot be sealed: changed in the database, or its key is gone. */
+  | 'targets_not_sealed'
   /** No alarm but a record, cleared as it is written: a person has looked. */
   | 'appliance_vouched';
 

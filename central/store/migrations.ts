@@ -426,4 +426,27 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   ${refuse('decommissioned_appliances')}
   `,
+  `
+  -- Machines that appliances reach, and the accounts for it. Secrets are sealed with a key that is not in this database. A
+  -- credential that nothing uses keeps its version and loses its secret: versions must rise for ever.
+  CREATE TABLE target_credentials (
+    site_id TEXT NOT NULL REFERENCES sites,
+    credential_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    principal TEXT NOT NULL,
+    domain TEXT,
+    sealed BLOB NOT NULL,
+    set_at INTEGER NOT NULL,
+    PRIMARY KEY (site_id, credential_id)
+  ) STRICT;
+  CREATE TABLE targets (
+    appliance_id TEXT NOT NULL,
+    target_id TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    json TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    added_at INTEGER NOT NULL,
+    PRIMARY KEY (appliance_id, target_id)
+  ) STRICT;
+  `,
 ];

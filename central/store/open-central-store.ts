@@ -17,6 +17,7 @@ import { epochTable, type EpochTable } from './epoch-table.ts';
 import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
 import { objectTable, type ObjectTable } from './object-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
+import { targetsTable, type TargetsTable } from './target-table.ts';
 import { witnessTable, type WitnessTable } from './witness-table.ts';
 
 /** How long a statement waits for the other process (server or command line) to commit. */
@@ -36,6 +37,7 @@ export interface CentralStore {
   readonly evidence: EvidenceTable;
   readonly objects: ObjectTable;
   readonly orders: OrderTable;
+  readonly targets: TargetsTable;
   readonly witness: WitnessTable;
   /** Value of a setting of this installation; null when it was never set. */
   setting(key: SettingKey): string | null;
@@ -85,6 +87,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     evidence: evidenceTable(db),
     objects: objectTable(db),
     orders: orderTable(db),
+    targets: targetsTable(db),
     witness: witnessTable(db),
   };
   const get = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');

@@ -69,9 +69,11 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
           return;
         }
         const body = plainBody(request.headers, Buffer.concat(chunks), maxLineBytes('checkinRequest'));
-        const honest = withOrders(central, checkIn(central, client, body), slipped);
-        const answer = distortion === null ? honest : distortion(honest, response);
-        if (answer !== null) send(response, answer);
+        void checkIn(central, client, body).then((line) => {
+          const honest = withOrders(central, line, slipped);
+          const answer = distortion === null ? honest : distortion(honest, response);
+          if (answer !== null) send(response, answer);
+        });
       });
     },
   );

@@ -5,7 +5,7 @@ import { encodeEnvelope, signEnvelope, type Signer } from '../../../agent/wire/d
 import { generateEd25519 } from '../../../agent/wire/node-signature.ts';
 import type { CertificateRequest } from '../../../agent/wire/schemas/enrolment.ts';
 import { CHALLENGE_LIFE_S } from '../../../central/service/challenges.ts';
-import { checkIn } from '../../../central/service/check-in.ts';
+import { takeCheckIn } from '../../../central/service/check-in.ts';
 import { enrol } from '../../../central/service/enrol.ts';
 import { findDocument } from '../../../central/service/find-document.ts';
 import { issueOrder } from '../../../central/service/issue-order.ts';
@@ -176,7 +176,7 @@ describe('recovering a lapsed certificate', () => {
 
   it('refuses while two machines were seen with the keys, until a person vouches for the appliance', async () => {
     const checkin = (counter: number) =>
-      checkIn(
+      takeCheckIn(
         central,
         certificateOf(me),
         Buffer.from(
@@ -218,7 +218,7 @@ describe('a revoked appliance', () => {
     const client = certificateOf(me);
     const checkin = (who: Enrolled) =>
       Buffer.from(encodeEnvelope(signDocument('checkinRequest', checkinRequestOf(who), [who.device.signer])));
-    expectCode(() => checkIn(central, client, checkin(me)), 'appliance_revoked');
+    expectCode(() => takeCheckIn(central, client, checkin(me)), 'appliance_revoked');
     expectCode(() => findDocument(central, client, 'root', '1'), 'appliance_revoked');
     const upload = { origin: me.origin, firstSeq: 0, body: Buffer.alloc(0) };
     await expectCodeAsync(storeUpload(central, client, upload), 'appliance_revoked');
@@ -226,7 +226,7 @@ describe('a revoked appliance', () => {
       () => issueOrder(central, { applianceId: 'north-1', kind: 'run_check', issuedBy: 'test' }),
       'appliance_revoked',
     );
-    checkIn(central, certificateOf(other), checkin(other));
+    takeCheckIn(central, certificateOf(other), checkin(other));
   });
 
   it('cannot enrol again with its keys', async () => {
@@ -240,7 +240,7 @@ describe('a revoked appliance', () => {
   });
 
   it('stays revoked with the first reason, keeps its binding, and is not called silent', () => {
-    checkIn(
+    takeCheckIn(
       central,
       certificateOf(me),
       Buffer.from(encodeEnvelope(signDocument('checkinRequest', checkinRequestOf(me), [me.device.signer]))),

@@ -12,7 +12,7 @@ import type { CheckinAnswer, CheckinRequest } from '../../../agent/wire/schemas/
 import type { Succession } from '../../../agent/wire/schemas/enrolment.ts';
 import { personSigners } from '../../../central/keys/person-keys.ts';
 import { SILENT_INTERVALS } from '../../../central/service/bind-successor.ts';
-import { checkIn } from '../../../central/service/check-in.ts';
+import { takeCheckIn } from '../../../central/service/check-in.ts';
 import { confirmDevice } from '../../../central/service/confirm-appliance.ts';
 import { enrol } from '../../../central/service/enrol.ts';
 import { newToken } from '../../../central/service/enrolment-token.ts';
@@ -79,7 +79,7 @@ function opening(
 const asking = (by: Signer, change: Partial<CheckinRequest>): Buffer =>
   Buffer.from(encodeEnvelope(signDocument('checkinRequest', checkinRequestOf(me, change), [by])));
 const ask = (body: Buffer): CheckinAnswer =>
-  openDocument(central.trust.root().root, 'timestamp', 'checkinAnswer', checkIn(central, certificate(), body)).value;
+  takeCheckIn(central, certificate(), body).answer;
 const alarms = (): string[] =>
   central.store.alarms
     .list(50)

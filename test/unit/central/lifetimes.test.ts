@@ -4,7 +4,7 @@ import { signDocument } from '../../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../../agent/wire/dsse.ts';
 import { openDocument } from '../../../agent/trust/open-document.ts';
 import { buildAnswer } from '../../../central/service/build-answer.ts';
-import { checkIn } from '../../../central/service/check-in.ts';
+import { takeCheckIn } from '../../../central/service/check-in.ts';
 import { certificateFor } from '../../../central/service/device-certificate.ts';
 import { enrol } from '../../../central/service/enrol.ts';
 import { newToken } from '../../../central/service/enrolment-token.ts';
@@ -27,7 +27,7 @@ const claimWith = async (device: Device, token: string) => {
   return openDocument(central.trust.root().root, 'timestamp', 'claimAnswer', line).value;
 };
 const postCheckin = (me: Enrolled, change = {}) =>
-  checkIn(
+  takeCheckIn(
     central,
     { applianceId: me.applianceId, spki: me.device.tlsSpki },
     Buffer.from(encodeEnvelope(signDocument('checkinRequest', checkinRequestOf(me, change), [me.device.signer]))),
