@@ -25,6 +25,9 @@ export const VERBS = [
   'facts',
   'job',
   'provision',
+  'provision status',
+  'provision code',
+  'provision reset',
   'version',
   'errors',
 ] as const;

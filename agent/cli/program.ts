@@ -4,6 +4,7 @@ import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { DEFAULT_CONFIG_PATH } from '../config/load-config.ts';
 import type { CliContext, CliDeps } from './deps.ts';
+import { addHealingVerbs } from './healing-verbs.ts';
 import { wholeNumber } from './parse-number.ts';
 import { reportError } from './report-error.ts';
 
@@ -130,12 +131,28 @@ function addVerbs(program: Command, verb: Verb): void {
   verb(program, 'job [name]', 'run a long job of a check, or show how they ended', async (context, args) =>
     (await import('./job.ts')).job(context, args),
   );
-  verb(program, 'provision <dir>', 'enrol with the provisioning files in a folder', async (context, args, options) =>
-    (await import('./provision.ts')).provision(context, args[0] ?? '', options),
+  const provision = verb(
+    program,
+    'provision <dir>',
+    'enrol with the provisioning files in a folder',
+    async (context, args, options) => (await import('./provision.ts')).provision(context, args[0] ?? '', options),
   ).option('--check', 'only say whether the files are complete and fit together');
+  verb(provision, 'status', 'how far enrolment is: fingerprint, claim code, what is waited for', async (context) =>
+    (await import('./provision-status.ts')).provisionStatus(context),
+  );
+  verb(provision, 'code <code>', 'enrol with a claim code that Central Command printed', async (context, args) =>
+    (await import('./provision-code.ts')).provisionCode(context, args[0] ?? ''),
+  );
+  verb(
+    provision,
+    'reset',
+    'forget who this appliance was: wipe its keys, set its log aside',
+    async (context, _a, options) => (await import('./provision-reset.ts')).provisionReset(context, options),
+  ).option('--confirm <id>', 'the id of the appliance, so that it is not the wrong one');
   verb(program, 'helper <verb>', 'one privileged helper; its unit starts it, as root', async (context, args) =>
     (await import('./helper.ts')).helper(context, args),
   );
+  addHealingVerbs(program, verb);
   verb(program, 'version', 'which build this is', async (context) => (await import('./version.ts')).version(context));
   verb(program, 'errors [code]', 'what an error code means and what to do', async (context, args) =>
     (await import('./errors.ts')).errors(context, args[0]),

@@ -22,7 +22,8 @@ const FILES = [ROOT_FILE, CA_FILE, CLINIC_FILE] as const;
 const IS_RUNNING = 'the daemon enrols with them now; see compliance-agent status';
 const NOT_RUNNING = 'the daemon is not running; start it to enrol: systemctl start compliance-agent';
 
-async function assertNotEnrolled(context: CliContext, stateDir: string): Promise<void> {
+/** @throws already_enrolled */
+export async function assertNotEnrolled(context: CliContext, stateDir: string): Promise<void> {
   try {
     await withStore(context, stateDir, (store) => {
       const identity = store.trust.identity();

@@ -52,6 +52,13 @@ export function blockingReason(state: Inputs): Blocked | null {
     const why = typeof reason === 'string' ? `: ${reason}` : '';
     return { code: 'appliance_revoked', sentence: `Central Command has revoked this appliance${why}.`, remedy };
   }
+  if (state.checkinError !== null && isRefusal(state.checkinError, 'appliance_decommissioned')) {
+    const reason = state.checkinError.details['reason'];
+    const { remedy } = CODES.appliance_decommissioned;
+    const why = typeof reason === 'string' ? `: ${reason}` : '';
+    const sentence = `Central Command has taken this appliance out of service${why}.`;
+    return { code: 'appliance_decommissioned', sentence, remedy };
+  }
   if (state.checkinError !== null && state.certificateError !== null) {
     const { code, message, remedy } = state.certificateError;
     return { code, sentence: `The certificate of this appliance could not be replaced: ${message}.`, remedy };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import type { Config } from '../config/keys.ts';
-import { deviceKeyPath, loadKeys, loadOrCreateKeys, TLS_KEY_FILE } from '../identity/keys.ts';
+import { dropSealedFile, keyFilesOf, loadKeys, loadOrCreateKeys } from '../identity/keys.ts';
 import { finishReset } from '../identity/reset.ts';
 import { recoverOrders } from '../orders/carry-out-orders.ts';
 import { giveBackMemory } from '../system/give-back-memory.ts';
@@ -105,6 +105,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
   state.storeError = full;
   try {
     const epoch = store.trust.identity()?.epoch ?? null;
+    if (dropSealedFile(keyDir, epoch ?? 1)) log.info('device key unsealed by systemd; its file is removed');
     // A device key that is gone is replaced in the next epoch only (resume).
     const keys =
       epoch === null ? loadOrCreateKeys(keyDir) : (loadKeys(keyDir, epoch) ?? loadOrCreateKeys(keyDir, epoch + 1));
@@ -115,7 +116,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       build: options.build,
       store,
       keys,
-      keyFiles: [deviceKeyPath(keyDir, epoch ?? 1), join(keyDir, TLS_KEY_FILE)],
+      keyFiles: keyFilesOf(keyDir, epoch ?? 1, keys.atRest),
       checkpoints: checkpointLines(log),
       targets,
       lockout: createLockoutGuard({

@@ -1,4 +1,4 @@
-// One try to enrol: a signed claim with the one-time token, a signed answer. Sent again (fresh nonce, same keys, same token)
+// One try to enrol: a signed claim, a signed answer. Sent again (fresh nonce, same keys, same source)
 // until an operator has confirmed; Central Command treats repeats of one device key as one claim.
 import { AgentError } from '../errors/agent-error.ts';
 import type { HttpsClient } from '../https/client.ts';
@@ -24,6 +24,12 @@ export interface EnrolDeps {
   readonly agentVersion: string;
 }
 
+/** What ties the device to a site: a stick's token, what stands on its label, or a claim code. */
+export type ClaimSource =
+  | { readonly source: 'usb'; readonly token: string }
+  | { readonly source: 'mac' }
+  | { readonly source: 'qr'; readonly code: string };
+
 export type EnrolResult =
   | { readonly status: 'pending'; readonly sentence: string; readonly retryInS: number }
   | ({ readonly status: 'confirmed' } & Enrolment);
@@ -33,11 +39,16 @@ export type EnrolResult =
  *
  * @throws enrolment_refused (details.code names why), enrolment_mismatch, answer_…, and all that transport and trust throw
  */
-export async function enrolOnce(d: EnrolDeps, provision: Provision, signal: AbortSignal): Promise<EnrolResult> {
+export async function enrolOnce(
+  d: EnrolDeps,
+  provision: Provision,
+  signal: AbortSignal,
+  source: ClaimSource,
+): Promise<EnrolResult> {
   const { signer } = d.keys;
   const { answer } = await exchangeSigned(
     { ...d, signer, root: provision.root },
-    { path: ENROLMENT_PATH, name: 'claim', question: makeClaim(d, provision), correlationId: d.ids.uuidv7() },
+    { path: ENROLMENT_PATH, name: 'claim', question: makeClaim(d, source), correlationId: d.ids.uuidv7() },
     signal,
   );
   const { value } = answer;
@@ -45,7 +56,7 @@ export async function enrolOnce(d: EnrolDeps, provision: Provision, signal: Abor
     case 'pending':
       return {
         status: 'pending',
-        sentence: `Waiting for an operator to confirm the fingerprint ${fingerprint(signer.spki, provision.root.digest)}.`,
+        sentence: waitingFor(source, fingerprint(signer.spki, provision.root.digest)),
         retryInS: value.next_claim_s,
       };
     case 'refused':
@@ -65,12 +76,17 @@ export async function enrolOnce(d: EnrolDeps, provision: Provision, signal: Abor
   }
 }
 
-function makeClaim(d: EnrolDeps, provision: Provision): Claim {
+/** Whether the device is tied to a site already, Central Command tells nobody who has no token. */
+function waitingFor({ source }: ClaimSource, print: string): string {
+  if (source === 'usb') return `Waiting for an operator to confirm the fingerprint ${print}.`;
+  return `Waiting for people to tie this device to a site (by its serial number, or by the code that "provision status" shows) and to confirm the fingerprint ${print}.`;
+}
+
+function makeClaim(d: EnrolDeps, source: ClaimSource): Claim {
   const { signer, tlsKeyPem, tlsSpki } = d.keys;
   return {
     schema: 'compliance-agent/claim/v1',
-    source: 'usb',
-    token: provision.token,
+    ...source,
     device_spki: signer.spki,
     tls_spki: tlsSpki,
     csr: makeCsr(tlsKeyPem, `device ${signer.keyid.slice(0, 32)}`),

@@ -1,14 +1,18 @@
-// clinic.yaml: four keys, written by `central-command usb write` or by hand in whatever editor. Pure: text in, values and
+// clinic.yaml: a few keys, written by `central-command usb write` or by hand in whatever editor. Pure: text in, values and
 // mistakes out (docs/formats/provision-files.md).
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
 import { closestName } from '../errors/closest-name.ts';
 import type { Mistake, MistakeCode } from './provision-mistake.ts';
 
 export const CLINIC_FILE = 'clinic.yaml';
-const KEYS = ['central_url', 'token', 'root_sha256', 'ca_pins'] as const;
+const REQUIRED_KEYS = ['central_url', 'root_sha256', 'ca_pins'] as const;
+/** Without a token the device waits to be tied to a site by its label or a claim code. */
+const KEYS = [...REQUIRED_KEYS, 'token', 'claim_url'] as const;
 type Key = (typeof KEYS)[number];
 
 const TOKEN_BYTES = 32;
+/** With the code behind it, it still fits a QR code that a console can show. */
+const MAX_CLAIM_URL = 200;
 /** A pin in use and at least one to change to; more than four is a mistake. */
 const MIN_PINS = 2;
 const MAX_PINS = 4;
@@ -17,13 +21,15 @@ export const USED_TOKEN = 'used';
 
 export interface ClinicValues {
   readonly centralUrl: string;
-  /** 32 random bytes in base64. */
-  readonly token: string;
+  /** 32 random bytes in base64; null where the file names none. */
+  readonly token: string | null;
+  /** Where people type claim codes; null where the file names none. */
+  readonly claimUrl: string | null;
   readonly rootSha256: string;
   readonly caPins: readonly string[];
 }
 
-const NO_VALUES = { centralUrl: null, token: null, rootSha256: null, caPins: null } as const;
+const NO_VALUES = { centralUrl: null, token: null, claimUrl: null, rootSha256: null, caPins: null } as const;
 
 export interface ClinicFile {
   /** Null for a value that is missing or wrong; then `mistakes` says so. */
@@ -60,10 +66,11 @@ export function parseClinicYaml(text: string): ClinicFile {
   const values = {
     centralUrl: readUrl(nodes.get('central_url'), report),
     token: readToken(nodes.get('token'), report),
+    claimUrl: readClaimUrl(nodes.get('claim_url'), report),
     rootSha256: readDigest(nodes.get('root_sha256'), report),
     caPins: readPins(nodes.get('ca_pins'), report),
   };
-  for (const key of KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
+  for (const key of REQUIRED_KEYS) if (!nodes.has(key)) report('key_missing', null, `${key} is missing`);
   const range = nodes.get('token')?.range;
   return { values, mistakes, tokenRange: range == null ? null : [range[0], range[1]] };
 }
@@ -95,11 +102,24 @@ function readToken(node: Node | undefined, report: Report): string | null {
   if (node === undefined) return null;
   const token = textOf(node);
   if (token.startsWith(USED_TOKEN)) {
-    return report('token_used', node, 'the token was used already; write a new stick with central-command usb write');
+    return report(
+      'token_used',
+      node,
+      'the token was used already; write a new stick with central-command usb write, or remove this line to enrol with a claim code',
+    );
   }
   const bytes = Buffer.from(token, 'base64');
   if (bytes.length === TOKEN_BYTES && bytes.toString('base64') === token) return token;
   return report('token_malformed', node, 'token must be 44 characters of base64, as Central Command printed it');
+}
+
+function readClaimUrl(node: Node | undefined, report: Report): string | null {
+  if (node === undefined) return null;
+  const text = textOf(node);
+  const url = URL.parse(text);
+  const plain = url?.protocol === 'https:' && url.username === '' && url.password === '' && url.hash === '';
+  if (plain && text.length <= MAX_CLAIM_URL) return text;
+  return report('url_not_https', node, 'claim_url must be an https:// address of up to 200 characters without #');
 }
 
 function readDigest(node: Node | undefined, report: Report): string | null {

@@ -23,8 +23,10 @@ const BOM = '\ufeff';
 
 export interface Provision {
   readonly centralUrl: string;
-  /** One-time enrolment token, base64 of 32 bytes. Secret until used. */
-  readonly token: string;
+  /** One-time enrolment token, base64 of 32 bytes, secret until used; null where the files carry trust alone. */
+  readonly token: string | null;
+  /** Where a claim code leads people. */
+  readonly claimUrl: string;
   readonly root: PinnedRoot;
   readonly caPem: string;
   readonly caPins: readonly string[];
@@ -40,12 +42,11 @@ export function readProvisionFiles(dir: string): Provision {
     mistakes.push({ code, file, line: null, sentence });
     return null;
   };
-  const { centralUrl, token, rootSha256, caPins } = clinic.values;
+  const { centralUrl, token, claimUrl, rootSha256, caPins } = clinic.values;
   const root = readRoot(dir, rootSha256, note);
   const caPem = readCa(dir, caPins, note);
-  if (mistakes.length > 0 || !centralUrl || !token || !root || !caPem || !caPins)
-    throw new ProvisionError(dir, mistakes);
-  return { centralUrl, token, root, caPem, caPins, place: dir };
+  if (mistakes.length > 0 || !centralUrl || !root || !caPem || !caPins) throw new ProvisionError(dir, mistakes);
+  return { centralUrl, token, claimUrl: claimUrl ?? `${centralUrl}/claim`, root, caPem, caPins, place: dir };
 }
 
 /** Writes `clinic-result.txt` beside clinic.yaml, with line ends that every editor shows. */

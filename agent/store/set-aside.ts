@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../system/files.ts';
 import { guarded } from './sqlite-errors.ts';
 import { takeWriterLock } from './writer-lock.ts';
 
-const MARKER = 'set-aside.json';
+export const SET_ASIDE_NOTE = 'set-aside.json';
 /** The write-ahead log goes first: a database without its newest commits must not be taken for a sound one. */
 const PARTS = ['-wal', '-shm', ''];
 
@@ -27,7 +27,7 @@ export function setAside(dir: string, file: string, lockFile: string, stamp: str
   try {
     const begun = pendingSetAside(dir);
     const folder = begun ?? freeName(dir, `damaged-${stamp}`);
-    if (begun === null) writeFileAtomic(join(dir, MARKER), `${JSON.stringify({ folder } satisfies Marker)}\n`);
+    if (begun === null) writeFileAtomic(join(dir, SET_ASIDE_NOTE), `${JSON.stringify({ folder } satisfies Marker)}\n`);
     guarded(dir, () => {
       mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 });
       for (const part of PARTS) {
@@ -44,7 +44,7 @@ export function setAside(dir: string, file: string, lockFile: string, stamp: str
 
 /** The folder of a database that was set aside and has no successor yet; null where there is none. */
 export function pendingSetAside(dir: string): string | null {
-  const path = join(dir, MARKER);
+  const path = join(dir, SET_ASIDE_NOTE);
   if (!existsSync(path)) return null;
   try {
     const { folder } = JSON.parse(readFileSync(path, 'utf8')) as Marker;
@@ -57,7 +57,7 @@ export function pendingSetAside(dir: string): string | null {
 
 /** The new database has taken over: the next start finds nothing pending. */
 export function settleSetAside(dir: string): void {
-  guarded(dir, () => rmSync(join(dir, MARKER), { force: true }));
+  guarded(dir, () => rmSync(join(dir, SET_ASIDE_NOTE), { force: true }));
 }
 
 function freeName(dir: string, name: string): string {

@@ -47,7 +47,7 @@ function writeAll(fd: number, data: Buffer): void {
 }
 
 /** Makes a rename or a new name in `dir` survive a power cut. */
-function syncDirectory(dir: string): void {
+export function syncDirectory(dir: string): void {
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(fd);

@@ -134,15 +134,23 @@ export function readStatus(stateDir: string): AgentStatus | null {
 export interface ControlDrop {
   readonly name: string;
   readonly verb: string;
+  /** With `claim_code`: what a person typed, 32 hex digits. */
+  readonly code?: string;
 }
 
-/** Verbs that a drop may ask for; none of them can do more than look or try again sooner. */
-export const CONTROL_VERBS = ['checkin_now', 'check_now', 'upload_now', 'provision_now'] as const;
+/** Verbs that a drop may ask for; none of them can do more than look, try again sooner, or show a claim code. */
+export const CONTROL_VERBS = ['checkin_now', 'check_now', 'upload_now', 'provision_now', 'claim_code'] as const;
+const CODE = /^[0-9a-f]{32}$/;
 
-export function dropControl(stateDir: string, verb: (typeof CONTROL_VERBS)[number], name: string): void {
+export function dropControl(
+  stateDir: string,
+  verb: (typeof CONTROL_VERBS)[number],
+  name: string,
+  extra: Pick<ControlDrop, 'code'> = {},
+): void {
   const dir = join(stateDir, CONTROL_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o770 });
-  writeFileAtomic(join(dir, `${name}.json`), JSON.stringify({ verb }), { mode: 0o660, sync: false });
+  writeFileAtomic(join(dir, `${name}.json`), JSON.stringify({ verb, ...extra }), { mode: 0o660, sync: false });
 }
 
 /** Takes (and removes) what was dropped. Files that are no requests are removed too and returned with verb `unknown`. */
@@ -157,15 +165,20 @@ export function takeControlDrops(stateDir: string): ControlDrop[] {
   return names.slice(0, MAX_CONTROL_FILES).map((name) => {
     const path = join(dir, name);
     let verb = 'unknown';
+    let code: string | undefined;
     try {
       // Refuses what is no plain file: a named pipe would hold the daemon until somebody writes to it.
       const value: unknown = JSON.parse(readFileLimited(path, MAX_CONTROL_BYTES).toString('utf8'));
-      const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown }).verb : undefined;
-      verb = CONTROL_VERBS.find((v) => v === asked) ?? 'unknown';
+      const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown; code?: unknown }) : {};
+      verb = CONTROL_VERBS.find((v) => v === asked.verb) ?? 'unknown';
+      if (verb === 'claim_code') {
+        if (typeof asked.code === 'string' && CODE.test(asked.code)) code = asked.code;
+        else verb = 'unknown';
+      }
     } catch {
       // unreadable or not JSON: an unknown request
     }
     rmSync(path, { force: true, recursive: true });
-    return { name, verb };
+    return { name, verb, ...(code === undefined ? {} : { code }) };
   });
 }

@@ -14,12 +14,18 @@ import { tokenDays } from './token.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 interface Options extends Common, WithData {
-  readonly site: string;
+  readonly site?: string;
   readonly days?: number;
   readonly url?: string;
+  readonly claimUrl?: string;
+  /** False with --no-token. */
+  readonly token: boolean;
 }
 
-/** What a device needs to know before it talks to anyone. The token is for one device: one stick each. */
+/**
+ * What a device needs to know before it talks to anyone. The token is for one device: one stick each. Without one the files are
+ * the same for every device of the partner: people tie it to a site by its label or a claim code.
+ */
 export async function writeUsb(dir: string, o: Options): Promise<void> {
   const days = tokenDays(o.days);
   await withRecords(o, async (records) => {
@@ -32,12 +38,16 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
     const backup = backupAuthority(records);
     mkdirSync(dir, { recursive: true });
     refuseWritten(dir);
-    const { token, expiresAt } = newToken(records, o.site, days);
+    const made = o.token ? { site: siteOf(o), ...newToken(records, siteOf(o), days) } : null;
+    const forWhom = made === null ? null : `one device of ${made.site}, until ${when(made.expiresAt)}`;
     const files = {
       'clinic.yaml': [
-        `# Enrolment of one device at ${o.site}, until ${when(expiresAt)}. The token is overwritten once it was used.`,
+        made === null
+          ? '# Enrolment of any device of the partner: tied to its site by serial number, MAC address or claim code.'
+          : `# Enrolment of ${forWhom}. The token is overwritten once it was used.`,
         `central_url: ${JSON.stringify(url)}`,
-        `token: ${JSON.stringify(token)}`,
+        ...(made === null ? [] : [`token: ${JSON.stringify(made.token)}`]),
+        ...(o.claimUrl === undefined ? [] : [`claim_url: ${JSON.stringify(o.claimUrl)}`]),
         `root_sha256: ${JSON.stringify(root.digest)}`,
         'ca_pins:',
         `  - ${JSON.stringify(pin)}`,
@@ -53,18 +63,25 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
       o,
       {
         dir: resolve(dir),
-        site_id: o.site,
+        site_id: made?.site ?? null,
         central_url: url,
         root_sha256: root.digest,
-        expires_at: expiresAt,
+        expires_at: made?.expiresAt ?? null,
         warnings,
       },
       [
-        `clinic.yaml, root.json and ca.pem written to ${resolve(dir)} (one device of ${o.site}, until ${when(expiresAt)})`,
+        `clinic.yaml, root.json and ca.pem written to ${resolve(dir)} (${forWhom ?? 'any device; no token'})`,
         ...warnings.map((code) => `${code}: ${CODES[code].when}`),
       ].join('\n'),
     );
   });
+}
+
+/** @throws usage */
+function siteOf({ site }: Options): string {
+  if (site === undefined)
+    throw new AgentError('usage', '--site is needed for a token; --no-token makes a stick without');
+  return site;
 }
 
 /**

@@ -65,7 +65,8 @@ export async function claimOnce(
   const https = createHttpsClient({ baseUrl: provision.centralUrl, caPem: provision.caPem, caPins: provision.caPins });
   try {
     const deps = { https, clock, ids: createIds(clock), keys, agentVersion: AGENT_VERSION };
-    return await enrolOnce(deps, provision, new AbortController().signal);
+    const source = { source: 'usb', token: provision.token ?? '' } as const;
+    return await enrolOnce(deps, provision, new AbortController().signal, source);
   } finally {
     await https.close();
   }

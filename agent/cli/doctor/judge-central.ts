@@ -5,6 +5,7 @@ import { ok, problem, quoted, type Verdict } from './verdict.ts';
 /** What Central Command's own refusals mean here. */
 const REFUSALS: Readonly<Record<string, readonly [sentence: string, remedy: string]>> = {
   appliance_revoked: ['it has revoked this appliance', 'ask the partner why'],
+  appliance_decommissioned: ['it has taken this appliance out of service', 'run compliance-agent provision reset'],
   client_certificate_invalid: [
     'it does not take the certificate of this appliance',
     'see that the daemon runs: it asks for a new one; else have the appliance enrolled again',

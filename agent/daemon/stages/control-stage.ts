@@ -1,4 +1,6 @@
-// Looks for requests that the CLI dropped: each only makes a stage run sooner.
+// Looks for requests that the CLI dropped: each only makes a stage run sooner, or shows a claim code that was typed.
+import { typedClaim } from '../../identity/claim-file.ts';
+import { isResetPending } from '../../identity/reset.ts';
 import { takeControlDrops } from '../../system/status-file.ts';
 import type { DaemonContext } from '../context.ts';
 import type { Stage, StageName } from '../stage.ts';
@@ -8,6 +10,7 @@ const STAGE_OF: Readonly<Record<string, StageName>> = {
   check_now: 'checks',
   upload_now: 'upload',
   provision_now: 'enrol',
+  claim_code: 'enrol',
 };
 
 export function controlStage(context: DaemonContext): Stage {
@@ -19,6 +22,7 @@ export function controlStage(context: DaemonContext): Stage {
     deadlineMs: 10_000,
     longestPauseMs: () => 30_000,
     run() {
+      if (isResetPending(context.config.state_dir)) context.requestRestart('provision reset');
       for (const drop of takeControlDrops(context.config.state_dir)) {
         const stage = STAGE_OF[drop.verb];
         if (stage === undefined) context.log.warn('unknown request dropped', { file: drop.name });
@@ -26,6 +30,9 @@ export function controlStage(context: DaemonContext): Stage {
           context.log.info('request taken', { verb: drop.verb });
           // Without this the stage would only look whether a check happens to be due.
           if (drop.verb === 'check_now') context.state.care.checksAsked += 1;
+          if (drop.code !== undefined && context.state.enrolled === null) {
+            typedClaim(context.config.state_dir, context.clock, drop.code);
+          }
           context.trigger(stage);
         }
       }

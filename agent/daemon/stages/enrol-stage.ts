@@ -1,10 +1,19 @@
-// Until the appliance is enrolled: reads the provisioning files, sends the claim, waits for a person's confirmation.
+// Until the appliance is enrolled: reads the provisioning files, claims by each source that there is (a stick's token, what stands
+// on its label, a claim code), and waits for a person's confirmation.
 // Every dead end here is said as the blocking reason and tried again.
 import { AgentError, isAgentError } from '../../errors/agent-error.ts';
+import { CODES, type ErrorCode } from '../../errors/codes.ts';
 import { fingerprint } from '../../wire/fingerprint.ts';
 import { createHttpsClient } from '../../https/client.ts';
-import { enrolOnce } from '../../identity/enrol.ts';
-import { overwriteToken, readProvisionFiles, writeProvisionResult } from '../../identity/provision-files.ts';
+import { currentClaim, removeClaim } from '../../identity/claim-file.ts';
+import { enrolOnce, type ClaimSource, type EnrolResult } from '../../identity/enrol.ts';
+import {
+  overwriteToken,
+  readProvisionFiles,
+  writeProvisionResult,
+  type Provision,
+} from '../../identity/provision-files.ts';
+import type { Blocked } from '../agent-state.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
 import { openEnrolled } from '../open-enrolled.ts';
@@ -50,19 +59,18 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
   state.centralUrl = centralUrl;
   const https = createHttpsClient({ baseUrl: centralUrl, caPem: provision.caPem, caPins: provision.caPins });
   try {
-    const answer = await enrolOnce(
-      { https, keys, clock, ids: context.ids, agentVersion: context.build.version },
-      { ...provision, centralUrl },
-      signal,
+    const deps = { https, keys, clock, ids: context.ids, agentVersion: context.build.version };
+    const { answer, refused } = await tryEachSource(context, { ...provision, centralUrl }, (source) =>
+      enrolOnce(deps, { ...provision, centralUrl }, signal, source),
     );
     if (answer.status === 'pending') {
       if (state.lifecycle !== 'pending') log.info('waiting for confirmation', { fingerprint: state.fingerprint });
       state.lifecycle = 'pending';
-      state.enrolment = {
-        code: 'enrolment_pending',
-        sentence: answer.sentence,
-        remedy: `compare the fingerprint ${state.fingerprint} and confirm it at Central Command`,
-      };
+      const remedy = `compare the fingerprint ${state.fingerprint} and confirm it at Central Command`;
+      state.enrolment =
+        refused === null
+          ? { code: 'enrolment_pending', sentence: answer.sentence, remedy }
+          : { code: refused.code, sentence: `${refused.sentence} ${answer.sentence}`, remedy: refused.remedy };
       return { nextInMs: Math.min(answer.retryInS, config.poll_interval_s) * 1_000 };
     }
     refuseOtherMode(config, answer.identity);
@@ -79,6 +87,7 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
     state.enrolled = openEnrolled(context, answer.identity);
     state.lifecycle = 'enrolled';
     state.enrolment = null;
+    removeClaim(config.state_dir);
     const { applianceId, siteId, origin } = answer.identity;
     log.info('enrolled', { appliance_id: applianceId, site_id: siteId, origin });
     context.trigger('checkin');
@@ -89,6 +98,39 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
   } finally {
     await https.close();
   }
+}
+
+/** Refusals that are about the token alone: the other ways to a site are still open. */
+const TOKEN_REFUSALS: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'enrolment_token_unknown',
+  'enrolment_token_expired',
+  'enrolment_token_used',
+]);
+
+/**
+ * In the order of the design: a stick's token, the label, a claim code. A token that is taken needs no other; one that is refused
+ * is named, and the other sources go on meanwhile.
+ */
+async function tryEachSource(
+  { config, clock, ids }: DaemonContext,
+  { token, centralUrl }: Provision,
+  claim: (source: ClaimSource) => Promise<EnrolResult>,
+): Promise<{ answer: EnrolResult; refused: Blocked | null }> {
+  let refused: Blocked | null = null;
+  if (token !== null) {
+    try {
+      return { answer: await claim({ source: 'usb', token }), refused };
+    } catch (error) {
+      const code = isAgentError(error) && error.code === 'enrolment_refused' ? error.details['code'] : null;
+      if (!TOKEN_REFUSALS.has(code)) throw error;
+      const { when, remedy } = CODES[code as ErrorCode];
+      refused = { code: code as ErrorCode, sentence: `${centralUrl} did not take the token: ${when}.`, remedy };
+    }
+  }
+  const byLabel = await claim({ source: 'mac' });
+  if (byLabel.status === 'confirmed') return { answer: byLabel, refused };
+  const { code } = currentClaim(config.state_dir, { clock, ids });
+  return { answer: await claim({ source: 'qr', code }), refused };
 }
 
 /**

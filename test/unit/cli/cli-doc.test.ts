@@ -18,8 +18,11 @@ describe('docs/cli.md', () => {
   it('leaves out no verb of the program', async () => {
     const found: string[] = [''];
     for (const name of commandsIn(await helpOf(''))) {
-      const inner = commandsIn(await helpOf(name));
-      found.push(...(inner.length === 0 ? [name] : inner.map((verb) => `${name} ${verb}`)));
+      const help = await helpOf(name);
+      const inner = commandsIn(help);
+      // A group may do something of its own, with an argument: then it is a verb too.
+      const isVerb = inner.length === 0 || /^Usage: .*[<[](?!options|command)\w+/.test(help);
+      found.push(...(isVerb ? [name] : []), ...inner.map((verb) => `${name} ${verb}`));
     }
     expect([...VERBS]).toEqual(found);
   });

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { isAgentError } from '../../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import type { HttpsClient } from '../../../agent/https/client.ts';
-import { enrolOnce } from '../../../agent/identity/enrol.ts';
+import { enrolOnce, type ClaimSource } from '../../../agent/identity/enrol.ts';
 import { loadOrCreateKeys, type DeviceKeys } from '../../../agent/identity/keys.ts';
 import type { Provision } from '../../../agent/identity/provision-files.ts';
 import { verifyStrict } from '../../../agent/trust/verify-signature.ts';
@@ -25,6 +25,7 @@ import { makeTestCa } from '../../support/test-ca.ts';
 import { APPLIANCE, NOW, SITE, signerFrom } from '../../support/trust-fixtures.ts';
 
 const TOKEN = Buffer.alloc(32, 7).toString('base64');
+const STICK: ClaimSource = { source: 'usb', token: TOKEN };
 const DAY_S = 86_400;
 const signal = new AbortController().signal;
 let central: ScriptedCentral;
@@ -46,6 +47,7 @@ beforeEach(() => {
   provision = {
     centralUrl: `https://127.0.0.1:${central.server.port}`,
     token: TOKEN,
+    claimUrl: 'https://portal.example/claim',
     root: central.trust.root,
     caPem: central.ca.caPem,
     caPins: [central.ca.caPin, 'f'.repeat(64)],
@@ -58,7 +60,8 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const enrol = () => enrolOnce({ https, clock, ids: fakeIds(1, clock), keys, agentVersion: '0.1.0' }, provision, signal);
+const enrol = () =>
+  enrolOnce({ https, clock, ids: fakeIds(1, clock), keys, agentVersion: '0.1.0' }, provision, signal, STICK);
 
 const answer = (request: ScriptedRequest, change: Partial<ClaimAnswer>): ClaimAnswer => ({
   schema: 'compliance-agent/claim-answer/v1',
@@ -115,7 +118,7 @@ describe('a claim', () => {
     reply({ next_claim_s: 7 });
     const ids = fakeIds(1, clock);
     for (let i = 0; i < 2; i++) {
-      const result = await enrolOnce({ https, clock, ids, keys, agentVersion: '0.1.0' }, provision, signal);
+      const result = await enrolOnce({ https, clock, ids, keys, agentVersion: '0.1.0' }, provision, signal, STICK);
       expect(result).toMatchObject({ status: 'pending', retryInS: 7 });
     }
     const [first, second] = central.requests.map((r) =>
@@ -123,6 +126,18 @@ describe('a claim', () => {
     );
     expect(first!.nonce).not.toBe(second!.nonce);
     expect(first!.token).toBe(second!.token);
+  });
+
+  it.each<[string, ClaimSource, object]>([
+    ['its label', { source: 'mac' }, { source: 'mac' }],
+    ['a claim code', { source: 'qr', code: 'ab'.repeat(16) }, { source: 'qr', code: 'ab'.repeat(16) }],
+  ])('by %s carries neither token nor anything of another source', async (_name, source, fields) => {
+    reply({});
+    const deps = { https, clock, ids: fakeIds(1, clock), keys, agentVersion: '0.1.0' };
+    expect(await enrolOnce(deps, provision, signal, source)).toMatchObject({ status: 'pending' });
+    const envelope = parseEnvelope(central.requests[0]!.body, { maxBytes: 100_000 });
+    const { source: kind, token, code } = parseDocument('claim', envelope.payload);
+    expect(JSON.parse(JSON.stringify({ source: kind, token, code }))).toEqual(fields);
   });
 });
 

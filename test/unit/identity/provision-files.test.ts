@@ -61,11 +61,30 @@ describe('reading a provisioning stick', () => {
     expect(readProvisionFiles(dir)).toEqual({
       centralUrl: 'https://central.example:8443',
       token: TOKEN,
+      claimUrl: 'https://central.example:8443/claim',
       root: trust.root,
       caPem: ca.caPem,
       caPins: [ca.caPin, SPARE_PIN],
       place: dir,
     });
+  });
+
+  it('may carry no token: then it gives trust alone, and where people type claim codes', () => {
+    const text = clinic().replace(/token: .*\n/, 'claim_url: https://portal.example/boxes?site=3\n');
+    write('clinic.yaml', text);
+    expect(readProvisionFiles(dir)).toMatchObject({ token: null, claimUrl: 'https://portal.example/boxes?site=3' });
+    overwriteToken(dir);
+    expect(readFileSync(join(dir, 'clinic.yaml'), 'utf8')).toBe(text);
+  });
+
+  it.each([
+    'http://portal.example',
+    'https://a:b@portal.example',
+    'https://portal.example/#x',
+    `https://p/${'x'.repeat(200)}`,
+  ])('refuses %s as the place for claim codes', (url) => {
+    write('clinic.yaml', `${clinic()}claim_url: '${url}'\n`);
+    expect(mistakes()).toEqual([expect.stringMatching(/^url_not_https clinic.yaml:/)]);
   });
 
   it('reads files that an editor on Windows has saved', () => {
@@ -95,7 +114,7 @@ describe('reading a provisioning stick', () => {
     [
       'an unknown key, with the key that was meant',
       () => write('clinic.yaml', clinic().replace('token:', 'tokne:')),
-      ['key_unknown clinic.yaml:3', 'key_missing clinic.yaml'],
+      ['key_unknown clinic.yaml:3'],
     ],
     ['a key of another product', () => write('clinic.yaml', `${clinic()}wifi: x\n`), ['key_unknown clinic.yaml:8']],
     [
@@ -192,24 +211,12 @@ describe('reading a provisioning stick', () => {
     [
       'a clinic.yaml that is a list',
       () => write('clinic.yaml', '- a\n- b\n'),
-      [
-        'yaml_syntax clinic.yaml:1',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-      ],
+      ['yaml_syntax clinic.yaml:1', 'key_missing clinic.yaml', 'key_missing clinic.yaml', 'key_missing clinic.yaml'],
     ],
     [
       'an empty clinic.yaml',
       () => write('clinic.yaml', ''),
-      [
-        'yaml_syntax clinic.yaml:1',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-        'key_missing clinic.yaml',
-      ],
+      ['yaml_syntax clinic.yaml:1', 'key_missing clinic.yaml', 'key_missing clinic.yaml', 'key_missing clinic.yaml'],
     ],
     ['a clinic.yaml of 1 MB', () => write('clinic.yaml', '#'.repeat(1_000_000)), ['file_unreadable clinic.yaml']],
     [
@@ -233,7 +240,8 @@ describe('reading a provisioning stick', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
         const { values, mistakes: found } = parseClinicYaml(text);
-        expect(found.length > 0 || Object.values(values).every((value) => value !== null)).toBe(true);
+        const { token: _token, claimUrl: _claimUrl, ...required } = values;
+        expect(found.length > 0 || Object.values(required).every((value) => value !== null)).toBe(true);
       }),
     );
   });
