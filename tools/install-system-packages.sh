@@ -24,6 +24,7 @@ packages=(
   nftables          # nft, for a real ruleset under the firewall check
   nix-bin           # nix-instantiate, to evaluate nix/module.nix
   openssl           # signatures checked by other code than ours
+  polkitd           # lets the daemon's user start the privileged helpers, and nothing else
   python3           # a verifier of evidence that shares no code with this repository
   python3-fusepy    # a file system that refuses locks
   radosgw           # S3 with Object Lock over that object store; brings ceph and radosgw-admin

@@ -1,4 +1,5 @@
 // Probes as the command line runs them: about the daemon where it runs, else about nothing that only a daemon has.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedBaseline } from '../checks/baseline.ts';
 import { watchOf } from '../checks/watch.ts';
@@ -18,7 +19,8 @@ export function probeContext(
     exec: context.exec,
     clock: context.clock,
     stateDir,
-    keyFiles: [join(keys, 'device.key'), join(keys, 'tls.key')],
+    // A key that is sealed has a mark in its place.
+    keyFiles: [join(keys, 'device.key'), join(keys, 'tls.key')].filter((path) => !existsSync(`${path}.sealed`)),
     pid: status?.pid ?? process.pid,
     deadlineMs: PROBE_DEADLINE_MS,
     rootFacts: { dir: ROOT_FACTS_DIR, agentVersion: context.build.version },

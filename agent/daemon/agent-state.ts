@@ -48,6 +48,8 @@ export interface AgentState {
   /** What `PRAGMA quick_check` said last, and when (monotonic milliseconds). */
   databaseCheck: { readonly said: string; readonly atMs: number } | null;
   lastAnswerAt: number | null;
+  /** The signed line of the last answer, for the helpers, and when it came (monotonic); null before the first. */
+  answerHeld: { readonly line: string; readonly atMs: number } | null;
   /** Signed time minus wall clock at the last answer, milliseconds. */
   clockOffsetMs: number | null;
   /** The last answer's time lay before the one before it: only `read` orders until the next answer. */
@@ -79,6 +81,7 @@ export const initialState = (): AgentState => ({
   clockSynchronised: null,
   databaseCheck: null,
   lastAnswerAt: null,
+  answerHeld: null,
   clockOffsetMs: null,
   timeWentBack: false,
   checkinError: null,

@@ -59,6 +59,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     })),
     stages,
     warnings: warnings(context, now),
+    device_key: context.keys.atRest,
   };
 }
 
@@ -99,7 +100,12 @@ function epochOf({ store, state }: DaemonContext): AgentStatus['epoch'] {
 }
 
 function warnings(context: DaemonContext, now: number): string[] {
-  const said = ["The agent's keys lie in files that only it can read; no hardware or service manager protects them."];
+  const { atRest } = context.keys;
+  const said = [
+    atRest === 'file'
+      ? "The agent's keys lie in files that only it can read; no hardware or service manager protects them."
+      : `The device key is sealed (${atRest}); the key of the TLS client lies in a file that only the agent can read.`,
+  ];
   for (const { key, forS } of unknownTooLong(kept(context.store, 'unknown_since'), now))
     said.push(`The check ${key} has been unknown for ${Math.floor(forS / 3_600)} h.`);
   said.push(...storageWarnings(context.state.storage));

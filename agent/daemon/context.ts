@@ -1,4 +1,5 @@
 // What every stage of the daemon is given.
+import type { HelperFolders } from './helper-folders.ts';
 import type { LoadedChecks } from './load-checks.ts';
 import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';
@@ -30,6 +31,8 @@ export interface DaemonContext extends Ports {
   keys: DeviceKeys;
   /** Files whose modes the `self` check looks at. */
   keyFiles: readonly string[];
+  /** Where root's helpers are met; null without them. */
+  readonly folders: HelperFolders | null;
   readonly checks: LoadedChecks;
   readonly checkpoints: CheckpointOutput;
   /** Machines that may be reached, with their secrets, in memory. */

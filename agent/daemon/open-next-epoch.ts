@@ -2,7 +2,7 @@
 // the new epoch is committed as one unit, so that a kill leaves the old epoch or the new one, and the same key either way.
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
-import { loadDeviceSigner, loadOrCreateKeys, deviceKeyFile, TLS_KEY_FILE } from '../identity/keys.ts';
+import { keyFilesOf, loadDeviceSigner, loadOrCreateKeys } from '../identity/keys.ts';
 import { signSuccession } from '../identity/sign-succession.ts';
 import type { EnrolledIdentity, Store } from '../store/open-store.ts';
 import { nextOrigin, PROVISIONAL_INTERVAL_S } from '../trust/succession.ts';
@@ -74,7 +74,7 @@ export function openNextEpoch(context: DaemonContext, identity: EnrolledIdentity
   const next: EnrolledIdentity = { ...identity, epoch, origin: nextOrigin(old.value) };
   const before = { keys: context.keys, keyFiles: context.keyFiles };
   context.keys = keys;
-  context.keyFiles = [join(keyDir, deviceKeyFile(epoch)), join(keyDir, TLS_KEY_FILE)];
+  context.keyFiles = keyFilesOf(keyDir, epoch, keys.atRest);
   let enrolled: Enrolled;
   try {
     enrolled = store.unit(() => {

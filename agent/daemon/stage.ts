@@ -16,6 +16,7 @@ export const STAGE_NAMES = [
   'prune',
   'upload',
   'timestamp',
+  'helpers',
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 

@@ -16,6 +16,7 @@ import { createTargetTable } from '../targets/target-table.ts';
 import { timeT } from '../trust/signed-time.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { beginStore } from './begin-store.ts';
+import { helperFolders } from './helper-folders.ts';
 import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
 import { blockingReason } from './blocking-reason.ts';
 import { buildStatus } from './build-status.ts';
@@ -44,6 +45,7 @@ import { pruneStage } from './stages/prune-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
+import { helpersStage } from './stages/helpers-stage.ts';
 import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
 import { startOnFullDisk } from './start-on-full-disk.ts';
@@ -123,6 +125,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
         store,
         nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
       }),
+      folders: helperFolders(process.env),
       checks: loadChecks(options.contentDir, config.baseline_path),
       state,
       startedAt: nowSeconds(clock),
@@ -173,6 +176,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       pruneStage(context),
       uploadStage(context),
       timestampStage(context),
+      helpersStage(context),
       selfWatchStage(context, options.selfWatch),
     ],
     {

@@ -9,6 +9,7 @@ import { openHandedOver, type HandedOver } from '../system/handed-over.ts';
 import type { KernelClock } from '../system/kernel-clock.ts';
 import { KEY_CREDENTIAL } from '../system/key-credential.ts';
 import type { Clock, Exec } from '../system/ports.ts';
+import { keyidOf } from '../wire/keys.ts';
 import { readDeviceKey } from './device-key.ts';
 import { dropped, MAX_KEY_BYTES } from './dropped.ts';
 import { readHeldTrust } from './held-trust.ts';
@@ -199,7 +200,7 @@ async function storeDeviceKey(state: HelperState, drop: HandedOver, deps: Helper
         state: { ...state, slot: { ...state.slot, epoch } },
         outcome: 'unchanged',
         sentence,
-        details: { sealed_with },
+        details: { sealed_with, keyid: keyidOf(spki) },
       };
     }
     const sealed = await sealDeviceKey(deps.exec, pem);
@@ -208,7 +209,7 @@ async function storeDeviceKey(state: HelperState, drop: HandedOver, deps: Helper
     writeHelperState(stateDir, next);
     writeFileAtomic(path, sealed.sealed);
     const sentence = `The device key is stored, sealed with ${sealed.with}.`;
-    return { state: next, outcome: 'done', sentence, details: { sealed_with: sealed.with } };
+    return { state: next, outcome: 'done', sentence, details: { sealed_with: sealed.with, keyid: keyidOf(spki) } };
   } finally {
     file.fill(0);
   }

@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
-import { fileError, PRIVATE_MODE, readSecretFile } from '../system/files.ts';
+import { fileError, PRIVATE_MODE, readFileLimited, readSecretFile, writeFileAtomic } from '../system/files.ts';
+import { KEY_CREDENTIAL, sealedWith, type SealedWith } from '../system/key-credential.ts';
 import type { Signer } from '../wire/dsse.ts';
 import { signerFromPrivateKey } from '../wire/node-signature.ts';
 
@@ -32,6 +33,15 @@ export interface DeviceKeys {
   readonly tlsKeyPem: string;
   /** DER SPKI of the TLS key in base64. */
   readonly tlsSpki: string;
+  /** Where the device key comes from: a file that only the agent reads, or a credential of systemd and what seals it. */
+  readonly atRest: KeyAtRest;
+}
+
+export type KeyAtRest = 'file' | SealedWith;
+
+interface FoundKey {
+  readonly key: KeyObject;
+  readonly atRest: KeyAtRest;
 }
 
 /** The device key's file in an epoch. */
@@ -40,14 +50,15 @@ export const deviceKeyFile = (epoch: number): string => (epoch === 1 ? DEVICE_KE
 /**
  * Reads `device.key` (in a later epoch `device-<epoch>.key`) and `tls.key` in `dir`, making those that are not there (0600, fsynced, in place whole or not at all).
  * A file that exists is never replaced, whatever is wrong with it: a new key would be one that Central Command never learned.
+ * The first device key may lie in a credential of systemd instead.
  *
  * @throws key_unreadable | key_permissions | key_malformed; file_… where a new key cannot be written
  */
 export function loadOrCreateKeys(dir: string, epoch = 1): DeviceKeys {
   createMissingDirectory(dir);
-  const device = loadOrCreate(join(dir, deviceKeyFile(epoch)), 'ed25519');
-  const tls = loadOrCreate(join(dir, TLS_KEY_FILE), 'p256');
-  return keysOf(signerFromPrivateKey(device), tls);
+  const path = join(dir, deviceKeyFile(epoch));
+  const sealed = existsSync(path) ? null : sealedKey(dir, epoch);
+  return keysOf(sealed ?? { key: loadOrCreate(path, 'ed25519'), atRest: 'file' }, dir);
 }
 
 /**
@@ -56,13 +67,9 @@ export function loadOrCreateKeys(dir: string, epoch = 1): DeviceKeys {
  * @throws as loadOrCreateKeys
  */
 export function loadKeys(dir: string, epoch: number): DeviceKeys | null {
-  const signer = loadDeviceSigner(dir, epoch);
-  return signer === null ? null : keysOf(signer, loadOrCreate(join(dir, TLS_KEY_FILE), 'p256'));
+  const found = findDeviceKey(dir, epoch);
+  return found === null ? null : keysOf(found, dir);
 }
-
-/** Where the device key of an epoch lies: a machine that was enrolled anew in a later one has only its first key. */
-export const deviceKeyPath = (dir: string, epoch: number): string =>
-  join(dir, existsSync(join(dir, deviceKeyFile(epoch))) ? deviceKeyFile(epoch) : DEVICE_KEY_FILE);
 
 /**
  * The device key of an epoch that has begun: none is made. Null for one that is gone or is no key any more.
@@ -70,20 +77,112 @@ export const deviceKeyPath = (dir: string, epoch: number): string =>
  * @throws key_unreadable | key_permissions
  */
 export function loadDeviceSigner(dir: string, epoch: number): Signer | null {
+  const found = findDeviceKey(dir, epoch);
+  return found === null ? null : signerFromPrivateKey(found.key);
+}
+
+/**
+ * Files of keys that are there, or should be: the device key of this epoch unless it is sealed, and the TLS key.
+ */
+export function keyFilesOf(dir: string, epoch: number, atRest: KeyAtRest): string[] {
+  const tls = join(dir, TLS_KEY_FILE);
+  return atRest === 'file' ? [plainKeyPath(dir, epoch), tls] : [tls];
+}
+
+/** A machine that was enrolled anew in a later epoch has only its first key. */
+const plainKeyPath = (dir: string, epoch: number): string =>
+  join(dir, existsSync(join(dir, deviceKeyFile(epoch))) ? deviceKeyFile(epoch) : DEVICE_KEY_FILE);
+
+/** The file of this epoch, else the sealed key, else the first file: whoever asks compares it with the key that is bound. */
+function findDeviceKey(dir: string, epoch: number): FoundKey | null {
   try {
-    const device = loadKey(deviceKeyPath(dir, epoch), 'ed25519');
-    return device === null ? null : signerFromPrivateKey(device);
+    const own = loadKey(join(dir, deviceKeyFile(epoch)), 'ed25519');
+    if (own !== null) return { key: own, atRest: 'file' };
+    const sealed = sealedKey(dir, epoch);
+    if (sealed !== null) return sealed;
+    const first = loadKey(join(dir, DEVICE_KEY_FILE), 'ed25519');
+    return first === null ? null : { key: first, atRest: 'file' };
   } catch (error) {
     if (isAgentError(error) && error.code === 'key_malformed') return null;
     throw error;
   }
 }
 
-function keysOf(signer: Signer, tls: KeyObject): DeviceKeys {
+/** Stands where the key's file stood once it is sealed: its keyid. A credential that no such mark names is not ours to use. */
+const markPath = (dir: string, epoch: number): string => join(dir, `${deviceKeyFile(epoch)}.sealed`);
+
+/**
+ * The sealed key of an epoch; null where its key was never sealed.
+ *
+ * @throws key_unreadable where it was, and this process was not handed it: a new key would only hide that
+ */
+function sealedKey(dir: string, epoch: number): FoundKey | null {
+  const mark = markPath(dir, epoch);
+  if (!existsSync(mark)) return null;
+  const keyid = readFileLimited(mark, MAX_KEY_FILE_BYTES).toString('utf8').trim();
+  const found = credentialKey();
+  if (found !== null && keyidOfKey(found.key) === keyid) return found;
+  throw new AgentError('key_unreadable', 'the device key is sealed, and systemd did not hand it to this process', {
+    place: mark,
+    remedy: `start the agent by its unit; where the sealed key is lost for good, remove ${mark}: the next epoch then begins`,
+  });
+}
+
+/** What systemd unsealed for this process; null where it was handed nothing. @throws key_… */
+function credentialKey(environment: NodeJS.ProcessEnv = process.env): FoundKey | null {
+  const dir = environment['CREDENTIALS_DIRECTORY'];
+  const path = dir === undefined || dir === '' ? null : join(dir, KEY_CREDENTIAL);
+  const text = path === null ? null : readKeyFile(path);
+  if (path === null || text === null) return null;
+  try {
+    const atRest = sealedWith(text.toString('utf8'));
+    if (atRest === null) throw new AgentError('key_malformed', 'the credential is not one of ours', { place: path });
+    return { key: parseKey(text, 'ed25519', path), atRest };
+  } finally {
+    text.fill(0);
+  }
+}
+
+const keyidOfKey = (key: KeyObject): string => signerFromPrivateKey(key).keyid;
+
+/**
+ * Once the credential that this process was handed holds the key of this epoch, its plain file goes. Cut off at any step, the
+ * file is still there, or the credential counts.
+ *
+ * @returns whether a file went
+ * @throws key_…, file_…
+ */
+export function dropSealedFile(dir: string, epoch: number): boolean {
+  const path = plainKeyPath(dir, epoch);
+  if (!existsSync(path)) return false;
+  const sealed = credentialKey();
+  const plain = loadKey(path, 'ed25519');
+  if (sealed === null || plain === null || keyidOfKey(sealed.key) !== keyidOfKey(plain)) return false;
+  writeFileAtomic(markPath(dir, epoch), `${keyidOfKey(plain)}\n`);
+  overwrite(path);
+  unlinkSync(path);
+  syncDirectoryOf(path);
+  return true;
+}
+
+/** What a disk keeps of overwritten blocks is beyond a file's reach. */
+function overwrite(path: string): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    writeSync(fd, Buffer.alloc(statSync(path).size));
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function keysOf({ key, atRest }: FoundKey, dir: string): DeviceKeys {
+  const tls = loadOrCreate(join(dir, TLS_KEY_FILE), 'p256');
   return {
-    signer,
+    signer: signerFromPrivateKey(key),
     tlsKeyPem: pemOf(tls),
     tlsSpki: createPublicKey(tls).export({ type: 'spki', format: 'der' }).toString('base64'),
+    atRest,
   };
 }
 
@@ -102,19 +201,23 @@ function loadOrCreate(path: string, kind: KeyKind): KeyObject {
 
 /** Null when there is no such file. */
 function loadKey(path: string, kind: KeyKind): KeyObject | null {
-  let pem: Buffer;
+  const pem = readKeyFile(path);
+  if (pem === null) return null;
   try {
-    pem = readSecretFile(path, MAX_KEY_FILE_BYTES);
+    return parseKey(pem, kind, path);
+  } finally {
+    pem.fill(0);
+  }
+}
+
+function readKeyFile(path: string): Buffer | null {
+  try {
+    return readSecretFile(path, MAX_KEY_FILE_BYTES);
   } catch (error) {
     if (!isAgentError(error)) throw error;
     if (error.code === 'file_missing') return null;
     const code = error.code === 'file_permissions' ? 'key_permissions' : 'key_unreadable';
     throw new AgentError(code, `the private key cannot be used: ${error.message}`, { place: path, cause: error });
-  }
-  try {
-    return parseKey(pem, kind, path);
-  } finally {
-    pem.fill(0);
   }
 }
 

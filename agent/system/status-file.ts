@@ -105,6 +105,8 @@ export interface AgentStatus {
   readonly stages: readonly StageStatus[];
   /** Plain sentences: keys lying in files, one person approving alone, expiries ahead. */
   readonly warnings: readonly string[];
+  /** Where the device key lies: in a file of the agent's, or sealed as a credential with the key of the machine or also its TPM. */
+  readonly device_key: 'file' | 'host' | 'host+tpm2';
 }
 
 export function writeStatus(stateDir: string, status: AgentStatus): void {

@@ -40,6 +40,8 @@ export interface UplinkAlert {
 
 export interface CheckinResult {
   readonly answer: CheckinAnswer;
+  /** The signed line that it came in. */
+  readonly answerLine: string;
   readonly signedTime: SignedTime;
   /** The answer's time lies behind the one before it: only `read` orders in this cycle. */
   readonly wentBack: boolean;
@@ -67,13 +69,34 @@ export async function checkIn(
     signal,
   );
   const answer = exchange.answer.value;
-  if (answer.appliance_id !== d.identity.applianceId) {
-    throw new AgentError('answer_other_appliance', `the signed answer is for ${answer.appliance_id}`, {
-      place: `${d.https.host}${CHECKIN_PATH}`,
-    });
-  }
+  refuseOtherAppliance(d, answer);
   const kept = keep(d, mark, exchange, () => takeVerdict(d, witness, answer, asked));
   return { ...kept, targetsRefused: await openTargets(d.targets, answer, key, exchange.signedTime) };
+}
+
+/**
+ * A check-in of which nothing is kept but the signed time: for a connection whose certificate nobody could judge by date. What it
+ * leaves behind comes again with the next one.
+ *
+ * @throws what signed-exchange.ts names, and answer_other_appliance
+ */
+export async function askForTime(d: UplinkDeps, input: CheckinInput, signal: AbortSignal): Promise<void> {
+  const nothing: WitnessQuestion = { request: null, lastCosigned: null, checkpoint: null, damage: null };
+  const question = makeRequest(d, { ...input, results: [] }, nothing, freshHpkeKey().publicKey);
+  const { answer, signedTime } = await exchangeSigned(
+    { ...d, root: d.root(), revokedKeyids: d.revokedKeyids() },
+    { path: CHECKIN_PATH, name: 'checkinRequest', question, correlationId: input.runId ?? d.ids.uuidv7() },
+    signal,
+  );
+  refuseOtherAppliance(d, answer.value);
+  d.store.unit(() => d.store.trust.saveSignedTime(nextSignedTime(d.store.trust.signedTime(), signedTime).time));
+}
+
+function refuseOtherAppliance(d: UplinkDeps, answer: Pick<CheckinAnswer, 'appliance_id'>): void {
+  if (answer.appliance_id === d.identity.applianceId) return;
+  throw new AgentError('answer_other_appliance', `the signed answer is for ${answer.appliance_id}`, {
+    place: `${d.https.host}${CHECKIN_PATH}`,
+  });
 }
 
 function makeRequest(d: UplinkDeps, input: CheckinInput, asked: WitnessQuestion, publicKey: Buffer): CheckinRequest {
@@ -153,7 +176,7 @@ function keep(
       }
     }
     alerts.push(...takeVerdict());
-    return { answer, signedTime: time, wentBack, bytes: exchange.bytes, alerts };
+    return { answer, answerLine: exchange.answer.line, signedTime: time, wentBack, bytes: exchange.bytes, alerts };
   });
 }
 

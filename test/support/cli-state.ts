@@ -138,6 +138,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
         grown_bytes: 0,
       },
     ],
+    device_key: 'file',
     warnings: [],
     ...partial,
   };

@@ -57,7 +57,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   const { store, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'checkin' });
   const reports = store.orders.unreported(MAX_REPORTS);
-  const { answer, signedTime, wentBack, bytes, alerts, targetsRefused } = await enrolled.uplink.checkIn(
+  const { answer, answerLine, signedTime, wentBack, bytes, alerts, targetsRefused } = await enrolled.uplink.checkIn(
     {
       runId,
       health: currentHealth(enrolled, context),
@@ -73,6 +73,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   if (cosigned !== null) context.checkpoints.cosigned(cosigned);
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
+  context.state.answerHeld = { line: answerLine, atMs: clock.monoMs() };
   const changed = await takeDocuments(enrolled, answer, signal, runId);
   const {
     rootChanged: root,
@@ -107,6 +108,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   setAlert(enrolled.recorder, 'order_refusals_unrecorded', flood);
   if (received.accepted + received.waiting > 0) context.trigger('orders');
   if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
+  if (context.folders !== null) context.trigger('helpers');
   log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });
 }
 

@@ -1,0 +1,52 @@
+// Which helpers have something to do. Pure. A helper that refused is asked again after a pause only: it has a limit of its own.
+import type { HelperResult } from '../helpers/helper-result.ts';
+import { MAX_TIME_DIFFERENCE_S } from '../helpers/judge-time.ts';
+import type { HelperVerb } from '../helpers/verbs.ts';
+
+/** Between two starts of one helper without news. */
+const AGAIN_AFTER_MS = 15 * 60_000;
+/** The helper itself takes four a day. */
+const CLOCK_AGAIN_AFTER_MS = 7 * 3_600_000;
+
+export interface Asked {
+  readonly atMs: number;
+  /** What was handed over, by name. */
+  readonly names: string;
+}
+
+export interface HelperNeeds {
+  readonly nowMs: number;
+  /** Signed documents in force, by name; null before the first answer of this process. */
+  readonly names: string | null;
+  readonly clockSynchronised: boolean | null;
+  readonly clockOffsetS: number | null;
+  /** Keyid of the device key where it lies in a file; null where it is sealed, or not bound yet. */
+  readonly plainKeyid: string | null;
+  readonly asked: Readonly<Partial<Record<HelperVerb, Asked>>>;
+  readonly results: Readonly<Partial<Record<HelperVerb, HelperResult>>>;
+}
+
+export function helpersDue(needs: HelperNeeds): HelperVerb[] {
+  const due: HelperVerb[] = [];
+  const since = (verb: HelperVerb): number => needs.nowMs - (needs.asked[verb]?.atMs ?? Number.NEGATIVE_INFINITY);
+  const { names, results, asked } = needs;
+  if (names !== null) {
+    const isNews = asked['sync-trust']?.names !== names;
+    const refused = results['sync-trust']?.outcome === 'refused';
+    if (isNews || (refused && since('sync-trust') >= AGAIN_AFTER_MS)) due.push('sync-trust');
+    const isOff = Math.abs(needs.clockOffsetS ?? 0) > MAX_TIME_DIFFERENCE_S;
+    if (needs.clockSynchronised === false && isOff && since('set-clock') >= CLOCK_AGAIN_AFTER_MS) due.push('set-clock');
+  }
+  const { plainKeyid } = needs;
+  if (plainKeyid !== null && !isStored(results['store-device-key'], plainKeyid)) {
+    const isOther = asked['store-device-key']?.names !== plainKeyid;
+    // The binding has to be with the helpers first, where there is one.
+    const trustFirst = due.includes('sync-trust');
+    if (!trustFirst && (isOther || since('store-device-key') >= AGAIN_AFTER_MS)) due.push('store-device-key');
+  }
+  return due;
+}
+
+/** The helper says that it holds this key. */
+export const isStored = (result: HelperResult | undefined, keyid: string): boolean =>
+  result !== undefined && result.outcome !== 'refused' && result.details['keyid'] === keyid;
