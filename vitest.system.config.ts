@@ -30,7 +30,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
-          include: ['test/system/**/*.test.ts'],
+          include: ['test/{system,interop}/**/*.test.ts'],
           exclude: WHOLE_MACHINE,
           // Most of their time they wait: for a daemon, a boot, a disk.
           maxWorkers: 2,
