@@ -16,6 +16,7 @@ export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'collect_diagnostics',
   'restart_agent',
   'set_healing',
+  'run_runbook',
   'retry_credentials',
 ]);
 

@@ -11,6 +11,7 @@ import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
 import type { AgentState } from './agent-state.ts';
 import type { LockoutGuard } from '../targets/lockout-guard.ts';
 import type { OwnTargetTable } from '../targets/target-table.ts';
+import type { WindowsWork } from './windows.ts';
 import type { StageName } from './stage.ts';
 
 /** The surroundings, built in main.ts only. */
@@ -34,6 +35,7 @@ export interface DaemonContext extends Ports {
   /** Where root's helpers are met; null without them. */
   readonly folders: HelperFolders | null;
   readonly checks: LoadedChecks;
+  readonly windows: WindowsWork;
   readonly checkpoints: CheckpointOutput;
   /** Machines that may be reached, with their secrets, in memory. */
   readonly targets: OwnTargetTable;

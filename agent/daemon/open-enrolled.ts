@@ -12,7 +12,8 @@ import { centralClient } from './central-client.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
 import { openedEpoch, openingBody, type OpenedEpoch } from './epoch-state.ts';
-import { ALL_CHECKS, APPLIANCE_TARGET } from './run-checks.ts';
+import { listedBooks } from './windows.ts';
+import { expectedTargets, scopeOf } from './windows-scope.ts';
 import { loadTrustState } from './trust-state.ts';
 
 /**
@@ -38,14 +39,7 @@ export function openEnrolled(
     context: () => entryContext(context, trust),
   });
   const recorder = createRecorder({ store, log: evidence, clock, heartbeatIntervalS: config.heartbeat_interval_s });
-  recorder.setScope(
-    ALL_CHECKS.map((check) => ({
-      target: APPLIANCE_TARGET,
-      check: check.id,
-      check_version: check.version,
-      cadence_s: config.checks_interval_s ?? check.cadenceS,
-    })),
-  );
+  recorder.setScope(scopeOf(expectedTargets(store), listedBooks(context.windows, trust), config.checks_interval_s));
   const https = connection ?? swappableClient(centralClient(context, identity, identity.certificatePem));
   const uplink = createUplink({
     store,

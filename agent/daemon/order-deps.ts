@@ -1,6 +1,7 @@
 // Hands the orders' room what it needs, with one handler for each supported kind.
 import type { CarryOutDeps } from '../orders/carry-out-orders.ts';
 import type { OrderHandler } from '../orders/order-handler.ts';
+import { ORDER_KINDS, type OrderKind } from '../wire/schemas/order.ts';
 import { acceptanceContext } from './acceptance-context.ts';
 import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
@@ -8,7 +9,13 @@ import { collectDiagnosticsHandler } from './order-handlers/collect-diagnostics.
 import { restartAgentHandler } from './order-handlers/restart-agent.ts';
 import { retryCredentialsHandler } from './order-handlers/retry-credentials.ts';
 import { runCheckHandler } from './order-handlers/run-check.ts';
+import { runRunbookHandler } from './order-handlers/run-runbook.ts';
 import { setHealingHandler } from './order-handlers/set-healing.ts';
+
+/** Kinds that may take long, carried out beside the others (stages/runbooks-stage.ts). */
+export const RUNBOOK_LANE: ReadonlySet<OrderKind> = new Set(['run_runbook']);
+/** All other kinds. */
+export const ORDERS_LANE: ReadonlySet<OrderKind> = new Set(ORDER_KINDS.filter((kind) => !RUNBOOK_LANE.has(kind)));
 
 export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: string): CarryOutDeps {
   const handlers: OrderHandler[] = [
@@ -17,6 +24,7 @@ export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: str
     restartAgentHandler(context),
     setHealingHandler(context),
     retryCredentialsHandler(context),
+    runRunbookHandler(context),
   ];
   return {
     store: context.store,

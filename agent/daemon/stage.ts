@@ -9,6 +9,8 @@ export const STAGE_NAMES = [
   'checkin',
   'orders',
   'checks',
+  'windows',
+  'runbooks',
   'self_watch',
   'canary',
   'evidence',

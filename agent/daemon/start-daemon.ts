@@ -13,6 +13,8 @@ import { writeStatus } from '../system/status-file.ts';
 import { createLockoutGuard } from '../targets/lockout-guard.ts';
 import { withoutSecrets } from '../targets/secret-filter.ts';
 import { createTargetTable } from '../targets/target-table.ts';
+import { winRmRunner } from '../execution/winrm-runner.ts';
+import { openWinRmSession } from '../winrm/open-session.ts';
 import { timeT } from '../trust/signed-time.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { beginStore } from './begin-store.ts';
@@ -43,11 +45,14 @@ import { enrolStage, tidyStick } from './stages/enrol-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
 import { pruneStage } from './stages/prune-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
+import { runbooksStage } from './stages/runbooks-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
 import { helpersStage } from './stages/helpers-stage.ts';
+import { windowsStage } from './stages/windows-stage.ts';
 import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
+import { loadWindows } from './windows.ts';
 import { startOnFullDisk } from './start-on-full-disk.ts';
 import { statusText } from './status-text.ts';
 
@@ -111,6 +116,10 @@ export function startDaemon(options: DaemonOptions): Daemon {
     // A device key that is gone is replaced in the next epoch only (resume).
     const keys =
       epoch === null ? loadOrCreateKeys(keyDir) : (loadKeys(keyDir, epoch) ?? loadOrCreateKeys(keyDir, epoch + 1));
+    const lockout = createLockoutGuard({
+      store,
+      nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
+    });
     context = {
       ...ports,
       log,
@@ -121,12 +130,14 @@ export function startDaemon(options: DaemonOptions): Daemon {
       keyFiles: keyFilesOf(keyDir, epoch ?? 1, keys.atRest),
       checkpoints: checkpointLines(log),
       targets,
-      lockout: createLockoutGuard({
-        store,
-        nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
-      }),
+      lockout,
       folders: helperFolders(process.env),
       checks: loadChecks(options.contentDir, config.baseline_path),
+      windows: loadWindows(
+        options.contentDir,
+        winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log }),
+        log,
+      ),
       state,
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
@@ -170,6 +181,8 @@ export function startDaemon(options: DaemonOptions): Daemon {
       checkinStage(context),
       ordersStage(context),
       checksStage(context),
+      windowsStage(context),
+      runbooksStage(context),
       canaryStage(context),
       evidenceStage(context),
       storageStage(context),
@@ -241,6 +254,8 @@ function resume(context: DaemonContext): void {
   state.enrolled = resumeEpoch(context, identity);
   state.lifecycle = 'enrolled';
   tidyStick(context, null);
+  const interrupted = store.runs.markInterrupted();
+  if (interrupted > 0) context.log.warn('runbooks of an earlier process were interrupted', { runs: interrupted });
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));
   if (recovered > 0) context.log.info('orders of an earlier process ended', { orders: recovered });
 }

@@ -462,6 +462,18 @@ export const CODES = {
     'a retry of this credential was taken within the last 24 hours',
     'store a new secret, or wait: more tries could lock the account',
   ),
+  content_too_large: code(
+    4,
+    false,
+    'the files that a content list names are larger than 64 MiB together',
+    'take what appliances do not need out of the list',
+  ),
+  content_mismatch: code(
+    4,
+    true,
+    'what Central Command sent for a digest of the content list is something else',
+    'sign the content anew with central-command content sign; the list before stays in force',
+  ),
   // central
   usage: code(2, false, 'a command line argument is missing or wrong', 'see --help of the command'),
   central_exists: code(
@@ -1509,6 +1521,12 @@ export const CODES = {
     false,
     'the machine is not known by the identity that was authorised',
     'find out what stands there before anything is changed on it',
+  ),
+  target_auth_unsupported: code(
+    4,
+    false,
+    'this agent does not log on with a client certificate',
+    'hand the target out with Kerberos or NTLM',
   ),
   target_busy: code(3, true, 'another runbook is at work on a target of this site', 'wait for its end'),
   runbook_window_closed: code(

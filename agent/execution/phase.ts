@@ -34,13 +34,20 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
   'winrm_account_disabled',
   'winrm_password_expired',
   'winrm_access_denied',
+  'winrm_ticket_refused',
+  'winrm_auth_not_offered',
+  'winrm_challenge_weak',
+  'credential_stopped',
+  'credential_waiting',
+  'target_auth_unsupported',
 ]);
 
 /** What an error of the connection means for the finding. */
 export function reasonOf(code: ErrorCode): UnseenReason {
   if (code === 'runner_timeout') return 'timeout';
   if (UNAUTHORISED.has(code)) return 'unauthorised';
-  return code.startsWith('winrm_output') ? 'over_budget' : 'unreachable';
+  if (code === 'winrm_output_not_text') return 'unparsable';
+  return code.startsWith('winrm_kerberos') ? 'unauthorised' : 'unreachable';
 }
 
 async function run(phase: Phase, o: PhaseRun, runner: Runner, signal: AbortSignal): Promise<RunOutput> {

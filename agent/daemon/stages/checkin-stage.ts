@@ -106,7 +106,10 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   });
   const flood = received.unrecorded > 0 ? { code: `more_than_${MAX_REFUSALS_PER_HOUR}_an_hour` } : null;
   setAlert(enrolled.recorder, 'order_refusals_unrecorded', flood);
-  if (received.accepted + received.waiting > 0) context.trigger('orders');
+  if (received.accepted + received.waiting > 0) {
+    context.trigger('orders');
+    context.trigger('runbooks');
+  }
   if (answer.stored.size < enrolled.evidence.size()) context.trigger('upload');
   if (context.folders !== null) context.trigger('helpers');
   log.debug('checked in', { sent: bytes.sent, received: bytes.received, orders: lines.length });

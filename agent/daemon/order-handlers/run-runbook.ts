@@ -1,0 +1,107 @@
+// Order kind `run_runbook`: one runbook on the targets that the order names, one after the other. Its result is what the
+// separate verify of each run saw.
+import { judgeRunbookParams } from '../../execution/order-params.ts';
+import { runRunbook } from '../../execution/run-runbook.ts';
+import type { RunResult } from '../../execution/run-request.ts';
+import type { ErrorCode } from '../../errors/codes.ts';
+import type { ActOutcome, OrderHandler, OrderResult } from '../../orders/order-handler.ts';
+import type { Order } from '../../wire/schemas/order.ts';
+import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
+import type { DaemonContext } from '../context.ts';
+import { bookOf, executorDeps } from '../windows.ts';
+
+/** One target: below the hour for which a run may keep its credentials. */
+const TARGET_DEADLINE_MS = 55 * 60_000;
+const LONGEST_MS = 8 * 3_600_000;
+
+/** Of several targets the order's outcome is the worst of theirs. */
+const WORST_FIRST: readonly ActionOutcome[] = [
+  'failed',
+  'reverted',
+  'rejected',
+  'alert',
+  'needs_approval',
+  'expired',
+  'deferred',
+  'dry_run',
+  'success',
+];
+/** After one of these the other targets are left alone: what went wrong once would go wrong again. */
+const STOPS: ReadonlySet<ActionOutcome> = new Set(['failed', 'reverted']);
+
+const fail = (code: ErrorCode, sentence: string): ActOutcome => ({ kind: 'failed', code, sentence, result: {} });
+
+export function runRunbookHandler(context: DaemonContext): OrderHandler {
+  return {
+    kind: 'run_runbook',
+    does: 'work',
+    deadlineMs: (order) => Math.min(Math.max(order.targets.length, 1) * TARGET_DEADLINE_MS, LONGEST_MS),
+    async act(order, signal, { digest, authorisationDigest }) {
+      const { enrolled } = context.state;
+      const book = order.runbook === undefined ? null : bookOf(context.windows, order.runbook.sha256);
+      if (enrolled === null || book === null) {
+        return fail('runbook_unknown', 'This agent holds no runbook of that id, version and digest.');
+      }
+      const judged = judgeRunbookParams(book.loaded.runbook, order.params);
+      if (!judged.fits) {
+        return fail(
+          'runbook_params_invalid',
+          `The params do not fit the runbook: ${judged.key ?? 'one is not known'}.`,
+        );
+      }
+      if (order.targets.length === 0) return fail('runbook_targets_missing', 'The order names no target.');
+      const deps = executorDeps(enrolled, context, digest.slice(0, 16), 'runbooks');
+      const link = {
+        order_digest: digest,
+        ...(authorisationDigest === null ? {} : { authorisation_digest: authorisationDigest }),
+      };
+      const results: RunResult[] = [];
+      for (const target of order.targets) {
+        const result = await runRunbook(
+          {
+            ...book,
+            targetId: target.id,
+            action: judged.action,
+            dryRun: order.dry_run || isDryRunByPolicy(order, enrolled.trust.policy()?.value ?? null),
+            params: judged.params,
+            pinnedIdentity: target.pinned_identity ?? null,
+            windowOverridden: order.window.mode === 'override',
+            link,
+          },
+          deps,
+          signal,
+        );
+        results.push(result);
+        if (STOPS.has(result.outcome)) break;
+      }
+      return outcomeOf(results, order.targets.length);
+    },
+    verify: () => ({ interrupted: context.store.runs.interrupted().length }),
+  };
+}
+
+/** Site policy may say that a runbook, or all of them, only say what they would do. */
+function isDryRunByPolicy(
+  order: Order,
+  policy: { healing: { mode: string; runbooks: readonly { id: string; mode: string }[] } } | null,
+): boolean {
+  const own = policy?.healing.runbooks.find(({ id }) => id === order.runbook?.id);
+  return (own?.mode ?? policy?.healing.mode) === 'dry_run';
+}
+
+/** Pure. */
+export function outcomeOf(results: readonly RunResult[], asked: number): ActOutcome {
+  const worst = results.toSorted((a, b) => WORST_FIRST.indexOf(a.outcome) - WORST_FIRST.indexOf(b.outcome))[0];
+  if (worst === undefined) return fail('runbook_targets_missing', 'The order names no target.');
+  const counts: Record<string, number> = { targets: asked, not_tried: asked - results.length, changes: 0 };
+  for (const { outcome, changes } of results) {
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+    counts['changes'] = (counts['changes'] ?? 0) + changes;
+  }
+  const result: OrderResult = counts;
+  const { outcome, code, sentence } = worst;
+  if (outcome === 'success') return { kind: 'done', sentence, result };
+  const ownCode = code ?? 'runbook_not_verified';
+  if (outcome === 'failed') return { kind: 'failed', code: ownCode, sentence, result };
+  return { kind: 'ended', outcome, code: ownCode, sentence, result };
+}

@@ -1,0 +1,102 @@
+// What the daemon has of Windows: the runbooks that it holds, the runner, who is at work where, and how targets met their last
+// look.
+import { join } from 'node:path';
+import { isAgentError } from '../errors/agent-error.ts';
+import { WINDOWS_CHECKS } from '../checks/windows/registry.ts';
+import type { WindowsCheck } from '../checks/windows/windows-check.ts';
+import { policyView } from '../guards/order-steps.ts';
+import { windowState } from '../guards/maintenance-window.ts';
+import { loadRunbook, runbookFolders, type LoadedRunbook } from '../execution/load-runbook.ts';
+import type { Book } from '../execution/look-around.ts';
+import type { Reach } from '../execution/reach.ts';
+import type { Circumstances, ExecutorDeps, WindowsLoaded } from '../execution/run-request.ts';
+import type { Runner } from '../execution/runner.ts';
+import { createTargetLocks, type TargetLocks } from '../execution/target-locks.ts';
+import type { Log } from '../system/ports.ts';
+import { runbookClass } from '../trust/content-list.ts';
+import { activeWaivers } from '../trust/policy.ts';
+import type { Finding } from '../wire/schemas/finding.ts';
+import { acceptanceContext } from './acceptance-context.ts';
+import type { Enrolled } from './agent-state.ts';
+import { nowSeconds, type DaemonContext } from './context.ts';
+import type { TrustState } from './trust-state.ts';
+
+export interface WindowsWork {
+  readonly books: readonly Book[];
+  readonly locks: TargetLocks;
+  readonly runner: Runner;
+  /** By target id; in memory only. */
+  readonly reach: Map<string, Reach>;
+}
+
+const isWindows = (loaded: LoadedRunbook): loaded is WindowsLoaded => loaded.runbook.platform === 'windows';
+
+/** `contentDir` is the folder `runbooks/` of the package. A runbook with mistakes is told and left out; the others stay. */
+export function loadWindows(
+  contentDir: string,
+  runner: Runner,
+  log: Log,
+  checks: readonly WindowsCheck[] = WINDOWS_CHECKS,
+): WindowsWork {
+  const books = runbookFolders(join(contentDir, 'windows')).flatMap((dir): Book[] => {
+    try {
+      const loaded = loadRunbook(dir, checks);
+      const check = checks.find(({ id }) => id === loaded.runbook.check);
+      return isWindows(loaded) && check !== undefined ? [{ loaded, check }] : [];
+    } catch (error) {
+      if (!isAgentError(error) || error.code === 'internal') throw error;
+      log.error('runbook left out', { code: error.code, place: error.place, reason: error.message });
+      return [];
+    }
+  });
+  return { books, locks: createTargetLocks(), runner, reach: new Map() };
+}
+
+/** The circumstances of this moment, as orders are judged by them too. */
+function circumstances(enrolled: Enrolled, context: DaemonContext, { runbook, sha256 }: LoadedRunbook): Circumstances {
+  const acceptance = acceptanceContext(enrolled, context);
+  const { nowT, content } = acceptance;
+  const { windows, timeZone, clockSound } = policyView(acceptance);
+  return {
+    listedClass: runbookClass(content, { id: runbook.id, version: runbook.version, sha256 }),
+    windowOpen: nowT !== null && windowState(windows, timeZone, nowT).open,
+    clockSound,
+    nowT,
+  };
+}
+
+export function executorDeps(enrolled: Enrolled, context: DaemonContext, runId: string, stage: string): ExecutorDeps {
+  const { store, clock, ids, targets, windows } = context;
+  return {
+    store,
+    evidence: enrolled.evidence,
+    runner: windows.runner,
+    targets,
+    locks: windows.locks,
+    clock,
+    ids,
+    log: context.log.child({ run_id: runId, stage }),
+    circumstances: (loaded) => circumstances(enrolled, context, loaded),
+    waivers: () => {
+      const policy = enrolled.trust.policy();
+      return policy === null ? [] : activeWaivers(policy.value, nowSeconds(clock));
+    },
+    recordFindings: (findings) => noteFindings(findings, enrolled, context),
+  };
+}
+
+/** As findings of any check: shown, recorded. */
+export function noteFindings(findings: readonly Finding[], enrolled: Enrolled, { state }: DaemonContext): void {
+  for (const finding of findings) state.findings.set(`${finding.target.id}/${finding.check.id}`, finding);
+  enrolled.recorder.recordFindings(findings);
+}
+
+/** The runbook of that digest and its check, where this agent holds it. */
+export const bookOf = ({ books }: Pick<WindowsWork, 'books'>, sha256: string): Book | null =>
+  books.find(({ loaded }) => loaded.sha256 === sha256) ?? null;
+
+/** Runbooks that the content list in force names by id; their digest is judged when they run. */
+export function listedBooks({ books }: Pick<WindowsWork, 'books'>, trust: Pick<TrustState, 'content'>): Book[] {
+  const files = trust.content()?.value.files ?? [];
+  return books.filter(({ loaded }) => files.some(({ kind, id }) => kind === 'runbook' && id === loaded.runbook.id));
+}
