@@ -52,5 +52,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   ids,
   build,
   startDaemon,
+  contentDir,
   loadChecks: (baselinePath) => loadChecks(contentDir, baselinePath),
 });

@@ -27,6 +27,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   drain: async () => (await import('./drain.ts')).benchDrain({ smoke }),
   proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   prune: async () => (await import('./prune.ts')).benchPrune({ smoke }),
+  rules: async () => (await import('./rules.ts')).benchRules({ smoke }),
   verify: async () => (await import('./verify.ts')).benchVerify({ smoke, large: values.large }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
   'evidence-store': async () => (await import('./evidence-store.ts')).benchEvidenceStore({ smoke }),

@@ -22,6 +22,8 @@ export interface CliDeps {
   readonly build: { readonly version: string; readonly nixosRevision: string | null };
   /** Runs the daemon until it has stopped; resolves with its exit code. `run` only. */
   readonly startDaemon: (loaded: LoadedConfig) => Promise<number>;
+  /** Folder `runbooks/` of the package: baselines, rules, runbooks. */
+  readonly contentDir: string;
   /** Baseline and control maps to judge by: the given baseline file, or the one that ships with the agent. */
   readonly loadChecks: (baselinePath: string | null) => {
     readonly baseline: LoadedBaseline;

@@ -1,4 +1,5 @@
 // Runs the command line in this process with surroundings of the test's choice. For tests only.
+import { join } from 'node:path';
 import { fakeClock } from './fakes/fake-clock.ts';
 import { fakeExec } from './fakes/fake-exec.ts';
 import { fakeIds } from './fakes/fake-ids.ts';
@@ -34,6 +35,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     ids: fakeIds(1, clock),
     build: { version: '0.1.0', nixosRevision: null },
     startDaemon: () => Promise.reject(new Error('this test starts no daemon')),
+    contentDir: join(import.meta.dirname, '../../runbooks'),
     loadChecks: () => {
       throw new Error('this test loads no checks');
     },

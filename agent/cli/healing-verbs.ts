@@ -1,0 +1,26 @@
+// The verbs about healing: its rules, its incidents, and why it did or did not act.
+import type { Command } from 'commander';
+import type { CliContext } from './deps.ts';
+
+type Run = (context: CliContext, args: readonly string[], options: never) => Promise<number> | number;
+/** Adds one verb below `parent`; the common options are its caller's. */
+export type AddVerb = (parent: Command, words: string, summary: string, run: Run) => Command;
+
+export function addHealingVerbs(program: Command, verb: AddVerb): void {
+  const rules = program.command('rules').description('healing rules (L1): what would be done about which drift');
+  verb(
+    rules,
+    'list [dir]',
+    'the rules of a folder (default: those shipped), in the order of trial',
+    async (context, args) => (await import('./rules.ts')).rulesList(context, args[0]),
+  );
+  verb(rules, 'lint [path...]', 'say every mistake in rule files or folders', async (context, args) =>
+    (await import('./rules.ts')).rulesLint(context, args),
+  );
+  verb(
+    rules,
+    'test <path>',
+    'hold rules against recorded findings: which fire, and why not',
+    async (context, args, o) => (await import('./rules.ts')).rulesTest(context, args[0] ?? '', o),
+  ).option('--findings <file>', 'lines of a log, or findings, one per line (default: the local log)');
+}
