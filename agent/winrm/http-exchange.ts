@@ -126,6 +126,8 @@ export class HttpExchange {
         ? new AgentError('winrm_tls_expected', 'the port speaks TLS', { place, details, cause: error })
         : new AgentError('winrm_not_wsman', 'the answer is no HTTP', { place, details, cause: error });
     }
+    // A request that could not even be handed to the kernel whole was not read whole by anybody.
+    if (this.#answered && (error as { syscall?: unknown }).syscall === 'write') return sessionLost();
     return this.#answered
       ? new AgentError('winrm_connection_lost', `the connection broke (${native})`, { place, details, cause: error })
       : new AgentError('winrm_unreachable', `the host closed the connection before any answer (${native})`, {

@@ -1,6 +1,6 @@
 // Keeps one connection to a host: opens it when it is needed, opens it anew when it broke, and sends again what may be sent
 // again. It knows no shells.
-import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { isAgentError, type AgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import type { Clock } from '../system/ports.ts';
 import { Connection } from './connection.ts';
