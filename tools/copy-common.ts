@@ -1,41 +1,37 @@
-// Copies runbooks/windows/common.ps1 into every script of runbooks/windows/, between its marks. `--check` changes nothing and
+// Copies the parts that Windows scripts share into them: what stands between `#region NAME` and `#endregion` is the text of
+// runbooks/windows/NAME.ps1. A script stands alone, since its digest is what people signed. `--check` changes nothing and
 // names the scripts that differ.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const WINDOWS = fileURLToPath(new URL('../runbooks/windows/', import.meta.url));
-const BEGIN = '#region common\n';
-const END = '#endregion\n';
+const REGION = /^#region ([a-z-]+)\n(.*?)^#endregion\n/gms;
 
-/** `script` with the common part that it has to have; null where it has no marks to put it between. */
-export function withCommonPart(script: string, common: string): string | null {
-  const begin = script.indexOf(BEGIN);
-  const end = script.indexOf(END);
-  if (begin === -1 || end < begin) return null;
-  return script.slice(0, begin + BEGIN.length) + common + script.slice(end);
+/** `script` with the shared parts that it names; a region of another name stays as it is. */
+export function withSharedParts(script: string, root = WINDOWS): string {
+  return script.replaceAll(REGION, (whole: string, name: string) => {
+    const path = join(root, `${name}.ps1`);
+    return existsSync(path) ? `#region ${name}\n${readFileSync(path, 'utf8')}#endregion\n` : whole;
+  });
 }
 
-/** Paths of all scripts of all Windows runbooks. */
+/** Paths of all scripts of all Windows runbooks, without the shared parts. */
 export function windowsScripts(root = WINDOWS): string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ps1') && path !== 'common.ps1')
+    .filter((path) => path.endsWith('.ps1') && dirname(path) !== '.')
     .map((path) => join(root, path))
     .toSorted();
-}
-
-export function commonPart(root = WINDOWS): string {
-  return readFileSync(join(root, 'common.ps1'), 'utf8');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const check = process.argv.includes('--check');
   for (const path of windowsScripts()) {
     const text = readFileSync(path, 'utf8');
-    const wanted = withCommonPart(text, commonPart());
+    const wanted = withSharedParts(text);
     if (wanted === text) continue;
-    process.stdout.write(`${wanted === null ? 'has no marks' : check ? 'differs' : 'rewritten'}: ${path}\n`);
-    if (wanted === null || check) process.exitCode = 1;
+    process.stdout.write(`${check ? 'differs' : 'rewritten'}: ${path}\n`);
+    if (check) process.exitCode = 1;
     else writeFileSync(path, wanted);
   }
 }

@@ -1,10 +1,11 @@
-// `npm run lab:record [runbook …]`: runs every step of every scenario in real PowerShell and writes what came of it. Needs
-// PowerShell 7.4 or later (`PWSH`, else `pwsh` on the PATH).
+// `npm run lab:record [runbook …]`: runs every step of every scenario in real PowerShell and writes what came of it. A step of
+// which nothing has changed keeps its recording; remove the folder of recordings to make them all again. Needs PowerShell 7.4
+// or later (`PWSH`, else `pwsh` on the PATH).
 import { findPowerShell } from '../test/lab/powershell.ts';
 import { judgeWithout, playScenario, propertiesRead } from '../test/lab/play-scenario.ts';
 import { Recordings } from '../test/lab/recordings.ts';
 import { SCENARIO_BOOKS } from '../test/lab/scenarios/books.ts';
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const powershell = findPowerShell();
@@ -15,10 +16,6 @@ if (powershell === null) {
 const wanted = process.argv.slice(2);
 for (const book of SCENARIO_BOOKS) {
   if (wanted.length > 0 && !wanted.some((part) => book.runbook.includes(part))) continue;
-  rmSync(fileURLToPath(new URL(`../test/lab/recordings/${book.runbook}/`, import.meta.url)), {
-    recursive: true,
-    force: true,
-  });
   for (const scenario of book.scenarios) {
     const recordings = new Recordings(`${book.runbook}/${scenario.name}`, 'record', powershell);
     const played = await playScenario(book, scenario, recordings);
@@ -34,4 +31,13 @@ for (const book of SCENARIO_BOOKS) {
     process.stdout.write(`${book.runbook} ${phase} without each of ${properties.length} properties\n`);
   }
   recordings.write();
+  removeOthers(book.runbook, [...book.scenarios.map(({ name }) => name), 'without-a-property']);
+}
+
+/** Recordings of scenarios that are gone. */
+function removeOthers(runbook: string, names: readonly string[]): void {
+  const folder = fileURLToPath(new URL(`../test/lab/recordings/${runbook}/`, import.meta.url));
+  for (const file of readdirSync(folder)) {
+    if (!names.includes(file.replace(/\.json$/, ''))) rmSync(`${folder}${file}`);
+  }
 }

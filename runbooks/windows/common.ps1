@@ -50,6 +50,8 @@ function Get-RegistryValue([string]$Path, [string]$Name, $Default) {
     if ([string]$_.CategoryInfo.Category -eq 'ObjectNotFound') { return $Default }
     throw
   }
+  # A key without values is nothing at all.
+  if ($null -eq $item) { return $Default }
   $found = $item.PSObject.Properties[$Name]
   if ($null -eq $found) { return $Default }
   $found.Value

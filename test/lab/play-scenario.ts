@@ -139,11 +139,12 @@ export async function propertiesRead(
   phase: 'detect' | 'verify',
   recordings: Recordings,
 ): Promise<readonly string[]> {
-  return recordings.note(`${phase} reads`, async () => {
+  const step = stepOf(book, scenario, phase, scenario.state, null);
+  return recordings.note(step, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lab-trace-'));
     const trace = join(folder, 'reads');
     try {
-      await recordings.outcome(stepOf(book, scenario, phase, scenario.state, null), trace);
+      await recordings.outcome(step, trace);
       const lines = existsSync(trace) ? readFileSync(trace, 'utf8').split('\n') : [];
       return [...new Set(lines.filter((line) => line !== ''))].toSorted();
     } finally {

@@ -19,7 +19,7 @@ interface Recorded {
 interface RecordingFile {
   /** The PowerShell that made it. */
   powershell: string;
-  /** Further values that only a real run can tell (which properties a script reads). */
+  /** Further values that only a real run can tell (which properties a script reads), by the step's key. */
   notes: Record<string, readonly string[]>;
   steps: Record<string, Recorded>;
 }
@@ -60,6 +60,11 @@ export class Recordings {
       if (recorded === undefined) throw changed(this.#path);
       return { ...recorded, stateAfter: recorded.stateAfter ?? step.state };
     }
+    if (this.#mode === 'record' && recorded !== undefined && traceTo === undefined) {
+      // Nothing that it depends on has changed.
+      this.#kept.steps[key] = recorded;
+      return { ...recorded, stateAfter: recorded.stateAfter ?? step.state };
+    }
     const real = await runStep(this.#powershell, step, traceTo);
     const outcome: Recorded = {
       exitCode: real.exitCode,
@@ -78,16 +83,14 @@ export class Recordings {
     return { ...outcome, stateAfter: real.stateAfter };
   }
 
-  /** A list that a real run tells: from the recording, or from `tell` and kept. */
-  async note(key: string, tell: () => Promise<readonly string[]>): Promise<readonly string[]> {
-    if (this.#mode !== 'replay') {
-      const told = await tell();
-      if (this.#mode === 'record') this.#kept.notes[key] = told;
-      return told;
-    }
+  /** A list that only a real run of `step` can tell: from the recording, or from `tell` and kept. */
+  async note(step: Step, tell: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    const key = stepKey(step);
     const kept = this.#file.notes[key];
-    if (kept === undefined) throw changed(this.#path);
-    return kept;
+    if (this.#mode === 'replay' && kept === undefined) throw changed(this.#path);
+    const told = kept === undefined || this.#mode === 'real' ? await tell() : kept;
+    if (this.#mode === 'record') this.#kept.notes[key] = told;
+    return told;
   }
 
   /** Writes what was recorded in place of what was there. Recordings of steps that are gone go with it. */

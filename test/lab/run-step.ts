@@ -12,7 +12,7 @@ const STUB = fileURLToPath(new URL('./stub/', import.meta.url));
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** The simulated machine: `now` (ISO, UTC), and a section for each area. `files` are what lies in %ProgramData%. */
+/** The simulated machine: `now` (ISO, UTC), and a section for each area. `files` are what lies in %ProgramFiles%. */
 export interface LabState {
   readonly now: string;
   readonly files?: Readonly<Record<string, string>>;
@@ -40,8 +40,8 @@ export interface StepOutput {
 /** Longer than any step takes on a loaded machine; what is over it hangs. */
 const DEADLINE_MS = 120_000;
 
-/** Path of the simulated machine's %ProgramData% in states and outputs, whatever folder stands for it in a run. */
-const PROGRAM_DATA = 'C:/ProgramData';
+/** The simulated machine's %ProgramFiles% in states and outputs, whatever folder stands for it in a run. */
+const PROGRAM_FILES = 'C:/Program Files';
 
 /** What a step's outcome depends on beside its script, input and state. */
 export function stubFiles(areas: readonly string[]): string[] {
@@ -87,26 +87,26 @@ function labArguments(): string[] {
 export async function runStep(powershell: PowerShell, step: Step, traceTo?: string): Promise<StepOutput> {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   try {
-    const programData = join(folder, 'ProgramData');
+    const programFiles = join(folder, 'Program Files');
     const stateFile = join(folder, 'state.json');
-    mkdirSync(programData);
+    mkdirSync(programFiles);
     const { files = {}, ...sections } = step.state;
     for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(programData, path)), { recursive: true });
-      writeFileSync(join(programData, path), text);
+      mkdirSync(dirname(join(programFiles, path)), { recursive: true });
+      writeFileSync(join(programFiles, path), text);
     }
-    writeFileSync(stateFile, JSON.stringify(sections).replaceAll(PROGRAM_DATA, programData));
+    writeFileSync(stateFile, JSON.stringify(sections).replaceAll(PROGRAM_FILES, programFiles));
     const output = await run(powershell, bootstrapInput(step.script, step.input), {
       ...step.env,
       LAB_STATE: stateFile,
       LAB_AREAS: step.areas.join(','),
-      ProgramData: programData,
+      ProgramFiles: programFiles,
       TEMP: folder,
       ...(traceTo === undefined ? {} : { LAB_TRACE: traceTo }),
     });
-    const neutral = (text: string) => text.replaceAll(programData, PROGRAM_DATA);
+    const neutral = (text: string) => text.replaceAll(programFiles, PROGRAM_FILES);
     const after = JSON.parse(neutral(readFileSync(stateFile, 'utf8'))) as LabState;
-    const filesAfter = filesBelow(programData);
+    const filesAfter = filesBelow(programFiles);
     return {
       exitCode: output.exitCode,
       stdout: neutral(output.stdout),

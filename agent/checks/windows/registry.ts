@@ -1,8 +1,19 @@
 // All Windows checks; each judges the facts of one runbook of runbooks/windows/.
 import { judged, measured, type FactKey } from '../check.ts';
+import { firewallCheck } from './firewall.ts';
+import { adWindowsCheck } from './ad.ts';
+import { backupWindowsCheck } from './backup.ts';
+import { encryptionWindowsCheck } from './encryption.ts';
+import { patchWindowsCheck } from './patch.ts';
 import type { WindowsCheck } from './windows-check.ts';
 
-export const WINDOWS_CHECKS: readonly WindowsCheck[] = [];
+export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
+  patchWindowsCheck,
+  firewallCheck,
+  backupWindowsCheck,
+  encryptionWindowsCheck,
+  adWindowsCheck,
+];
 
 /** Keys that the common code adds to any Windows check. */
 const COMMON_KEYS: Readonly<Record<string, FactKey>> = {

@@ -241,6 +241,8 @@ function Get-ItemProperty {
   param([Parameter(Position = 0)][string[]]$Path, [string[]]$LiteralPath, [Parameter(Position = 1)][string[]]$Name)
   foreach ($one in @(@($Path) + @($LiteralPath) | Where-Object { $_ })) {
     $key = Get-LabRegistryKey $one
+    # As on Windows: a key without values gives nothing.
+    if ($key.Count -eq 0) { continue }
     $object = [psobject]::new()
     foreach ($value in $key.Keys) {
       Assert-LabRegistry $one $value
