@@ -28,6 +28,9 @@ export const VERBS = [
   'provision status',
   'provision code',
   'provision reset',
+  'rules list',
+  'rules lint',
+  'rules test',
   'version',
   'errors',
 ] as const;
