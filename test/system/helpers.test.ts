@@ -27,6 +27,7 @@ import { fakeClock, type FakeClock } from '../support/fakes/fake-clock.ts';
 import { fakeExec } from '../support/fakes/fake-exec.ts';
 import { DAEMON_UID, helperLab, helperLabProblem, OTHER_UID, type HelperLab } from '../support/helper-lab.ts';
 import { helperTrust } from '../support/helper-fixtures.ts';
+import { softwareTpm } from '../support/software-tpm.ts';
 
 const problem = helperLabProblem();
 const now = Math.floor(Date.now() / 1_000);
@@ -153,6 +154,28 @@ describe('store-device-key, as a process', () => {
     lab.drop('device-key', other);
     expect(lab.run('store-device-key', 'dead').said.code).toBe('helper_slot_taken');
     expect(readFileSync(credential).equals(sealed)).toBe(true);
+  });
+});
+
+describe('store-device-key on a machine with a TPM', () => {
+  it('seals with the machine and its TPM, and another TPM does not open it', async () => {
+    const tpm = await softwareTpm();
+    const other = await softwareTpm();
+    try {
+      const key = spawnSync('openssl', ['genpkey', '-algorithm', 'ed25519'], { encoding: 'utf8' }).stdout;
+      lab.drop('device-key', key);
+      const { said } = lab.run('store-device-key', 'dead', 0, tpm.env);
+      expect(said).toMatchObject({ outcome: 'done', details: { sealed_with: 'host+tpm2' } });
+      const credential = join(lab.places.credentialDir, 'compliance-agent.device-key');
+      const open = (env: Readonly<Record<string, string>>) =>
+        spawnSync('systemd-creds', ['decrypt', credential, '-'], { encoding: 'utf8', env: { ...process.env, ...env } });
+      expect(open(tpm.env).stdout).toBe(`sealed with host+tpm2\n${key}`);
+      expect(open(other.env).stdout).toBe('');
+      expect(open({}).stdout).toBe('');
+    } finally {
+      await tpm.close();
+      await other.close();
+    }
   });
 });
 
