@@ -1,13 +1,13 @@
 // One authenticated connection: logs on, seals what goes out over plain HTTP, opens what comes back. A connection that failed
 // once is not used again.
-import { AgentError } from '../errors/agent-error.ts';
+import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { serverEndPoint } from './channel-binding.ts';
 import { endpointName, type Endpoint } from './endpoint.ts';
 import { HttpExchange, type HttpAnswer } from './http-exchange.ts';
 import { refusedLogon, unexpectedStatus } from './http-refusals.ts';
 import type { Limits } from './limits.ts';
 import { NtlmSession, type NtlmDeps } from './ntlm-session.ts';
-import { openSocket, type OpenSocket } from './open-socket.ts';
+import { openSocket, speaksTls, type OpenSocket } from './open-socket.ts';
 import { isSealedContentType, readSealed, sealedContentType, writeSealed, type SealScheme } from './sealed-body.ts';
 import type { ContextRequest, Credentials, SecurityContext } from './security-context.ts';
 import { SpnegoSession } from './spnego-session.ts';
@@ -17,6 +17,8 @@ import type { WsmanRequest } from './wsman-requests.ts';
 const SOAP_TYPE = 'application/soap+xml;charset=UTF-8';
 /** NTLM needs two legs, SPNEGO and Kerberos at most three. */
 const MAX_LEGS = 4;
+/** The host is there, it has just hung up: a handshake takes milliseconds. */
+const TLS_PROBE_MS = 2_000;
 
 export interface CallOptions {
   readonly answerMs: number;
@@ -58,7 +60,13 @@ export class Connection {
       return connection;
     } catch (error) {
       connection.close();
-      throw error;
+      const cut = isAgentError(error) && error.code === 'winrm_unreachable' && endpoint.scheme === 'http';
+      if (!cut || signal.aborted || !(await speaksTls(endpoint, TLS_PROBE_MS))) throw error;
+      // Most servers with TLS just hang up on plain HTTP.
+      throw new AgentError('winrm_tls_expected', 'the port speaks TLS', {
+        place: endpointName(endpoint),
+        cause: error,
+      });
     }
   }
 

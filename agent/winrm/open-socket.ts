@@ -55,6 +55,21 @@ export async function openSocket(endpoint: Endpoint, connectMs: number, signal: 
   }
 }
 
+/** True where the port completes a TLS handshake; whose certificate it shows does not matter, and nothing is sent. */
+export async function speaksTls(endpoint: Endpoint, withinMs: number): Promise<boolean> {
+  const raw = connectTcp({ host: endpoint.address ?? endpoint.hostname, port: endpoint.port });
+  const timer = setTimeout(() => raw.destroy(), withinMs);
+  try {
+    await firstOf(connectTls({ socket: raw, rejectUnauthorized: false }), 'secureConnect', raw);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+    raw.destroy();
+  }
+}
+
 /** Throws `winrm_trust_missing`. */
 export function trustOf(endpoint: Endpoint): TlsTrust {
   const { tls } = endpoint;
@@ -121,6 +136,7 @@ const TLS_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
     'winrm_ca_unknown',
     'the certificate is issued by another CA than the target names',
   ],
+  INVALID_PURPOSE: ['winrm_ca_unknown', 'the certificate is not one for a server'],
   CERT_SIGNATURE_FAILURE: ['winrm_ca_unknown', 'the certificate is not signed by the CA that it names'],
   ERR_TLS_CERT_ALTNAME_INVALID: ['winrm_certificate_name', 'the certificate is for another name'],
   CERT_HAS_EXPIRED: ['winrm_certificate_date', 'the certificate is expired'],
