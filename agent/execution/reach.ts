@@ -46,12 +46,7 @@ export function reachFinding(
           },
         ]
       : [],
-    unknowns:
-      unreachable + unauthorised === 0
-        ? []
-        : [
-            `${unreachable} of ${reaches.length} Windows targets cannot be reached, ${unauthorised} refuse the credentials`,
-          ],
+    unknowns: notKnown(reaches.length, unreachable, unauthorised),
     passSentence: `all ${reaches.length} Windows targets answered their last look`,
     facts,
   });
@@ -70,4 +65,10 @@ export function reachFinding(
     observed_from: o.now,
     observed_to: o.now,
   };
+}
+
+function notKnown(targets: number, unreachable: number, unauthorised: number): string[] {
+  if (targets === 0) return ['no Windows target was looked at'];
+  if (unreachable + unauthorised === 0) return [];
+  return [`${unreachable} of ${targets} Windows targets cannot be reached, ${unauthorised} refuse the credentials`];
 }

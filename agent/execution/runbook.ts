@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { parseDataFile } from '../checks/data-file.ts';
 import { WINDOWS_ROLES, type RunbookParams } from '../checks/windows/windows-check.ts';
-import { int, name, text, version, type OrderClass } from '../wire/schemas/primitives.ts';
+import { int, isObject, name, text, version, type OrderClass } from '../wire/schemas/primitives.ts';
 
 /** A Windows build number (10.0.BUILD). */
 const build = int(7_600, 99_999);
@@ -44,8 +44,9 @@ export type RunbookParam = v.InferOutput<typeof param>;
 
 /** An object of params by name; `v.record` alone would take a list. */
 const params = v.pipe(
+  v.custom<Record<string, unknown>>(isObject, 'must be params by name'),
   v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be a name like max_age_days')), param),
-  v.check((given) => !Array.isArray(given) && Object.keys(given).length <= 32, 'must be at most 32 named params'),
+  v.check((given) => Object.keys(given).length <= 32, 'must be at most 32 params'),
 );
 
 /** Holds, or nothing is changed: judged against the facts that detect saw. */

@@ -1,0 +1,32 @@
+// A machine in memory behind the lab's WinRM server: what comes over the wire is taken apart as Windows PowerShell's bootstrap
+// would, and answered by simulated-site.ts.
+import type { ScriptInput } from '../../agent/execution/runner.ts';
+import type { Target } from '../../agent/targets/target.ts';
+import type { CommandHandler } from './winrm-server/remote-command.ts';
+import type { SimulatedSite } from './simulated-site.ts';
+
+/** What a script on a real host gets as its parameters, for handlers of their own. */
+export function readBootstrapInput(stdin: Buffer): { script: string; input: ScriptInput } {
+  const [script = '', input = ''] = stdin
+    .toString('ascii')
+    .split('\n')
+    .map((line) => Buffer.from(line, 'base64').toString('utf8'));
+  return { script, input: JSON.parse(input) as ScriptInput };
+}
+
+/** Longer than any client waits: the client's own limit is what counts. */
+const HOST_PATIENCE_MS = 600_000;
+const HOST_CAP_BYTES = 64 * 1_024 * 1_024;
+
+/** Carries out what `site` would do on the machine `id`. Anything that is not the bootstrap is refused, as an unknown program is. */
+export function hostHandler(site: SimulatedSite, id: string): CommandHandler {
+  return async (run) => {
+    if (run.command !== 'powershell.exe' || !run.args.includes('-EncodedCommand')) return 1;
+    const { script, input } = readBootstrapInput(await run.stdin());
+    const request = { script, params: input, timeoutMs: HOST_PATIENCE_MS, outputCapBytes: HOST_CAP_BYTES };
+    const output = await site.run({ id } as Target, request, run.signal);
+    run.write('stdout', output.stdout);
+    run.write('stderr', output.stderr);
+    return output.exitCode ?? 1;
+  };
+}
