@@ -34,7 +34,10 @@ export interface DaemonContext extends Ports {
   keyFiles: readonly string[];
   /** Where root's helpers are met; null without them. */
   readonly folders: HelperFolders | null;
-  readonly checks: LoadedChecks;
+  /** What came with the agent or its configuration, for all that the content list does not name. */
+  readonly shipped: { readonly checks: LoadedChecks; readonly books: WindowsWork['books'] };
+  /** In force: of the content list where it names them. */
+  checks: LoadedChecks;
   readonly windows: WindowsWork;
   readonly checkpoints: CheckpointOutput;
   /** Machines that may be reached, with their secrets, in memory. */

@@ -9,6 +9,7 @@ import type { Binding } from '../wire/schemas/enrolment.ts';
 import type { CheckinRequest } from '../wire/schemas/checkin.ts';
 import type { Enrolled } from './agent-state.ts';
 import { centralClient } from './central-client.ts';
+import { judgeContent } from './content-in-force.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
 import { openedEpoch, openingBody, type OpenedEpoch } from './epoch-state.ts';
@@ -55,6 +56,7 @@ export function openEnrolled(
     epochState: () => epochStateOf(openedEpoch(store), identity.epoch, isUnknownThere(context)),
     log: context.log,
     targets: context.targets,
+    judgeContent: (list) => judgeContent(context, list),
   });
   return { identity, trust, evidence, recorder, https, uplink };
 }

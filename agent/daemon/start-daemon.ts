@@ -23,6 +23,7 @@ import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
 import { blockingReason } from './blocking-reason.ts';
 import { buildStatus } from './build-status.ts';
 import type { BuildInfo } from '../system/build-info.ts';
+import { takeUpContent } from './content-in-force.ts';
 import type { DaemonContext, Ports } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { createCycle } from './cycle.ts';
@@ -120,6 +121,9 @@ export function startDaemon(options: DaemonOptions): Daemon {
       store,
       nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
     });
+    const checks = loadChecks(options.contentDir, config.baseline_path);
+    const runner = winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log });
+    const windows = loadWindows(options.contentDir, runner, log);
     context = {
       ...ports,
       log,
@@ -132,12 +136,9 @@ export function startDaemon(options: DaemonOptions): Daemon {
       targets,
       lockout,
       folders: helperFolders(process.env),
-      checks: loadChecks(options.contentDir, config.baseline_path),
-      windows: loadWindows(
-        options.contentDir,
-        winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log }),
-        log,
-      ),
+      shipped: { checks, books: windows.books },
+      checks,
+      windows,
       state,
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
@@ -148,6 +149,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       },
     };
     resume(context);
+    takeUpContent(context);
   } catch (error) {
     store.close();
     throw error;

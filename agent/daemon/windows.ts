@@ -22,7 +22,8 @@ import { nowSeconds, type DaemonContext } from './context.ts';
 import type { TrustState } from './trust-state.ts';
 
 export interface WindowsWork {
-  readonly books: readonly Book[];
+  /** In force; replaced as a whole when the content list changes. */
+  books: readonly Book[];
   readonly locks: TargetLocks;
   readonly runner: Runner;
   /** By target id; in memory only. */

@@ -8,6 +8,8 @@ import { createPrivateFile, openConnection } from './connection.ts';
 import type { Db } from './connection.ts';
 import { checkpointsTable } from './checkpoints.ts';
 import type { CheckpointsTable } from './checkpoints.ts';
+import { contentFiles } from './content-files.ts';
+import type { ContentFiles } from './content-files.ts';
 import { copyReadable } from './copy-readable.ts';
 import type { DamagedStore } from './damaged-store.ts';
 import { entriesTable } from './entries.ts';
@@ -24,6 +26,8 @@ import type { RunbookRunsTable } from './runbook-runs.ts';
 import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
 import { guarded } from './sqlite-errors.ts';
+import { ticketsTable } from './tickets.ts';
+import type { TicketsTable } from './tickets.ts';
 import { tilesTable } from './tiles.ts';
 import { timestampsTable } from './timestamps.ts';
 import type { TimestampsTable } from './timestamps.ts';
@@ -61,6 +65,9 @@ export interface Store {
   readonly trust: TrustTable;
   readonly uplink: UplinkTable;
   readonly settings: SettingsTable;
+  readonly tickets: TicketsTable;
+  /** Files beside the database: what the content list names. */
+  readonly content: ContentFiles;
   /** Takes over from a damaged database what must not be forgotten and can still be read. Within the caller's unit. */
   takeOver(damaged: DamagedStore): void;
   /** Writes a consistent copy to a new file (mode 0600); an existing file is refused. Not inside a unit. */
@@ -133,6 +140,8 @@ function storeOf(db: Db, unlock: () => void): Store {
     trust: trustTable(db),
     uplink: uplinkTable(db),
     settings: settingsTable(db),
+    tickets: ticketsTable(db),
+    content: contentFiles(dirname(db.path)),
     takeOver: (damaged) => copyReadable(db, damaged),
     backupTo: (path) => backup(db, path),
     pragmaCheck: () => soundness(db),

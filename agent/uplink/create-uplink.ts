@@ -1,11 +1,12 @@
 // Room `uplink`: everything that an enrolled appliance says to Central Command and hears from it. Check-in, evidence upload,
 // and the documents in force; orders and results are the callers' business.
 import type { EvidenceLog } from '../evidence/log.ts';
+import type { HttpsClient } from '../https/client.ts';
 import { countingBytes } from '../https/counting-bytes.ts';
 import type { CheckpointRow, DamagedStore } from '../store/open-store.ts';
 import type { CheckinAnswer, Health } from '../wire/schemas/checkin.ts';
 import { closedUploads } from './closed-uploads.ts';
-import { checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
+import { askForTime, checkIn, type CheckinInput, type CheckinResult } from './check-in.ts';
 import { catchUpRoots, syncTrust, type TrustChanges } from './sync-trust.ts';
 import type { UplinkDeps } from './uplink-deps.ts';
 import { createUploadMark } from './upload-mark.ts';
@@ -16,6 +17,8 @@ import { createWitness, type WitnessConflict } from './witness.ts';
 export interface Uplink {
   /** One try with a new nonce and key; never two at once. See check-in.ts for what it throws. */
   checkIn(input: CheckinInput, signal: AbortSignal): Promise<CheckinResult>;
+  /** Over another connection; nothing is kept of the answer but its time. See check-in.ts for what it throws. */
+  askForTime(over: HttpsClient, input: CheckinInput, signal: AbortSignal): Promise<void>;
   /** One batch at most. See upload.ts. */
   uploadOnce(signal: AbortSignal, runId?: string): Promise<UploadResult>;
   /** Takes over what `answer` named. See sync-trust.ts. */
@@ -57,7 +60,7 @@ export function createUplink(deps: UplinkDeps): Uplink {
   const https = countingBytes(deps.https, ({ sent, received }) => {
     if (sent + received > 0) store.uplink.addBytes(sent, received, Math.floor(clock.wallMs() / DAY_MS));
   });
-  const d = { ...deps, https };
+  const d = { ...deps, https, completeContent: new Set<string>() };
   const mark = createUploadMark(store, { origin, epoch });
   const witness = createWitness(d);
   const uploader = createUploader(d, mark);
@@ -69,6 +72,7 @@ export function createUplink(deps: UplinkDeps): Uplink {
       closed.noteGoodAnswer();
       return result;
     },
+    askForTime: (other, input, signal) => askForTime({ ...d, https: other }, input, signal),
     uploadOnce: (signal, runId) => uploader.uploadOnce(signal, runId),
     uploadClosedOnce: (signal, runId) => closed.once(signal, runId),
     uploadSetAside: (log, damaged, signal, runId) => uploadSetAside(d, log, damaged, signal, runId),

@@ -10,7 +10,9 @@ import { openRevocations, revokedKeyids } from '../trust/revocations.ts';
 import { acceptSuccessor, type PinnedRoot } from '../trust/root.ts';
 import { maxLineBytes } from '../wire/document.ts';
 import type { CheckinAnswer } from '../wire/schemas/checkin.ts';
+import type { ContentList } from '../wire/schemas/content.ts';
 import type { Revocations } from '../wire/schemas/root.ts';
+import { fetchContent } from './fetch-content.ts';
 import { nowSeconds, type UplinkDeps } from './uplink-deps.ts';
 
 const DOCUMENTS_PATH = '/api/v1/appliances/documents';
@@ -168,7 +170,8 @@ async function takeContent(
   runId: string,
 ): Promise<boolean> {
   const current = d.store.trust.document('content');
-  if (answer.content === null || !isNews(answer.content, current, 'content list')) return false;
+  if (answer.content === null) return false;
+  if (!isNews(answer.content, current, 'content list')) return await restoreContent(d, root, revoked, signal, runId);
   const line = await fetchLine(d, 'content', answer.content.sha256, signal, runId);
   const opened = openContentList(root.root, line, {
     currentVersion: current?.version ?? null,
@@ -177,8 +180,44 @@ async function takeContent(
     place: `content list ${answer.content.version}`,
   });
   assertNamed(opened, answer.content, 'content list');
+  if (!(await fetchContent(d, opened.value, signal, runId))) {
+    d.log.info('content is on its way', { run_id: runId, version: opened.value.version });
+    return false;
+  }
+  d.judgeContent?.(opened.value);
   keepDocument(d, 'content', opened, evidence, `Content list ${opened.value.version} is in force.`);
+  // Those of the list before stay: a run may have begun under it.
+  const before = (current === null ? null : storedList(root, current.line, revoked))?.files ?? [];
+  d.store.content.keepOnly(new Set([...before, ...opened.value.files].map((file) => file.sha256)));
   return true;
+}
+
+/** Files of the list in force that were lost or damaged come again. */
+async function restoreContent(
+  d: UplinkDeps,
+  root: PinnedRoot,
+  revoked: ReadonlySet<string>,
+  signal: AbortSignal,
+  runId: string,
+): Promise<boolean> {
+  const current = d.store.trust.document('content');
+  if (current === null || d.completeContent?.has(current.digest) === true) return false;
+  const list = storedList(root, current.line, revoked);
+  if (list === null) return false;
+  const isLacking = list.files.some((file) => !d.store.content.has(file.sha256));
+  const isComplete = !isLacking || (await fetchContent(d, list, signal, runId));
+  if (isComplete) d.completeContent?.add(current.digest);
+  return isComplete && isLacking;
+}
+
+/** Null where it does not verify any more: then it names nothing. */
+function storedList(root: PinnedRoot, line: string, revoked: ReadonlySet<string>): ContentList | null {
+  try {
+    return openContentList(root.root, line, { currentVersion: 0, revokedKeyids: revoked }).value;
+  } catch (error) {
+    if (isAgentError(error)) return null;
+    throw error;
+  }
 }
 
 async function takePolicy(

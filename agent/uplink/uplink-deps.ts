@@ -5,6 +5,7 @@ import type { Clock, Ids, Log } from '../system/ports.ts';
 import type { TargetTable } from '../targets/target.ts';
 import type { PinnedRoot } from '../trust/root.ts';
 import type { Signer } from '../wire/dsse.ts';
+import type { ContentList } from '../wire/schemas/content.ts';
 import type { CheckinRequest } from '../wire/schemas/checkin.ts';
 
 export interface UplinkDeps {
@@ -23,6 +24,10 @@ export interface UplinkDeps {
   readonly agentVersion: string;
   readonly nixosRevision: string | null;
   readonly log: Log;
+  /** Refuses a content list whose files, all of them here, this appliance could not go by. @throws {AgentError} */
+  readonly judgeContent?: ((list: ContentList) => void) | undefined;
+  /** Digests of content lists whose files were all seen to be here in this process. */
+  readonly completeContent?: Set<string> | undefined;
   /** Where the targets of an answer go; absent: they are left unopened. */
   readonly targets?: Pick<TargetTable, 'replace'> | undefined;
   /** What a check-in says of an epoch that is not confirmed. */

@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { parse } from 'yaml';
-import { AgentError } from '../../agent/errors/agent-error.ts';
+import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { sha256Hex } from '../../agent/wire/digest.ts';
 import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
+import { packRunbook } from '../../agent/wire/runbook-package.ts';
+import type { OrderClass } from '../../agent/wire/schemas/primitives.ts';
 import type { ContentList } from '../../agent/wire/schemas/content.ts';
 import { openContentList } from '../../agent/trust/content-list.ts';
 import { revokedKeyids } from '../../agent/trust/revocations.ts';
@@ -22,6 +24,7 @@ interface Options extends Common, WithData {
 type ContentFile = ContentList['files'][number];
 
 const CONTENT_LIFE_S = 90 * 86_400;
+const RUNBOOK_FILE = 'runbook.yaml';
 /** First folder of a path → what its files are. Everything else is a runbook. */
 const KIND_OF_FOLDER: Readonly<Record<string, ContentFile['kind']>> = {
   baselines: 'baseline',
@@ -31,7 +34,8 @@ const KIND_OF_FOLDER: Readonly<Record<string, ContentFile['kind']>> = {
 
 /** Signs with every content key in the folder; refused before it is published unless appliances will take it. */
 export async function signContent(o: Options): Promise<void> {
-  const files = listFiles(resolve(o.dir));
+  const listed = listFiles(resolve(o.dir));
+  const files = listed.map(({ file }) => file);
   await withRecords(o, async ({ store, trust, now }) => {
     const { root } = trust.root();
     const currentVersion = store.documents.latestVersion('content');
@@ -53,7 +57,11 @@ export async function signContent(o: Options): Promise<void> {
       now: now(),
     });
     const line = encodeEnvelope(envelope);
-    store.documents.add({ kind: 'content', scope: '', version: value.version, digest, line }, now());
+    // What is named is there before it is named.
+    store.unit(() => {
+      for (const { file, bytes } of listed) store.documents.addFile(file.sha256, bytes, now());
+      store.documents.add({ kind: 'content', scope: '', version: value.version, digest, line }, now());
+    });
     if (o.out !== undefined) writeFileSync(o.out, `${line}\n`);
     print(
       o,
@@ -63,7 +71,13 @@ export async function signContent(o: Options): Promise<void> {
   });
 }
 
-function listFiles(dir: string): ContentFile[] {
+interface Listed {
+  readonly file: ContentFile;
+  readonly bytes: Buffer;
+}
+
+/** A folder with a runbook.yaml is one runbook, its scripts included; every other YAML or JSON file stands for itself. */
+function listFiles(dir: string): Listed[] {
   let names: string[];
   try {
     names = readdirSync(dir, { recursive: true, withFileTypes: true })
@@ -73,27 +87,50 @@ function listFiles(dir: string): ContentFile[] {
     throw new AgentError('usage', 'the folder cannot be read', { place: dir, cause });
   }
   if (names.length === 0) throw new AgentError('usage', 'the folder holds no YAML or JSON files', { place: dir });
-  return names.sort().map((name) => describe(dir, name));
+  const runbooks = names.filter((name) => basename(name) === RUNBOOK_FILE).map((name) => `${dirname(name)}${sep}`);
+  return names
+    .filter((name) => basename(name) === RUNBOOK_FILE || !runbooks.some((folder) => name.startsWith(folder)))
+    .sort()
+    .map((name) => describe(dir, name));
 }
 
-function describe(dir: string, file: string): ContentFile {
+function describe(dir: string, file: string): Listed {
   const path = relative(dir, file).split(sep).join('/');
-  const bytes = readFileSync(file);
-  const kind = KIND_OF_FOLDER[path.split('/')[0] ?? ''] ?? 'runbook';
-  let head: Partial<Record<'id' | 'version' | 'class', unknown>>;
+  const text = readFileSync(file);
+  let head: Partial<Record<'id' | 'version' | 'class' | 'disruptive' | 'remediate', unknown>>;
   try {
-    head = parse(bytes.toString('utf8'), { schema: 'core', maxAliasCount: 0 }) as typeof head;
+    head = parse(text.toString('utf8'), { schema: 'core', maxAliasCount: 0 }) as typeof head;
   } catch (cause) {
     throw new AgentError('usage', 'the file is no YAML', { place: file, cause });
   }
-  const { id, version, class: orderClass } = head ?? {};
+  const { id, version } = head ?? {};
   if (typeof id !== 'string' || typeof version !== 'number') {
     throw new AgentError('usage', 'the file does not say its id and version', { place: file });
   }
+  const kind = KIND_OF_FOLDER[path.split('/')[0] ?? ''] ?? 'runbook';
+  const bytes = basename(file) === RUNBOOK_FILE ? packFolder(dirname(file)) : text;
   const described = { path, kind, id, version, sha256: sha256Hex(bytes), size: bytes.length };
-  if (kind !== 'runbook') return described;
-  if (orderClass !== 'read' && orderClass !== 'routine' && orderClass !== 'disruptive') {
+  return { bytes, file: kind === 'runbook' ? { ...described, class: classOf(head, file) } : described };
+}
+
+/** What an order that runs it has to be (docs/formats/runbook.md); said outright by what is no folder. @throws usage */
+function classOf(head: { class?: unknown; disruptive?: unknown; remediate?: unknown }, file: string): OrderClass {
+  const said = (['read', 'routine', 'disruptive'] as const).find((one) => one === head.class);
+  if (said !== undefined) return said;
+  if (typeof head.disruptive !== 'boolean' || typeof head.remediate !== 'object' || head.remediate === null) {
     throw new AgentError('usage', 'the runbook does not say its class', { place: file });
   }
-  return { ...described, class: orderClass };
+  if (head.disruptive) return 'disruptive';
+  return (head.remediate as { by?: unknown }).by === 'none' ? 'read' : 'routine';
+}
+
+/** @throws usage with what packRunbook refuses */
+function packFolder(dir: string): Buffer {
+  try {
+    const names = readdirSync(dir).filter((name) => name === RUNBOOK_FILE || name.endsWith('.ps1'));
+    return packRunbook(names.map((path) => ({ path, text: readFileSync(join(dir, path), 'utf8') }))).bytes;
+  } catch (cause) {
+    if (!isAgentError(cause)) throw cause;
+    throw new AgentError('usage', cause.message, { place: dir, cause });
+  }
 }

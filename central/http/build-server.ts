@@ -12,16 +12,17 @@ import { CHALLENGE_LIFE_S } from '../service/challenges.ts';
 import { checkIn } from '../service/check-in.ts';
 import type { Central } from '../service/central.ts';
 import { enrol } from '../service/enrol.ts';
-import { findDocument } from '../service/find-document.ts';
+import { findContentFile, findDocument } from '../service/find-document.ts';
 import { renewCertificate } from '../service/renew-certificate.ts';
 import { MAX_UPLOAD_BYTES, storeUpload } from '../service/store-upload.ts';
 import { clientCertificate } from './client-certificate.ts';
-import { applianceParam, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
+import { applianceParam, contentRef, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
 import { plainBody } from './plain-body.ts';
 import { problemOf, RETRY_AFTER_S } from './problem.ts';
 import { rateLimiter, type Rate } from './rate-limit.ts';
 
 export const DSSE = 'application/vnd.dsse+json';
+const OCTETS = 'application/octet-stream';
 export const NDJSON = 'application/x-ndjson';
 export const PROBLEM = 'application/problem+json';
 /** RFC 8555, section 9.1. */
@@ -32,6 +33,7 @@ export interface Rates {
   readonly checkin: Rate;
   readonly evidence: Rate;
   readonly documents: Rate;
+  readonly content: Rate;
   readonly certificates: Rate;
 }
 
@@ -41,6 +43,8 @@ export const DEFAULT_RATES: Rates = {
   checkin: { burst: 60, perSecond: 5 },
   evidence: { burst: 120, perSecond: 10 },
   documents: { burst: 60, perSecond: 5 },
+  // A whole list in one go.
+  content: { burst: 500, perSecond: 10 },
   certificates: { burst: 20, perSecond: 0.5 },
 };
 
@@ -69,6 +73,7 @@ const ROUTES: ReadonlyMap<string, string> = new Map([
   ['/api/v1/appliances/certificate', 'POST'],
 ]);
 const CHALLENGE_ROUTE = /^\/api\/v1\/appliances\/certificate\/challenges\/[^/]+$/;
+const CONTENT_ROUTE = /^\/api\/v1\/appliances\/content\/[^/]+$/;
 const DOCUMENT_ROUTE = /^\/api\/v1\/appliances\/documents\/[^/]+\/[^/]+$/;
 
 export type CentralServer = FastifyInstance<HttpsServer>;
@@ -135,6 +140,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     checkin: rateLimiter(rates.checkin, nowMs),
     evidence: rateLimiter(rates.evidence, nowMs),
     documents: rateLimiter(rates.documents, nowMs),
+    content: rateLimiter(rates.content, nowMs),
     certificates: rateLimiter(rates.certificates, nowMs),
   };
   const client = (request: FastifyRequest, limit: (key: string) => void) => {
@@ -199,6 +205,13 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
       return reply.type(DSSE).send(findDocument(central, certificate, kind, ref));
     },
   });
+  server.get('/api/v1/appliances/content/:digest', {
+    onRequest: async (request) => void client(request, limits.content),
+    handler: async (request, reply) => {
+      const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
+      return reply.type(OCTETS).send(findContentFile(central, certificate, contentRef(request.params)));
+    },
+  });
 }
 
 function bodyOf(request: FastifyRequest, type: string): Buffer {
@@ -217,7 +230,9 @@ function refuseForeignHost(request: FastifyRequest, hosts: ReadonlySet<string>):
 
 function notFound(request: FastifyRequest, reply: FastifyReply): AgentError {
   const path = request.url.split('?')[0] ?? '';
-  const method = ROUTES.get(path) ?? (DOCUMENT_ROUTE.test(path) ? 'GET' : CHALLENGE_ROUTE.test(path) ? 'POST' : null);
+  const method =
+    ROUTES.get(path) ??
+    (DOCUMENT_ROUTE.test(path) || CONTENT_ROUTE.test(path) ? 'GET' : CHALLENGE_ROUTE.test(path) ? 'POST' : null);
   if (method === null || method === request.method) return new AgentError('route_unknown', 'no such address');
   reply.header('allow', method);
   return new AgentError('method_not_allowed', `this address takes ${method}`);

@@ -36,6 +36,13 @@ export function documentRef(params: unknown): { kind: StoredKind; ref: string } 
   return { kind, ref };
 }
 
+/** @throws document_unknown */
+export function contentRef(params: unknown): string {
+  const { digest } = params as { digest: string };
+  if (!v.is(sha256Hex, digest)) throw new AgentError('document_unknown', 'no content can have this name');
+  return digest;
+}
+
 /** @throws request_malformed */
 export function applianceParam(params: unknown): string {
   const { appliance } = params as { appliance: string };

@@ -4,6 +4,18 @@ import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
 
 /**
+ * The bytes that a content list names by this digest.
+ *
+ * @throws identity_mismatch, document_unknown
+ */
+export function findContentFile(central: Pick<Central, 'store'>, client: ClientCertificate, sha256: string): Buffer {
+  identifyClient(central, client);
+  const bytes = central.store.documents.file(sha256);
+  if (bytes === null) throw new AgentError('document_unknown', 'no content of that digest');
+  return bytes;
+}
+
+/**
  * The signed line of a root by version, or by digest of a content list, of revocations, or of the appliance's own policy.
  *
  * @throws identity_mismatch, document_unknown

@@ -20,6 +20,9 @@ export interface DocumentTable {
   latestVersion(kind: StoredKind, scope?: string): number | null;
   byVersion(kind: StoredKind, scope: string, version: number): DocumentRow | null;
   byDigest(kind: StoredKind, scope: string, digest: string): DocumentRow | null;
+  /** Keeps a file that a content list names; the same bytes again change nothing. */
+  addFile(sha256: string, bytes: Buffer, at: number): void;
+  file(sha256: string): Buffer | null;
 }
 
 export function documentTable(db: Database.Database): DocumentTable {
@@ -37,7 +40,11 @@ export function documentTable(db: Database.Database): DocumentTable {
   const byDigest = db.prepare<[string, string, string], DocumentRow>(
     `SELECT ${columns} FROM documents WHERE kind = ? AND scope = ? AND digest = ?`,
   );
+  const addFile = db.prepare('INSERT OR IGNORE INTO content_files VALUES (?, ?, ?)');
+  const file = db.prepare<[string], { bytes: Buffer }>('SELECT bytes FROM content_files WHERE sha256 = ?');
   return {
+    addFile: (sha256, bytes, at) => void addFile.run(sha256, bytes, at),
+    file: (sha256) => file.get(sha256)?.bytes ?? null,
     add: (row, at) => void add.run({ ...row, at }),
     latest: (kind, scope = '') => latest.get(kind, scope) ?? null,
     latestVersion: (kind, scope = '') => version.get(kind, scope)?.version ?? null,

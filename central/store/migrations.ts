@@ -449,4 +449,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (appliance_id, target_id)
   ) STRICT;
   `,
+  `
+  -- What content lists name, by digest.
+  CREATE TABLE content_files (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL, added_at INTEGER NOT NULL) STRICT;
+  ${refuse('content_files')}
+  `,
 ];

@@ -157,6 +157,8 @@ export function problem(
 }
 
 export interface ScriptedAppliance {
+  /** Its state directory. */
+  readonly dir: string;
   readonly store: Store;
   readonly clock: FakeClock;
   readonly log: MemoryLog;
@@ -173,7 +175,7 @@ export interface ScriptedAppliance {
 
 export function openScriptedAppliance(
   central: ScriptedCentral,
-  o: { revokedKeyids?: ReadonlySet<string>; targets?: UplinkDeps['targets'] } = {},
+  o: { revokedKeyids?: ReadonlySet<string> } & Partial<Pick<UplinkDeps, 'targets' | 'judgeContent'>> = {},
 ): ScriptedAppliance {
   const { trust } = central;
   const dir = mkdtempSync(join(tmpdir(), 'scripted-'));
@@ -229,8 +231,10 @@ export function openScriptedAppliance(
       nixosRevision: null,
       log,
       targets: o.targets,
+      judgeContent: o.judgeContent,
     });
   return {
+    dir,
     store,
     clock,
     log,

@@ -30,6 +30,8 @@ export interface LyingCentral {
   distort(change: Distortion | null): void;
   /** Lines that are served instead of the stored documents, by `kind/ref`. */
   readonly documents: Map<string, string>;
+  /** Bytes that are served for a digest instead of the stored ones. */
+  readonly files: Map<string, Buffer>;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
   let slipped: readonly unknown[] = [];
   let distortion: Distortion | null = null;
   const documents = new Map<string, string>();
+  const files = new Map<string, Buffer>();
   const key = loadServerKey(onlineKeysDir(dataDir));
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const { pem } = await central.authority.issueServer({ hosts: [host], spki, now: central.now() });
@@ -62,6 +65,13 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
           const line = documents.get(`${kind}/${ref}`) ?? stored(() => findDocument(central, client, kind, ref));
           if (line === null) response.writeHead(404).end();
           else send(response, line);
+          return;
+        }
+        const [, digest] = CONTENT_PATH.exec(request.url ?? '') ?? [];
+        if (digest !== undefined) {
+          const bytes = files.get(digest) ?? central.store.documents.file(digest);
+          if (bytes === null) response.writeHead(404).end();
+          else response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes);
           return;
         }
         if (request.url !== '/api/v1/appliances/checkin') {
@@ -89,6 +99,7 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
       distortion = change;
     },
     documents,
+    files,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -97,6 +108,7 @@ export async function startLyingCentral(dataDir: string, host: string, port: num
   };
 }
 
+const CONTENT_PATH = /^\/api\/v1\/appliances\/content\/([0-9a-f]{64})$/;
 const DOCUMENT_PATH = /^\/api\/v1\/appliances\/documents\/(root|content|policy|revocations)\/([^/]+)$/;
 
 const send = (response: ServerResponse, body: string | Buffer): void =>

@@ -2,6 +2,7 @@
 import type { AgentError } from '../../errors/agent-error.ts';
 import { isAgentError } from '../../errors/agent-error.ts';
 import { statfsSync } from 'node:fs';
+import type { CheckinInput } from '../../uplink/check-in.ts';
 import type { CheckinAnswer, Health } from '../../wire/schemas/checkin.ts';
 import { LOG_LEVELS } from '../../wire/schemas/checkin.ts';
 import { orderReport } from '../../orders/order-report.ts';
@@ -11,10 +12,13 @@ import type { Enrolled } from '../agent-state.ts';
 import { groupCauses, setAlert } from '../alerts.ts';
 import { blockingReason } from '../blocking-reason.ts';
 import { buildHealth } from '../build-health.ts';
+import { takeUpContent } from '../content-in-force.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
 import { clockOf } from '../entry-context.ts';
 import { endByConflict, mayOpenNextEpoch, openNextEpoch } from '../open-next-epoch.ts';
+import { mayRecoverTime } from '../judge-of-dates.ts';
+import { recoverTime } from '../recover-time.ts';
 import { settleEpoch } from '../settle-epoch.ts';
 import { targetHealth } from '../target-health.ts';
 import type { Stage, StageResult } from '../stage.ts';
@@ -41,7 +45,7 @@ export function checkinStage(context: DaemonContext): Stage {
       const { enrolled } = state;
       if (enrolled === null) return;
       try {
-        await checkIn(enrolled, context, signal, runId);
+        await checkInWithKnownTime(enrolled, context, signal, runId);
       } catch (error) {
         if (isAgentError(error) && !signal.aborted) {
           noteFailure(enrolled, context, error);
@@ -53,20 +57,46 @@ export function checkinStage(context: DaemonContext): Stage {
   };
 }
 
+/** A clock that nobody vouches for keeps no box away for good: then a signed answer says what time it is. */
+async function checkInWithKnownTime(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  signal: AbortSignal,
+  runId: string,
+): Promise<void> {
+  try {
+    await checkIn(enrolled, context, signal, runId);
+    return;
+  } catch (error) {
+    if (!isAgentError(error) || error.code !== 'tls_date_invalid' || !mayRecoverTime(context)) throw error;
+  }
+  await recoverTime(enrolled, context, inputOf(enrolled, context, runId, []), signal);
+  await checkIn(enrolled, context, signal, runId);
+}
+
+function inputOf(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  runId: string,
+  reports: Parameters<typeof orderReport>[0][],
+): CheckinInput {
+  return {
+    runId,
+    health: currentHealth(enrolled, context),
+    results: reports.map(orderReport),
+    orderFloor: context.store.orders.floor(enrolled.identity.epoch),
+    contentVersion: enrolled.trust.content()?.value.version ?? null,
+    policyVersion: enrolled.trust.policy()?.value.version ?? null,
+    revocationsVersion: enrolled.trust.revocationsVersion(),
+  };
+}
+
 async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: AbortSignal, runId: string): Promise<void> {
   const { store, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'checkin' });
   const reports = store.orders.unreported(MAX_REPORTS);
   const { answer, answerLine, signedTime, wentBack, bytes, alerts, targetsRefused } = await enrolled.uplink.checkIn(
-    {
-      runId,
-      health: currentHealth(enrolled, context),
-      results: reports.map(orderReport),
-      orderFloor: store.orders.floor(enrolled.identity.epoch),
-      contentVersion: enrolled.trust.content()?.value.version ?? null,
-      policyVersion: enrolled.trust.policy()?.value.version ?? null,
-      revocationsVersion: enrolled.trust.revocationsVersion(),
-    },
+    inputOf(enrolled, context, runId, reports),
     signal,
   );
   const cosigned = enrolled.uplink.cosigned();
@@ -82,6 +112,8 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
     revocationsChanged: revocations,
   } = changed;
   if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
+  if (root || content || revocations) takeUpContent(context);
+  if (content) askForChecks(context);
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
   setAlert(enrolled.recorder, 'targets_not_accepted', targetsRefused);
@@ -116,10 +148,15 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
 }
 
 /** A new epoch: everything that is observed is said in it, and Central Command hears of it at once. */
-function beginAnew({ state, trigger }: DaemonContext): void {
+function beginAnew(context: DaemonContext): void {
+  askForChecks(context);
+  context.trigger('checkin');
+}
+
+/** What is judged by changed, or where it is said. */
+function askForChecks({ state, trigger }: DaemonContext): void {
   state.care.checksAsked += 1;
   trigger('checks');
-  trigger('checkin');
 }
 
 function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {

@@ -1,6 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import type { CheckinAnswer } from '../../../agent/wire/schemas/checkin.ts';
+import type { ContentList } from '../../../agent/wire/schemas/content.ts';
+import { sha256Hex } from '../../../agent/wire/digest.ts';
 import type { Revocations, Root } from '../../../agent/wire/schemas/root.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import { payloadDigest } from '../../../agent/wire/document.ts';
@@ -19,11 +24,19 @@ let central: ScriptedCentral;
 let appliance: ScriptedAppliance;
 /** Documents by `kind/ref`, as Central Command serves them. */
 const served = new Map<string, string>();
+/** Content files by digest. */
+const blobs = new Map<string, Buffer>();
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
   central = await startScriptedCentral();
   central.documents = (request, response) => {
+    const file = blobs.get(request.path.split('/').at(-1) ?? '');
+    if (request.path.includes('/content/') && !request.path.includes('/documents/')) {
+      if (file === undefined) problem(response, 404, 'document_unknown');
+      else response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(file);
+      return;
+    }
     const line = served.get(request.path.split('/').slice(-2).join('/'));
     if (line === undefined) problem(response, 404, 'document_unknown');
     else reply(response, line);
@@ -31,6 +44,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   served.clear();
+  blobs.clear();
   central.requests.length = 0;
   appliance = openScriptedAppliance(central);
 });
@@ -53,6 +67,16 @@ function serve(
   served.set(`${kind}/${sha256}`, line);
   return { version, sha256 };
 }
+/** A file of a content list, served under its digest. */
+function fileOf(text: string, change: Partial<ContentList['files'][number]> = {}): ContentList['files'][number] {
+  const bytes = Buffer.from(text);
+  const sha256 = sha256Hex(bytes);
+  blobs.set(sha256, bytes);
+  const id = `file-${sha256.slice(0, 8)}`;
+  return { path: `baselines/${id}.yaml`, kind: 'baseline', id, version: 1, sha256, size: bytes.length, ...change };
+}
+const listOf = (change: Partial<ContentList> = {}): ContentList =>
+  central.trust.contentList({ files: [fileOf('one'), fileOf('two')], ...change });
 const trustEntries = (): number => appliance.store.entries.list(1, { kind: 'trust', limit: 100 }).length;
 
 function successor(change: (root: Root) => void = () => undefined): string {
@@ -64,7 +88,7 @@ function successor(change: (root: Root) => void = () => undefined): string {
 
 describe('taking over documents that an answer names', () => {
   it('takes content list and site policy, each with an entry in the log', async () => {
-    const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
+    const content = serve('content', central.trust.sign('contentList', listOf()), 1);
     const policy = serve('policy', central.trust.sign('sitePolicy', central.trust.policy()), 1);
     expect(await sync({ content, policy })).toEqual({
       rootChanged: false,
@@ -108,9 +132,9 @@ describe('taking over documents that an answer names', () => {
   });
 
   it('passes over older versions than those in force', async () => {
-    const content = serve('content', central.trust.sign('contentList', central.trust.contentList({ version: 5 })), 5);
+    const content = serve('content', central.trust.sign('contentList', listOf({ version: 5 })), 5);
     await sync({ content });
-    const older = serve('content', central.trust.sign('contentList', central.trust.contentList({ version: 4 })), 4);
+    const older = serve('content', central.trust.sign('contentList', listOf({ version: 4 })), 4);
     expect(await sync({ content: older })).toMatchObject({ contentChanged: false, failures: [] });
     expect(appliance.store.trust.document('content')!.version).toBe(5);
   });
@@ -123,22 +147,14 @@ describe('documents that are not taken over', () => {
       'a content list that one person alone signed',
       'threshold_not_met',
       () => ({
-        content: serve(
-          'content',
-          central.trust.sign('contentList', central.trust.contentList(), keys()['content:alice']!),
-          1,
-        ),
+        content: serve('content', central.trust.sign('contentList', listOf(), keys()['content:alice']!), 1),
       }),
     ],
     [
       'a content list that the answer key signed',
       'signature_invalid',
       () => ({
-        content: serve(
-          'content',
-          central.trust.sign('contentList', central.trust.contentList(), keys()['timestamp']!),
-          1,
-        ),
+        content: serve('content', central.trust.sign('contentList', listOf(), keys()['timestamp']!), 1),
       }),
     ],
     [
@@ -163,7 +179,7 @@ describe('documents that are not taken over', () => {
       'a content list of another version than named',
       'document_mismatch',
       () => ({
-        content: serve('content', central.trust.sign('contentList', central.trust.contentList({ version: 3 })), 2),
+        content: serve('content', central.trust.sign('contentList', listOf({ version: 3 })), 2),
       }),
     ],
     [
@@ -171,7 +187,7 @@ describe('documents that are not taken over', () => {
       'document_mismatch',
       () => {
         const sha256 = 'cd'.repeat(32);
-        served.set(`content/${sha256}`, central.trust.sign('contentList', central.trust.contentList()));
+        served.set(`content/${sha256}`, central.trust.sign('contentList', listOf()));
         return { content: { version: 1, sha256 } };
       },
     ],
@@ -227,14 +243,14 @@ describe('documents that are not taken over', () => {
   });
 
   it('says so when another document is named under the version that is in force', async () => {
-    const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
+    const content = serve('content', central.trust.sign('contentList', listOf()), 1);
     await sync({ content });
     const { failures } = await sync({ content: { version: 1, sha256: 'ef'.repeat(32) } });
     expect(failures.map((f) => f.code)).toEqual(['document_mismatch']);
   });
 
   it('takes no new content list under an expired root', async () => {
-    const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
+    const content = serve('content', central.trust.sign('contentList', listOf()), 1);
     const { failures } = await sync({ content, server_time: NOW + 400 * 86_400 });
     expect(failures.map((f) => f.code)).toEqual(['root_expired']);
   });
@@ -265,7 +281,7 @@ describe('taking over revocations', () => {
   });
 
   it('takes no content list in the same answer that a key signed which they revoke', async () => {
-    const content = serve('content', central.trust.sign('contentList', central.trust.contentList()), 1);
+    const content = serve('content', central.trust.sign('contentList', listOf()), 1);
     const revocations = offered(list(1, 'content:bob'), 'content:alice', 'content:carol');
     const { contentChanged, revocationsChanged, failures } = await sync({ content, revocations });
     expect([contentChanged, revocationsChanged, failures.map((f) => f.code)]).toEqual([
@@ -350,5 +366,87 @@ describe('catching up with roots after the answer key changed', () => {
     served.set('root/2', central.trust.sign('root', root, signerFrom('a'), signerFrom('b')));
     await expectCodeAsync(catchUp(), 'signature_invalid');
     expect(appliance.store.trust.roots()).toHaveLength(1);
+  });
+});
+
+describe('the files that a content list names', () => {
+  const has = (file: { sha256: string }): boolean => appliance.store.content.has(file.sha256);
+  const inForce = () => appliance.store.trust.document('content')?.version ?? null;
+  const offer = (version: number, files: ContentList['files']) =>
+    serve('content', central.trust.sign('contentList', central.trust.contentList({ version, files })), version);
+  const asked = (): number =>
+    central.requests.filter(({ path }) => path.startsWith('/api/v1/appliances/content/')).length;
+
+  it('come before the list does, each once, and those of the list before stay', async () => {
+    const [one, two, three] = [fileOf('one'), fileOf('two'), fileOf('three')];
+    expect((await sync({ content: offer(1, [one, two]) })).contentChanged).toBe(true);
+    expect([has(one), has(two), asked()]).toEqual([true, true, 2]);
+    await sync({ content: offer(2, [two, three]) });
+    expect([has(one), has(two), has(three), asked()]).toEqual([true, true, true, 3]);
+    await sync({ content: offer(3, [three]) });
+    expect([has(one), has(two), has(three)]).toEqual([false, true, true]);
+  });
+
+  it('all come or the list before stays in force: one that is missing holds up the whole, and comes later', async () => {
+    const [one, two, three] = [fileOf('one'), fileOf('two'), fileOf('three')];
+    await sync({ content: offer(1, [one]) });
+    blobs.delete(three.sha256);
+    const second = offer(2, [two, three]);
+    const { contentChanged, failures } = await sync({ content: second });
+    expect([contentChanged, failures.map((f) => f.code), inForce()]).toEqual([false, ['http_refused'], 1]);
+    expect([has(one), has(two)]).toEqual([true, true]);
+    fileOf('three');
+    expect((await sync({ content: second })).contentChanged).toBe(true);
+    expect([inForce(), asked()]).toEqual([2, 4]);
+  });
+
+  it('are refused when they are other bytes than the digest says, or of another size', async () => {
+    const one = fileOf('one');
+    blobs.set(one.sha256, Buffer.from('two'));
+    expect((await sync({ content: offer(1, [one]) })).failures.map((f) => f.code)).toEqual(['content_mismatch']);
+    blobs.set(one.sha256, Buffer.from('on'));
+    expect((await sync({ content: offer(1, [one]) })).failures.map((f) => f.code)).toEqual(['content_mismatch']);
+    blobs.set(one.sha256, Buffer.alloc(10_000));
+    expect((await sync({ content: offer(1, [one]) })).failures.map((f) => f.code)).toEqual(['response_too_large']);
+    expect([inForce(), has(one)]).toEqual([null, false]);
+  });
+
+  it('are refused when they are more than 64 MiB together, before any is fetched', async () => {
+    const files = Array.from({ length: 17 }, (_, i) => ({ ...fileOf(`file ${i}`), size: 4_194_304 }));
+    expect((await sync({ content: offer(1, files) })).failures.map((f) => f.code)).toEqual(['content_too_large']);
+    expect(asked()).toBe(0);
+  });
+
+  it('come again where one is gone from the disk', async () => {
+    const [one, two] = [fileOf('one'), fileOf('two')];
+    const list = offer(1, [one, two]);
+    await sync({ content: list });
+    rmSync(join(appliance.dir, 'content', two.sha256));
+    expect([has(one), has(two)]).toEqual([true, false]);
+    const later = appliance.restarted();
+    expect(await later.syncTrust(named({ content: list }), appliance.evidence, signal)).toMatchObject({
+      contentChanged: true,
+      failures: [],
+    });
+    expect([has(two), asked()]).toEqual([true, 3]);
+    // What was said of the disk is kept in one process: no file is read with each check-in.
+    expect(await later.syncTrust(named({ content: list }), appliance.evidence, signal)).toMatchObject({
+      contentChanged: false,
+    });
+  });
+
+  it('are held against what the appliance can go by before the list comes into force', async () => {
+    const judged: number[] = [];
+    const strict = openScriptedAppliance(central, {
+      judgeContent: (list) => {
+        judged.push(list.files.filter((file) => strict.store.content.has(file.sha256)).length);
+        throw new AgentError('baseline_invalid', 'line 1: not for this version');
+      },
+    });
+    const content = offer(1, [fileOf('one'), fileOf('two')]);
+    const { contentChanged, failures } = await strict.uplink.syncTrust(named({ content }), strict.evidence, signal);
+    expect([contentChanged, failures.map((f) => f.code), judged]).toEqual([false, ['baseline_invalid'], [2]]);
+    expect(strict.store.trust.document('content')).toBe(null);
+    await strict.close();
   });
 });
