@@ -15,9 +15,11 @@ packages=(
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
   eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
+  gss-ntlmssp       # NTLM of other people, for the independent WinRM server of test/interop
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
   krb5-admin-server # kadmin.local, to make the users of a Kerberos realm
   krb5-kdc          # a real KDC, for Kerberos over WinRM
+  krb5-user         # kinit, for that server
   libfaketime       # processes under a wall clock that is wrong or jumps
   libgssapi-krb5-2  # MIT's Kerberos, which the agent loads
   mount             # losetup, mount and umount, for the power-cut test
@@ -27,6 +29,9 @@ packages=(
   polkitd           # lets the daemon's user start the privileged helpers, and nothing else
   python3           # a verifier of evidence that shares no code with this repository
   python3-fusepy    # a file system that refuses locks
+  python3-cryptography # reads certificates for that server
+  python3-gssapi    # what the independent WinRM server of test/interop speaks GSSAPI with
+  python3-winrm     # pywinrm, which bench/winrm.ts is measured beside
   radosgw           # S3 with Object Lock over that object store; brings ceph and radosgw-admin
   restic            # real repositories, for the backup check
   strace            # holds what the privileged helpers tell the kernel about its clock
