@@ -4,6 +4,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { dispatchRequest, UndiciClient } from './dispatch-request.ts';
+import type { DateJudge } from './judged-dates.ts';
 import { openPinned, pinnedTls } from './pinned-connection.ts';
 import { PHASE_WORDS, translateFailure, type Phase } from './translate-failure.ts';
 
@@ -55,6 +56,8 @@ export interface HttpsClientOptions {
   readonly caPins: readonly string[];
   readonly clientCert?: { readonly certPem: string; readonly keyPem: string };
   readonly userAgent?: string;
+  /** Asked for each connection; the wall clock judges where it is absent. */
+  readonly dates?: (() => DateJudge) | undefined;
   /** Name resolution in place of the system's. */
   readonly lookup?: LookupFunction;
 }
@@ -79,7 +82,11 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
   const clientOf = (lane: LaneState): UndiciClient => {
     lane.client ??= new UndiciClient(url.origin, {
       connect: (_options, callback) => {
-        const opened = openPinned(at, tls, { lookup: o.lookup, onPhase: (phase) => (lane.phase = phase) });
+        const opened = openPinned(at, tls, {
+          lookup: o.lookup,
+          onPhase: (phase) => (lane.phase = phase),
+          dates: o.dates?.(),
+        });
         adoptSocket(lane, opened.raw);
         opened.secured.then(
           (socket) => {

@@ -21,20 +21,30 @@ export function descendsFromPin(
   candidates: readonly X509Certificate[],
   pins: ReadonlySet<string>,
 ): boolean {
-  let frontier: X509Certificate[] = [leaf];
+  return pathToPin(leaf, candidates, pins) !== null;
+}
+
+/** The certificates of that walk, `leaf` first and the pinned one last; null where none leads there. */
+export function pathToPin(
+  leaf: X509Certificate,
+  candidates: readonly X509Certificate[],
+  pins: ReadonlySet<string>,
+): readonly X509Certificate[] | null {
+  let frontier: X509Certificate[][] = [[leaf]];
   const seen = new Set<string>();
   for (let depth = 0; depth < MAX_CHAIN && frontier.length > 0; depth++) {
-    const next: X509Certificate[] = [];
-    for (const child of frontier) {
+    const next: X509Certificate[][] = [];
+    for (const path of frontier) {
+      const child = path.at(-1) as X509Certificate;
       for (const issuer of candidates) {
         if (!issuer.ca || seen.has(issuer.fingerprint256)) continue;
         if (!child.checkIssued(issuer) || !child.verify(issuer.publicKey)) continue;
-        if (pins.has(spkiPin(issuer))) return true;
+        if (pins.has(spkiPin(issuer))) return [...path, issuer];
         seen.add(issuer.fingerprint256);
-        next.push(issuer);
+        next.push([...path, issuer]);
       }
     }
     frontier = next;
   }
-  return false;
+  return null;
 }

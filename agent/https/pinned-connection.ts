@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { checkServerIdentity, connect as tlsConnect, createSecureContext, type SecureContext } from 'node:tls';
 import type { PeerCertificate, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { AgentError } from '../errors/agent-error.ts';
+import { serverProblem, shakeHandsUnjudged, type DateJudge } from './judged-dates.ts';
 import { descendsFromPin, spkiPin } from './pin-check.ts';
 import { translateFailure, type Phase } from './translate-failure.ts';
 
@@ -63,7 +64,12 @@ export interface OpenedConnection {
 export function openPinned(
   at: { hostname: string; port: number; host: string },
   tls: PinnedTls,
-  o: { lookup?: LookupFunction | undefined; onPhase: (phase: Phase) => void },
+  o: {
+    lookup?: LookupFunction | undefined;
+    onPhase: (phase: Phase) => void;
+    /** Absent: the wall clock. */
+    dates?: DateJudge | undefined;
+  },
 ): OpenedConnection {
   let phase: Phase = isIP(at.hostname) === 0 ? 'resolve' : 'connect';
   const enter = (next: Phase): void => {
@@ -93,10 +99,20 @@ export function openPinned(
     // TLS is put on top only now: while families are tried the TCP handle below may still be exchanged for another.
     raw.once('connect', () => {
       enter('handshake');
-      const socket = startTls(raw, at, tls);
+      const judge = o.dates ?? { by: 'wall_clock' };
+      const socket = startTls(raw, at, tls, judge);
       socket.on('error', fail);
       socket.once('close', closed);
       socket.once('secureConnect', () => {
+        if (judge.by !== 'wall_clock') {
+          const peer = socket.getPeerCertificate(true);
+          const problem = serverProblem(socket, peer, peerChain(peer), at, tls, judge);
+          if (problem !== null) {
+            fail(problem);
+            socket.destroy();
+            return;
+          }
+        }
         raw.on('error', () => socket.destroy());
         resolve(socket);
       });
@@ -105,11 +121,13 @@ export function openPinned(
   return { raw, secured };
 }
 
-function startTls(raw: Socket, at: { hostname: string; host: string }, tls: PinnedTls): TLSSocket {
+function startTls(raw: Socket, at: { hostname: string; host: string }, tls: PinnedTls, judge: DateJudge): TLSSocket {
+  const name = isIP(at.hostname) === 0 ? { servername: at.hostname } : {};
+  if (judge.by !== 'wall_clock') return shakeHandsUnjudged(raw, tls, name);
   return tlsConnect({
     socket: raw,
     host: at.hostname,
-    ...(isIP(at.hostname) === 0 ? { servername: at.hostname } : {}),
+    ...name,
     secureContext: tls.context,
     ALPNProtocols: ['http/1.1'],
     // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment changes nothing. No session is ever

@@ -3,6 +3,7 @@
 import { AgentError } from '../errors/agent-error.ts';
 import type { HttpsClient } from '../https/client.ts';
 import type { Clock, Ids } from '../system/ports.ts';
+import type { SignedTime } from '../trust/signed-time.ts';
 import type { Claim } from '../wire/schemas/enrolment.ts';
 import { fingerprint } from '../wire/fingerprint.ts';
 import { readHardware } from './hardware.ts';
@@ -74,6 +75,26 @@ export async function enrolOnce(
       return { status: 'confirmed', ...judgeEnrolment(value.enrolled, value.server_time, ours, provision) };
     }
   }
+}
+
+/**
+ * A claim of which nothing counts but the time of its answer: for a connection whose certificate nobody could judge by date. It
+ * carries no secret.
+ *
+ * @throws as enrolOnce does, but for what is in the answer
+ */
+export async function exchangeTime(d: EnrolDeps, provision: Provision, signal: AbortSignal): Promise<SignedTime> {
+  const { signedTime } = await exchangeSigned(
+    { ...d, signer: d.keys.signer, root: provision.root },
+    {
+      path: ENROLMENT_PATH,
+      name: 'claim',
+      question: makeClaim(d, { source: 'mac' }),
+      correlationId: d.ids.uuidv7(),
+    },
+    signal,
+  );
+  return signedTime;
 }
 
 /** Whether the device is tied to a site already, Central Command tells nobody who has no token. */

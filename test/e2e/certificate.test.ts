@@ -87,15 +87,13 @@ async function makeBox({ central, url }: Running, applianceId = 'north-1') {
   };
   store.trust.saveIdentity(identity);
   const triggered: string[] = [];
-  const base = { config: { central_url: null, poll_interval_s: 60 } as DaemonContext['config'], keys };
-  const https = swappableClient(centralClient(base, identity, identity.certificatePem));
   const state = initialState();
+  const config = { central_url: null, poll_interval_s: 60 } as DaemonContext['config'];
+  const base = { config, keys, state, store, clock };
+  const https = swappableClient(centralClient(base, identity, identity.certificatePem));
   state.enrolled = { identity, https } as EnrolledState;
   const context = {
     ...base,
-    state,
-    store,
-    clock,
     ids: fakeIds(1, clock),
     log: memoryLog(),
     trigger: (name: string) => void triggered.push(name),

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { isAgentError } from '../../errors/agent-error.ts';
 import type { AgentError } from '../../errors/agent-error.ts';
+import type { DateJudge } from '../../https/judged-dates.ts';
 import { countingBytes } from '../../https/counting-bytes.ts';
 import { recoverCertificate, renewCertificate } from '../../identity/certificate-request.ts';
 import { loadDeviceSigner, type DeviceKeys } from '../../identity/keys.ts';
@@ -13,6 +14,7 @@ import type { Enrolled } from '../agent-state.ts';
 import { centralClient } from '../central-client.ts';
 import type { DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
+import { judgeOfDates, mayRecoverTime } from '../judge-of-dates.ts';
 import type { Stage } from '../stage.ts';
 
 /** How often it is looked whether a certificate is due, and the first pause after a failure. */
@@ -91,7 +93,11 @@ async function replaceCertificate(
   const keys = boundKeys(context);
   // A connection of its own: a failure drops it, and check-ins share nothing with it.
   const shown = decision === 'renew' ? identity.certificatePem : null;
-  const https = countingBytes(centralClient(context, identity, shown), ({ sent, received }) => {
+  // Without any time a certificate could not be had, and without a certificate no time. What comes back is a challenge, and a
+  // certificate that vouches for itself.
+  const dates = (): DateJudge =>
+    decision === 'recover' && mayRecoverTime(context) ? { by: 'nobody' } : judgeOfDates(context);
+  const https = countingBytes(centralClient(context, identity, shown, dates), ({ sent, received }) => {
     store.uplink.addBytes(sent, received, Math.floor(clock.wallMs() / DAY_MS));
   });
   try {

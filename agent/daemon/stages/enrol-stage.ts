@@ -16,7 +16,9 @@ import {
 import type { Blocked } from '../agent-state.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
+import { judgeOfDates, mayRecoverTime } from '../judge-of-dates.ts';
 import { openEnrolled } from '../open-enrolled.ts';
+import { recoverTimeByClaim } from '../recover-time.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 const LOOK_FOR_FILES_MS = 10_000;
@@ -34,7 +36,7 @@ export function enrolStage(context: DaemonContext): Stage {
     longestPauseMs: () => Math.min(LONGEST_PAUSE_MS, context.config.poll_interval_s * 5_000),
     async run(signal, runId) {
       try {
-        return await tryToEnrol(context, signal, runId);
+        return await enrolWithKnownTime(context, signal, runId);
       } catch (error) {
         if (isAgentError(error) && !signal.aborted) {
           const at = error.place === undefined ? '' : ` (${error.place})`;
@@ -50,6 +52,23 @@ export function enrolStage(context: DaemonContext): Stage {
   };
 }
 
+/** A clock that nobody vouches for is no reason not to enrol: then a signed answer says what time it is. */
+async function enrolWithKnownTime(
+  context: DaemonContext,
+  signal: AbortSignal,
+  runId: string,
+): Promise<StageResult | void> {
+  try {
+    return await tryToEnrol(context, signal, runId);
+  } catch (error) {
+    if (!isAgentError(error) || error.code !== 'tls_date_invalid' || !mayRecoverTime(context)) throw error;
+  }
+  const provision = readProvisionFiles(context.config.provision_dir);
+  const centralUrl = context.config.central_url ?? provision.centralUrl;
+  await recoverTimeByClaim(context, { ...provision, centralUrl }, signal);
+  return await tryToEnrol(context, signal, runId);
+}
+
 async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: string): Promise<StageResult | void> {
   const { state, config, store, keys, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'enrol' });
@@ -57,7 +76,8 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
   const centralUrl = config.central_url ?? provision.centralUrl;
   state.fingerprint = fingerprint(keys.signer.spki, provision.root.digest);
   state.centralUrl = centralUrl;
-  const https = createHttpsClient({ baseUrl: centralUrl, caPem: provision.caPem, caPins: provision.caPins });
+  const { caPem, caPins } = provision;
+  const https = createHttpsClient({ baseUrl: centralUrl, caPem, caPins, dates: () => judgeOfDates(context) });
   try {
     const deps = { https, keys, clock, ids: context.ids, agentVersion: context.build.version };
     const { answer, refused } = await tryEachSource(context, { ...provision, centralUrl }, (source) =>

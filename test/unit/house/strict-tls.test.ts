@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 const AGENT = join(import.meta.dirname, '../../../agent');
 const LOOK = 'cli/doctor/look-at-certificate.ts';
+/** Verifies chain, purpose, name and pin itself where the wall clock cannot judge dates. */
+const JUDGED = 'https/judged-dates.ts';
 const sources = readdirSync(AGENT, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .map((path) => ({ path, text: readFileSync(join(AGENT, path), 'utf8') }));
@@ -11,11 +13,20 @@ const pathsWith = (pattern: RegExp): string[] =>
   sources.filter(({ text }) => pattern.test(text)).map((one) => one.path);
 
 describe('certificates that do not verify', () => {
-  it('are let through a handshake in one file of the agent alone, which only looks at them', () => {
-    expect(pathsWith(/rejectUnauthorized\s*:(?!\s*true\b)/)).toEqual([LOOK]);
+  it('are let through a handshake to Central Command in two files alone: one only looks at them, one judges them itself', () => {
+    const found = pathsWith(/rejectUnauthorized\s*:(?!\s*true\b)/).filter((path) => !path.startsWith('winrm/'));
+    expect(found.toSorted()).toEqual([LOOK, JUDGED]);
     const { text } = sources.find((one) => one.path === LOOK)!;
     // It reads no data, writes none, and shows no certificate of its own.
     expect(text).not.toMatch(/\.write\(|\.end\(|\.on\('data'|\bcert:|\bkey:|secureContext/);
+  });
+
+  it('are judged by hand in one place, and before a byte of a request is written', () => {
+    expect(pathsWith(/shakeHandsUnjudged/)).toEqual([JUDGED, 'https/pinned-connection.ts']);
+    const { text } = sources.find((one) => one.path === 'https/pinned-connection.ts')!;
+    const [, after = ''] = text.split("socket.once('secureConnect'");
+    expect(after.indexOf('serverProblem(')).toBeGreaterThan(0);
+    expect(after.indexOf('serverProblem(')).toBeLessThan(after.indexOf('resolve(socket)'));
   });
 
   it('are looked at by the doctor and by nothing else', () => {
