@@ -54,5 +54,5 @@ export const PROPER_WORDS: readonly string[] = [
     'USB',
     'UTC',
   ],
-  ...['UTF-8', 'UUID', 'Ubuntu', 'Unix', 'VSS', 'WAL', 'WinRM', 'Windows', 'XML', 'YAML', 'Z'],
+  ...['UTF-8', 'UUID', 'Ubuntu', 'Unix', 'VSS', 'WAL', 'WinRM', 'Windows', 'XML', 'YAML', 'PDC', 'Z'],
 ];

@@ -71,14 +71,20 @@ export function hoursAgo(iso: string | null, at: number | null): number | null {
   return iso === null || at === null ? null : Math.floor((at - unixOf(iso)) / HOUR_S);
 }
 
+/** One clause for each reason, with the parts that it kept from being read. */
+function unreadClauses(unread: MachineFacts['unread']): string[] {
+  return [...new Set(unread.map(({ reason }) => reason))].map((reason) => {
+    const parts = new Set(unread.filter((one) => one.reason === reason).map(({ part }) => part.replaceAll('_', ' ')));
+    return `${[...parts].join(', ')} could not be read: ${UNREAD_SENTENCES[reason]}`;
+  });
+}
+
 /**
  * Judges what all Windows checks have in common: everything was read, the machine is what the list of targets says, and its
  * clock is near enough to ours for ages to mean something (param `clock_tolerance_minutes`).
  */
 export function judgeMachine({ facts, params, now, role }: WindowsJudgeInput<MachineFacts>): Machine {
-  const unread = facts.unread.map(
-    ({ part, reason }) => `${part.replaceAll('_', ' ')} could not be read: ${UNREAD_SENTENCES[reason]}`,
-  );
+  const unread = unreadClauses(facts.unread);
   const seen = { unread: facts.unread.length };
   if (facts.host === null) {
     const none = unread.length > 0 ? unread : ['the machine does not say what it is'];

@@ -4,12 +4,14 @@ import { firewallCheck } from './firewall.ts';
 import { adWindowsCheck } from './ad.ts';
 import { backupWindowsCheck } from './backup.ts';
 import { encryptionWindowsCheck } from './encryption.ts';
+import { loggingWindowsCheck } from './logging.ts';
 import { patchWindowsCheck } from './patch.ts';
 import type { WindowsCheck } from './windows-check.ts';
 
 export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
   patchWindowsCheck,
   firewallCheck,
+  loggingWindowsCheck,
   backupWindowsCheck,
   encryptionWindowsCheck,
   adWindowsCheck,
