@@ -31,6 +31,10 @@ export const VERBS = [
   'rules list',
   'rules lint',
   'rules test',
+  'runbook list',
+  'runbook show',
+  'runbook lint',
+  'runbook run',
   'version',
   'errors',
 ] as const;

@@ -29,9 +29,12 @@ export function stripModule(source: string): string {
   );
 }
 
+/** Runs unsigned wishes of whoever sits at the keyboard; an appliance is built without it. */
+const DEVELOPER = join('agent', 'cli', 'developer');
+
 export function stripTree(out: string): void {
   for (const entry of readdirSync(join(repo, 'agent'), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    if (!entry.isFile() || !entry.name.endsWith('.ts') || entry.parentPath.endsWith(DEVELOPER)) continue;
     const from = join(entry.parentPath, entry.name);
     const to = join(out, from.slice(repo.length + 1).replace(/\.ts$/, '.js'));
     mkdirSync(dirname(to), { recursive: true });

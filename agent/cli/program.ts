@@ -7,6 +7,7 @@ import type { CliContext, CliDeps } from './deps.ts';
 import { addHealingVerbs } from './healing-verbs.ts';
 import { wholeNumber } from './parse-number.ts';
 import { reportError } from './report-error.ts';
+import { addRunbookVerbs } from './runbook-verbs.ts';
 
 /** Environment variable that names the configuration file. */
 export const CONFIG_VARIABLE = 'COMPLIANCE_AGENT_CONFIG';
@@ -153,6 +154,7 @@ function addVerbs(program: Command, verb: Verb): void {
     (await import('./helper.ts')).helper(context, args),
   );
   addHealingVerbs(program, verb);
+  addRunbookVerbs(program, verb);
   verb(program, 'version', 'which build this is', async (context) => (await import('./version.ts')).version(context));
   verb(program, 'errors [code]', 'what an error code means and what to do', async (context, args) =>
     (await import('./errors.ts')).errors(context, args[0]),

@@ -9,7 +9,7 @@ import { windowState } from '../guards/maintenance-window.ts';
 import { loadRunbook, runbookFolders, type LoadedRunbook } from '../execution/load-runbook.ts';
 import type { Book } from '../execution/look-around.ts';
 import type { Reach } from '../execution/reach.ts';
-import type { Circumstances, ExecutorDeps, WindowsLoaded } from '../execution/run-request.ts';
+import { isForWindows, type Circumstances, type ExecutorDeps } from '../execution/run-request.ts';
 import type { Runner } from '../execution/runner.ts';
 import { createTargetLocks, type TargetLocks } from '../execution/target-locks.ts';
 import type { Log } from '../system/ports.ts';
@@ -30,8 +30,6 @@ export interface WindowsWork {
   readonly reach: Map<string, Reach>;
 }
 
-const isWindows = (loaded: LoadedRunbook): loaded is WindowsLoaded => loaded.runbook.platform === 'windows';
-
 /** `contentDir` is the folder `runbooks/` of the package. A runbook with mistakes is told and left out; the others stay. */
 export function loadWindows(
   contentDir: string,
@@ -43,7 +41,7 @@ export function loadWindows(
     try {
       const loaded = loadRunbook(dir, checks);
       const check = checks.find(({ id }) => id === loaded.runbook.check);
-      return isWindows(loaded) && check !== undefined ? [{ loaded, check }] : [];
+      return isForWindows(loaded) && check !== undefined ? [{ loaded, check }] : [];
     } catch (error) {
       if (!isAgentError(error) || error.code === 'internal') throw error;
       log.error('runbook left out', { code: error.code, place: error.place, reason: error.message });

@@ -1522,6 +1522,18 @@ export const CODES = {
     'the machine is not known by the identity that was authorised',
     'find out what stands there before anything is changed on it',
   ),
+  developer_mode_absent: code(
+    2,
+    false,
+    'a runbook was to be run by hand, and this build runs runbooks on signed orders only',
+    "order it at Central Command; lab machines are for a developer's checkout",
+  ),
+  runbook_not_lab: code(
+    4,
+    false,
+    'a runbook was to be run by hand with the trust root of a clinic',
+    'use the root of a lab',
+  ),
   target_auth_unsupported: code(
     4,
     false,
@@ -1638,6 +1650,31 @@ export const CODES = {
     true,
     'a script on a target was not done within its time and was given up there',
     'see whether the target is overloaded; the next look tries again',
+  ),
+  // outputs
+  output_settings: code(
+    2,
+    false,
+    'an output of the site policy cannot be used as it stands: its credential is missing or of another form, or its address is not allowed',
+    'docs/tickets.md says for each kind what path and credential hold; correct the policy or the credential on the appliance',
+  ),
+  output_refused: code(
+    3,
+    false,
+    'an output said for good that it does not take a message about a ticket',
+    'look at the dead letters (compliance-agent tickets list) and at the settings of the output on the other side',
+  ),
+  output_failed: code(
+    3,
+    true,
+    'an output did not take a message about a ticket; it is tried again',
+    'check name, credential and reachability of the output; nothing is lost meanwhile',
+  ),
+  ticket_undelivered: code(
+    3,
+    true,
+    'a ticket has not reached an output for an hour, or was given up',
+    'see compliance-agent tickets list for the output and the reason',
   ),
   // winrm
   winrm_unreachable: code(

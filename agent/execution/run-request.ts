@@ -15,6 +15,9 @@ import type { TargetLocks } from './target-locks.ts';
 
 export type WindowsLoaded = LoadedRunbook & { readonly runbook: WindowsRunbook };
 
+/** Appliance runbooks have no scripts that could run on a target. */
+export const isForWindows = (loaded: LoadedRunbook): loaded is WindowsLoaded => loaded.runbook.platform === 'windows';
+
 /** The circumstances of this moment, as the daemon knows them; `nowT` is null without signed time. */
 export type Circumstances = Pick<RunCircumstances, 'listedClass' | 'windowOpen' | 'clockSound'> & {
   readonly nowT: number | null;

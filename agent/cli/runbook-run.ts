@@ -1,0 +1,22 @@
+// `runbook run`: only where the developer's part is there. The package is built without it (tools/strip-types.ts), so that no
+// switch can turn it on there.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../errors/agent-error.ts';
+import type { CliContext } from './deps.ts';
+
+export interface RunbookRunOptions {
+  readonly target?: string;
+  readonly root?: string;
+  readonly content?: string;
+  readonly action?: string;
+  readonly dryRun?: boolean;
+}
+
+/** @throws developer_mode_absent where this build has no developer's part */
+export async function runbookRun(context: CliContext, folder: string, o: RunbookRunOptions): Promise<number> {
+  if (!existsSync(join(import.meta.dirname, 'developer'))) {
+    throw new AgentError('developer_mode_absent', 'this build runs runbooks on signed orders only');
+  }
+  return (await import('./developer/run-runbook.ts')).runRunbookHere(context, folder, o);
+}
