@@ -253,12 +253,41 @@ const FIFTH = `
   ${sumTriggers('runbook_runs')}
 `;
 
+/** Tickets, and what waits to be told of them. */
+const SIXTH = `
+  CREATE TABLE tickets (
+    ticket_id TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    output_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'dead')),
+    attempts INTEGER NOT NULL,
+    queued_at INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    failure TEXT,
+    reference TEXT,
+    ${sum},
+    UNIQUE (event_id, output_id)
+  ) STRICT;
+  CREATE INDEX deliveries_waiting ON deliveries (output_id, ticket_id, state, id);
+  ${sumTriggers('tickets')}
+  ${sumTriggers('deliveries')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
   { version: 3, readableFrom: 1, sql: THIRD },
   { version: 4, readableFrom: 1, sql: FOURTH },
   { version: 5, readableFrom: 1, sql: FIFTH },
+  { version: 6, readableFrom: 1, sql: SIXTH },
 ];
 
 /** What this program writes and reads. */

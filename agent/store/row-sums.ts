@@ -77,6 +77,20 @@ export const LATER_SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = 
     'ended_at',
     'at',
   ],
+  tickets: ['ticket_id', 'key', 'json'],
+  deliveries: [
+    'id',
+    'event_id',
+    'output_id',
+    'ticket_id',
+    'event',
+    'state',
+    'attempts',
+    'queued_at',
+    'next_at',
+    'failure',
+    'reference',
+  ],
 };
 
 /** Sums that the hot path computes itself: one statement less per append. */
