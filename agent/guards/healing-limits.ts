@@ -38,10 +38,18 @@ export const TWO_LOOKS_S = 5 * MINUTE_S;
 /** Over which the runs of a day are counted. */
 export const RUNS_WINDOW_S = DAY_S;
 
-/**
- * What is wrong with these limits together, as clauses; empty where every one of them can be met. The n-th recurrence can come
- * no sooner than n − 1 cool-downs after the first.
- */
+/** How close together `count` recurrences can lie at most: one follows each run, and runs keep to cool-down and day. */
+function shortestSpanS(count: number, { cooldownS, runsPerDay }: HealingLimits): number {
+  const step = Math.max(cooldownS, TWO_LOOKS_S);
+  const at: number[] = [0];
+  for (let i = 1; i < count; i++) {
+    const afterDay = i < runsPerDay ? 0 : (at[i - runsPerDay] ?? 0) + RUNS_WINDOW_S;
+    at.push(Math.max((at[i - 1] ?? 0) + step, afterDay));
+  }
+  return at.at(-1) ?? 0;
+}
+
+/** What is wrong with these limits together, as clauses; empty where every one of them can be met. */
 export function limitProblems(limits: HealingLimits): readonly string[] {
   const { cooldownS, maxAttempts, backoffS, runsPerDay, flap } = limits;
   const numbers = [cooldownS, maxAttempts, runsPerDay, ...backoffS, ...flap.flatMap((f) => [f.count, f.withinS])];
@@ -56,11 +64,9 @@ export function limitProblems(limits: HealingLimits): readonly string[] {
   }
   if (flap.length === 0) problems.push('no flap limit: drift that always comes back would be healed for ever');
   for (const { count, withinS } of flap) {
-    const name = `the flap limit of ${count} in ${withinS} s`;
-    const span = (count - 1) * Math.max(cooldownS, TWO_LOOKS_S);
-    if (span >= withinS) problems.push(`${name} is never reached with a cool-down of ${cooldownS} s`);
-    if (count > runsPerDay * Math.ceil(withinS / RUNS_WINDOW_S)) {
-      problems.push(`${name} is never reached: ${runsPerDay} runs a day are allowed`);
+    if (shortestSpanS(count, limits) >= withinS) {
+      const rest = `with a cool-down of ${cooldownS} s and ${runsPerDay} runs a day`;
+      problems.push(`the flap limit of ${count} in ${withinS} s is never reached ${rest}`);
     }
   }
   return problems;
