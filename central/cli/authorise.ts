@@ -2,12 +2,12 @@ import { userInfo } from 'node:os';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { encodeDocument } from '../../agent/wire/document.ts';
-import { orderKind, orderTarget, runbookRef, type Authorisation } from '../../agent/wire/schemas/order.ts';
+import { orderKind } from '../../agent/wire/schemas/order.ts';
 import { draftAuthorisation, publishAuthorisation } from '../service/authorise.ts';
 import { authorisationState } from '../service/issue-authorised.ts';
 import { describeAuthorisation } from './describe-draft.ts';
 import { readDraft, writeDraft } from './draft-file.ts';
-import { parseParams, parseWindow } from './order-options.ts';
+import { parseParams, parseRunbook, parseTarget, parseWindow } from './order-options.ts';
 import { print, table, when, type Common } from './output.ts';
 import { signDraftFile, type SignOptions } from './sign-draft.ts';
 import { withRecords, type WithData } from './with-records.ts';
@@ -36,7 +36,7 @@ export async function draft(o: DraftOptions): Promise<void> {
       targets: (o.target ?? []).map(parseTarget),
       window: parseWindow(o),
       days: o.days,
-      ...(o.runbook === undefined ? {} : { runbook: parseRunbook(o.runbook) }),
+      ...(o.runbook === undefined ? {} : { runbook: parseRunbook(o.runbook, records.trust.content()?.value ?? null) }),
     });
     writeDraft(o.out, 'authorisation', encodeDocument('authorisation', value));
     const text = `${describeAuthorisation(value)}\ndraft in ${o.out}: each person runs central-command authorise sign ${o.out}`;
@@ -99,18 +99,4 @@ export async function withdraw(id: string, o: Common & WithData): Promise<void> 
     store.authorisations.withdraw(id, userInfo().username, now());
     print(o, { authorisation_id: id, withdrawn: true }, `${id} is withdrawn; no further order embeds it`);
   });
-}
-
-function parseTarget(text: string): Authorisation['targets'][number] {
-  const [id, ...identity] = text.split('=');
-  const target = { id, pinned_identity: identity.join('=') };
-  if (!v.is(orderTarget, target)) throw new AgentError('usage', `--target ${text} is not ID=IDENTITY`);
-  return target;
-}
-
-function parseRunbook(text: string): NonNullable<Authorisation['runbook']> {
-  const [id, version, sha256] = text.split(':');
-  const runbook = { id, version: Number(version), sha256 };
-  if (!v.is(runbookRef, runbook)) throw new AgentError('usage', `--runbook ${text} is not ID:VERSION:SHA256`);
-  return runbook;
 }

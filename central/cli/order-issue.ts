@@ -6,7 +6,7 @@ import { orderKind } from '../../agent/wire/schemas/order.ts';
 import { orderClass } from '../../agent/wire/schemas/primitives.ts';
 import { loadOnlineKeys } from '../keys/online-keys.ts';
 import { issueOrder } from '../service/issue-order.ts';
-import { parseParams, parseWindow } from './order-options.ts';
+import { parseParams, parseRunbook, parseTarget, parseWindow } from './order-options.ts';
 import { print, when, type Common } from './output.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
@@ -20,6 +20,8 @@ interface Options extends Common, WithData {
   readonly reason?: string;
   readonly dryRun?: boolean;
   readonly ticket?: string;
+  readonly runbook?: string;
+  readonly target?: readonly string[];
   readonly print?: boolean;
 }
 
@@ -43,7 +45,13 @@ export async function issue(o: Options): Promise<void> {
   await withRecords(o, (records) => {
     const { order, line, digest } = issueOrder(
       { ...records, keys: loadOnlineKeys(resolve(o.data), records.trust.root().root) },
-      wish,
+      {
+        ...wish,
+        targets: (o.target ?? []).map(parseTarget),
+        ...(o.runbook === undefined
+          ? {}
+          : { runbook: parseRunbook(o.runbook, records.trust.content()?.value ?? null) }),
+      },
     );
     const value = {
       order_id: order.order_id,

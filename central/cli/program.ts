@@ -108,6 +108,12 @@ function buildProgram(): Command {
     .option('--days <n>', 'how long it is good for', wholeNumber)
     .action(async (o) => (await import('./token.ts')).printNewToken(o));
 
+  const ca = group(program, 'ca', 'the certificate authority that appliances pin');
+  verb(ca, 'show', 'which CA is in use, and its backup').action(async (o) => (await import('./ca.ts')).showCa(o));
+  verb(ca, 'switch', 'put the backup CA in use and make a new backup; appliances know it already')
+    .addOption(keysOption())
+    .action(async (o) => (await import('./ca.ts')).switchCa(o));
+
   const enrolment = group(program, 'enrolment', 'machines that are expected, by what stands on their label');
   verb(enrolment, 'expect', 'let a machine wait for approval at a site, by its serial number or MAC address')
     .requiredOption('--site <id>', 'site of the machine')
@@ -191,8 +197,10 @@ function buildProgram(): Command {
   const order = group(program, 'order', 'signed orders');
   verb(order, 'issue', 'sign an order; the next check-in delivers it')
     .requiredOption('--appliance <id>', 'for whom')
-    .requiredOption('--kind <kind>', 'what: run_check, collect_diagnostics, restart_agent, set_healing …')
+    .requiredOption('--kind <kind>', 'what: run_check, run_runbook, collect_diagnostics, restart_agent, set_healing …')
     .option('--params <json>', 'parameters of the kind', '{}')
+    .option('--runbook <id>', 'for run_runbook: a listed runbook, or id:version:sha256')
+    .option('--target <id>', 'a target, or id=identity with what it is pinned to; repeat for more', collect)
     .option('--class <class>', 'refuse to sign unless the order is of this class')
     .option('--ttl <s>', 'seconds until it expires, at most 900', wholeNumber)
     .option('--window <mode>', 'require (default), or override with --reason', 'require')
@@ -211,7 +219,7 @@ function buildProgram(): Command {
     .requiredOption('--appliance <id>', 'for whom')
     .requiredOption('--kind <kind>', 'what: set_healing, reboot, update_system …')
     .option('--params <json>', 'parameters of the kind', '{}')
-    .option('--runbook <id:version:sha256>', 'the runbook, where the kind runs one')
+    .option('--runbook <id>', 'the runbook, where the kind runs one: a listed id, or id:version:sha256')
     .option('--target <id=identity>', 'a target with its pinned identity; repeat for more', collect)
     .option('--window <mode>', 'require (default), or override with --reason', 'require')
     .option('--reason <text>', 'why the window is overridden')

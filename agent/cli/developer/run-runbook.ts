@@ -122,5 +122,5 @@ function readTarget(path: string, secret: string | undefined): Target {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), targetFile), readText(path));
   if (!parsed.success) throw new AgentError('schema_invalid', parsed.issues[0].message, { place: path });
   const { credential_id: credentialId, credential_version: credentialVersion, ...rest } = parsed.output;
-  return { ...rest, credentialId, credentialVersion, secret: Buffer.from(secret) } as Target;
+  return { ...rest, credentialId, credentialVersion, secret: Buffer.from(secret) };
 }
