@@ -4,7 +4,6 @@ import {
   content,
   DAY,
   disruptive,
-  facts,
   grantedWith,
   HOUR,
   NOON,

@@ -1,17 +1,6 @@
 // Attempts to have it done too often, too early, in too many places at once, or at the wrong time. For tests only.
 import { afterNeed, afterReset, SITE_BREAKER_CLOSED } from '../../../agent/guards/site-breaker.ts';
-import {
-  DAY,
-  disruptive,
-  facts,
-  HOUR,
-  MINUTE,
-  NOON,
-  policy,
-  request,
-  run,
-  RUNBOOK,
-} from '../../support/healing-fixtures.ts';
+import { DAY, disruptive, HOUR, MINUTE, NOON, policy, request, run, RUNBOOK } from '../../support/healing-fixtures.ts';
 import { rows, type Attack } from './healing-attack.ts';
 
 const order = { by: 'order', class: 'routine', dryRun: false, leavesWindow: false } as const;
