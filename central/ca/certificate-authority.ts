@@ -1,7 +1,7 @@
 // Central Command's own certificate authority: one CA in use, and a backup CA whose pin every appliance has
 // already (its certificate too, where the stick was written with it).
 import { createHash, createPublicKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
@@ -26,6 +26,8 @@ export interface IssuedCertificate {
 
 export interface CertificateAuthority {
   readonly caPem: string;
+  /** Whose client certificates are taken: of this CA and of those before it. */
+  readonly clientCaPem: string;
   /** SHA-256 of the CA's DER SPKI. */
   readonly pin: string;
   /** For `hosts`: DNS names and IP addresses. */
@@ -40,9 +42,20 @@ export interface CertificateAuthority {
   }): Promise<IssuedCertificate>;
 }
 
-const caKeyPath = (dir: string) => join(dir, 'tls-ca.key.pem');
-const caCertPath = (dir: string) => join(dir, 'tls-ca.pem');
-const serverKeyPath = (dir: string) => join(dir, 'tls-server.key.pem');
+/** The CA that `init` makes; each switch to the backup CA begins the next. */
+export const FIRST_GENERATION = 1;
+/** Files of the first generation keep the names that they always had. */
+const numbered = (name: string, generation: number, first: number): string =>
+  generation === first ? name : `${name}-${generation}`;
+const caName = (generation: number) => numbered('tls-ca', generation, FIRST_GENERATION);
+const caKeyPath = (dir: string, generation: number) => join(dir, `${caName(generation)}.key.pem`);
+const caCertPath = (dir: string, generation: number) => join(dir, `${caName(generation)}.pem`);
+const serverKeyPath = (dir: string, generation: number) =>
+  join(dir, `${numbered('tls-server', generation, FIRST_GENERATION)}.key.pem`);
+/** In the folder of people: the CA that would come next. */
+const backupName = (generation: number) => numbered('backup-ca', generation, FIRST_GENERATION + 1);
+export const backupKeyPath = (dir: string, generation: number) => join(dir, `${backupName(generation)}.key.pem`);
+const backupCertPath = (dir: string, generation: number) => join(dir, `${backupName(generation)}.pem`);
 
 /** SHA-256 of a key's DER SPKI, hex: what appliances pin. */
 export function pinOf(key: KeyObject): string {
@@ -58,9 +71,28 @@ const newP256 = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256'
 export async function createAuthority(keysDir: string, o: { partnerId: string; now: number }): Promise<void> {
   const key = newP256();
   const pem = await selfSigned(key, `CN=Central Command CA of ${o.partnerId}`, o.now);
-  writeKeyFile(caKeyPath(keysDir), key);
-  writeNewFile(caCertPath(keysDir), pem, 0o644);
-  writeKeyFile(serverKeyPath(keysDir), newP256());
+  writeKeyFile(caKeyPath(keysDir, FIRST_GENERATION), key);
+  writeNewFile(caCertPath(keysDir, FIRST_GENERATION), pem, 0o644);
+  writeKeyFile(serverKeyPath(keysDir, FIRST_GENERATION), newP256());
+}
+
+/**
+ * Puts a CA that people kept where the server reads it, as a generation of its own beside the one in use, with a new server key.
+ * Done again after an interruption, it ends what was begun; nothing is overwritten.
+ *
+ * @throws key_malformed where other files of that generation are there
+ */
+export function installAuthority(keysDir: string, generation: number, key: KeyObject, pem: string): void {
+  writeOnce(caKeyPath(keysDir, generation), () => writeKeyFile(caKeyPath(keysDir, generation), key));
+  writeOnce(caCertPath(keysDir, generation), () => writeNewFile(caCertPath(keysDir, generation), pem, 0o644));
+  writeOnce(serverKeyPath(keysDir, generation), () => writeKeyFile(serverKeyPath(keysDir, generation), newP256()));
+  const place = caKeyPath(keysDir, generation);
+  const isSame = pinOf(readKeyFile(place)) === pinOf(key) && readCertificate(caCertPath(keysDir, generation)) === pem;
+  if (!isSame) throw new AgentError('key_malformed', 'files of another CA are there already', { place });
+}
+
+function writeOnce(path: string, write: () => void): void {
+  if (!existsSync(path)) write();
 }
 
 /**
@@ -71,13 +103,22 @@ export async function createAuthority(keysDir: string, o: { partnerId: string; n
  */
 export async function createBackupAuthority(
   keysDir: string,
-  o: { partnerId: string; now: number },
+  o: { partnerId: string; now: number; generation?: number },
 ): Promise<{ pin: string; pem: string }> {
+  const { generation = FIRST_GENERATION + 1 } = o;
   const key = newP256();
-  const pem = await selfSigned(key, `CN=Central Command backup CA of ${o.partnerId}`, o.now);
-  writeKeyFile(join(keysDir, 'backup-ca.key.pem'), key);
-  writeNewFile(join(keysDir, 'backup-ca.pem'), pem, 0o600);
+  const number = generation === FIRST_GENERATION + 1 ? '' : ` ${generation}`;
+  const pem = await selfSigned(key, `CN=Central Command backup CA${number} of ${o.partnerId}`, o.now);
+  writeKeyFile(backupKeyPath(keysDir, generation), key);
+  writeNewFile(backupCertPath(keysDir, generation), pem, 0o600);
   return { pin: pinOf(key), pem };
+}
+
+/** What createBackupAuthority made before; null where there is none. @throws key_…, central_damaged */
+export function readBackupAuthority(keysDir: string, generation: number): { pin: string; pem: string } | null {
+  if (!existsSync(backupCertPath(keysDir, generation))) return null;
+  const pem = readCertificate(backupCertPath(keysDir, generation));
+  return { pin: pinOf(readKeyFile(backupKeyPath(keysDir, generation))), pem };
 }
 
 async function selfSigned(key: KeyObject, name: string, now: number): Promise<string> {
@@ -98,17 +139,26 @@ async function selfSigned(key: KeyObject, name: string, now: number): Promise<st
 }
 
 /** The key that the server's TLS uses. @throws key_unreadable, key_permissions, key_malformed */
-export function loadServerKey(keysDir: string): KeyObject {
-  return readKeyFile(serverKeyPath(keysDir));
+export function loadServerKey(keysDir: string, generation = FIRST_GENERATION): KeyObject {
+  return readKeyFile(serverKeyPath(keysDir, generation));
 }
 
-/** @throws key_unreadable, key_permissions, key_malformed */
-export async function loadAuthority(keysDir: string): Promise<CertificateAuthority> {
-  const key = readKeyFile(caKeyPath(keysDir));
-  const caPem = readCertificate(caCertPath(keysDir));
+/**
+ * @param formerPem certificates of CAs that were in use before: what they issued to appliances counts until it lapses
+ * @throws key_unreadable, key_permissions, key_malformed
+ */
+export async function loadAuthority(
+  keysDir: string,
+  generation = FIRST_GENERATION,
+  formerPem = '',
+): Promise<CertificateAuthority> {
+  const key = readKeyFile(caKeyPath(keysDir, generation));
+  const caPem = readCertificate(caCertPath(keysDir, generation));
   const ca = new x509.X509Certificate(caPem);
   if (pinOf(new X509Certificate(caPem).publicKey) !== pinOf(key)) {
-    throw new AgentError('key_malformed', 'the CA certificate is of another key', { place: caKeyPath(keysDir) });
+    throw new AgentError('key_malformed', 'the CA certificate is of another key', {
+      place: caKeyPath(keysDir, generation),
+    });
   }
   const privateKey = await signingKey(key);
   const issue = async (o: {
@@ -143,6 +193,7 @@ export async function loadAuthority(keysDir: string): Promise<CertificateAuthori
   };
   return {
     caPem,
+    clientCaPem: caPem + formerPem,
     pin: pinOf(key),
     issueServer: ({ hosts, spki, now }) =>
       issue({

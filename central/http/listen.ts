@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { SERVER_CERTIFICATE_DAYS, loadServerKey } from '../ca/certificate-authority.ts';
 import { onlineKeysDir } from '../keys/online-keys.ts';
-import type { Central } from '../service/central.ts';
+import { caGeneration, type Central } from '../service/central.ts';
 import { raiseSilent } from '../service/watch-silence.ts';
 import { buildServer, type Rates } from './build-server.ts';
 
@@ -32,13 +32,13 @@ const RENEW_AFTER_DAYS = SERVER_CERTIFICATE_DAYS / 2;
  * @throws usage when the port cannot be bound
  */
 export async function listen(central: Central, o: ListenOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const key = loadServerKey(onlineKeysDir(o.dataDir));
+  const key = loadServerKey(onlineKeysDir(o.dataDir), caGeneration(central.store));
   const hosts = hostsOf(o);
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const tls = async () => {
     const { pem } = await central.authority.issueServer({ hosts, spki, now: central.now() });
-    const { caPem } = central.authority;
-    return { key: key.export({ type: 'pkcs8', format: 'pem' }) as string, cert: pem + caPem, ca: caPem };
+    const { caPem, clientCaPem } = central.authority;
+    return { key: key.export({ type: 'pkcs8', format: 'pem' }) as string, cert: pem + caPem, ca: clientCaPem };
   };
   const server = buildServer(central, {
     tls: await tls(),

@@ -1,6 +1,6 @@
 // What the services of Central Command work on. Each service function takes only the parts that it uses, so that tests and
 // the command line can call it without a server.
-import { loadAuthority, type CertificateAuthority } from '../ca/certificate-authority.ts';
+import { FIRST_GENERATION, loadAuthority, type CertificateAuthority } from '../ca/certificate-authority.ts';
 import { openEvidenceStore, type EvidenceStore } from '../evidence-store/evidence-store.ts';
 import { openSegmentStore } from '../evidence-store/open-segment-store.ts';
 import type { SegmentStore } from '../evidence-store/segment-store.ts';
@@ -98,7 +98,7 @@ export async function openCentral(
       get keys() {
         return keys();
       },
-      authority: await loadAuthority(onlineKeysDir(dataDir)),
+      authority: await authorityInUse(dataDir, store),
       evidence,
       challenges: createChallenges(now),
       targetVault: openTargetVault(dataDir),
@@ -118,6 +118,14 @@ export async function openCentral(
     throw error;
   }
 }
+
+/** @throws what loadAuthority throws */
+export function authorityInUse(dataDir: string, store: Pick<CentralStore, 'setting'>): Promise<CertificateAuthority> {
+  return loadAuthority(onlineKeysDir(dataDir), caGeneration(store), store.setting('former_ca_pem') ?? '');
+}
+
+export const caGeneration = (store: Pick<CentralStore, 'setting'>): number =>
+  Number(store.setting('ca_generation') ?? FIRST_GENERATION);
 
 function keysInForce(dataDir: string, trust: TrustState): () => OnlineKeys {
   let loaded: { readonly version: number; readonly keys: OnlineKeys } | null = null;

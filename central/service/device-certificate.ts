@@ -17,8 +17,9 @@ export async function certificateFor(
   const now = central.now();
   const last = central.store.appliances.latestCertificate(binding.appliance_id);
   const nearlyNew = last !== null && last.not_after - now > DEVICE_CERTIFICATE_S * REISSUE_BELOW;
-  // A later epoch may have bound another TLS key since.
-  if (nearlyNew && spkiOf(last.pem) === binding.tls_spki) return last.pem;
+  // A later epoch may have bound another TLS key since, and another CA may be in use.
+  if (nearlyNew && spkiOf(last.pem) === binding.tls_spki && isIssuedBy(last.pem, central.authority.caPem))
+    return last.pem;
   const issued = await central.authority.issueDevice({
     applianceId: binding.appliance_id,
     spki: Buffer.from(binding.tls_spki, 'base64'),
@@ -36,5 +37,7 @@ export async function certificateFor(
   return issued.pem;
 }
 
+const isIssuedBy = (pem: string, caPem: string): boolean =>
+  new X509Certificate(pem).verify(new X509Certificate(caPem).publicKey);
 const spkiOf = (pem: string): string =>
   new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }).toString('base64');

@@ -52,6 +52,10 @@ export type SettingKey =
   | 'public_url'
   | 'backup_ca_pin'
   | 'backup_ca_pem'
+  /** Number of the CA in use; 1 where it was never switched. */
+  | 'ca_generation'
+  /** Certificates of the CAs before it, in PEM. */
+  | 'former_ca_pem'
   /** Where evidence is kept (evidence-store/store-address.ts); the folder when it was never set. */
   | 'evidence_store'
   /** How what is stored there is protected, as found at the last start. */

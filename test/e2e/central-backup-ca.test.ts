@@ -1,5 +1,5 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -7,11 +7,24 @@ import { createHttpsClient } from '../../agent/https/client.ts';
 import { spkiPin } from '../../agent/https/pin-check.ts';
 import { splitPem } from '../../agent/https/pinned-connection.ts';
 import { readProvisionFiles, type Provision } from '../../agent/identity/provision-files.ts';
+import { signDocument } from '../../agent/wire/document.ts';
+import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { createBackupAuthority, loadAuthority } from '../../central/ca/certificate-authority.ts';
+import { createCentral } from '../../central/service/create-central.ts';
 import { databasePath, openCentralStore } from '../../central/store/open-central-store.ts';
 import { makeCentral, type TestCentral } from '../support/central-process.ts';
+import { checkIn, enrolDevice, send, type Enrolled } from '../support/device.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { startHttpsServer } from '../support/tls-server.ts';
+
+const NOW = Math.floor(Date.now() / 1_000);
+const OTHER = {
+  partnerId: 'acme',
+  logDomain: 'acme.internal',
+  direct: false,
+  persons: [{ id: 'jane', name: 'Jane' }],
+  now: NOW,
+};
 
 let central: TestCentral;
 let stick: Provision;
@@ -103,5 +116,85 @@ describe('the backup CA of Central Command', () => {
       store.setSetting('backup_ca_pem', pem);
       store.close();
     }
+  });
+});
+
+/** A certificate over mutual TLS with the one that is held. */
+async function renewOf(at: TestCentral, url: string, me: Enrolled): Promise<string> {
+  const csr = Buffer.from(me.device.csr, 'base64');
+  const request = signDocument(
+    'certificateRequest',
+    {
+      schema: 'compliance-agent/certificate-request/v1',
+      appliance_id: me.applianceId,
+      challenge: null,
+      csr: me.device.csr,
+      csr_sha256: createHash('sha256').update(csr).digest('hex'),
+      sent_at: NOW,
+    },
+    [me.device.signer],
+  );
+  const headers = { 'content-type': 'application/vnd.dsse+json' };
+  const path = '/api/v1/appliances/certificate';
+  return (await send(at, url, path, { headers, body: encodeEnvelope(request), tls: me.tls })).body;
+}
+
+describe('the switch to the backup CA', () => {
+  const switched = (...args: string[]) =>
+    central.json<{ generation: number; pin: string; backup_pin: string; former_key: string }>(
+      ...['ca', 'switch', '--keys', central.keysDir, ...args],
+    );
+  const ask = async (url: string, o: Pick<Provision, 'caPem' | 'caPins'>) => {
+    const client = createHttpsClient({ baseUrl: url.replace('localhost', '127.0.0.1'), ...o });
+    ends.push(() => client.close());
+    return (await client.request({ method: 'POST', path: '/', deadlineMs: 20_000, maxResponseBytes: 1_000 })).status;
+  };
+
+  it('is refused without the key of the backup CA that appliances know, and changes nothing', async () => {
+    const stranger = join(central.dir, 'stranger');
+    await createCentral({ ...OTHER, dataDir: join(stranger, 'data'), keysDir: join(stranger, 'keys') });
+    const files = ['backup-ca.key.pem', 'backup-ca.pem'];
+    const aside = join(central.dir, 'aside');
+    mkdirSync(aside);
+    for (const name of files) renameSync(join(central.keysDir, name), join(aside, name));
+    const missing = await central.cli('ca', 'switch', '--keys', central.keysDir, '--json');
+    expect(JSON.parse(missing.stderr)).toMatchObject({ code: 'key_unreadable' });
+    for (const name of files) copyFileSync(join(stranger, 'keys', name), join(central.keysDir, name));
+    const wrong = await central.cli('ca', 'switch', '--keys', central.keysDir, '--json');
+    expect(JSON.parse(wrong.stderr)).toMatchObject({ code: 'key_malformed' });
+    for (const name of files) renameSync(join(aside, name), join(central.keysDir, name));
+    expect(await central.json('ca', 'show')).toMatchObject({ generation: 1, pin: central.caPins[0] });
+  });
+
+  it('leaves nobody out: an appliance enrolled before goes on with its old certificate and files, and gets a new one', async () => {
+    const before = await central.serve();
+    const appliance = await enrolDevice(central, before.url, 'moves-along');
+    await before.stop();
+    const { pin, backup_pin: next, former_key: formerKey } = await switched();
+    expect([pin, next === pin]).toEqual([central.caPins[1], false]);
+    rmSync(formerKey);
+    const after = await central.serve();
+    expect(await ask(after.url, stick)).toBe(404);
+    const moved = { ...central, caPem: stick.caPem };
+    expect((await checkIn(moved, after.url, appliance)).appliance_id).toBe('moves-along');
+    const renewed = await renewOf(moved, after.url, appliance);
+    const issuer = splitPem(stick.caPem)
+      .map((pem) => new X509Certificate(pem))
+      .find((ca) => spkiPin(ca) === pin);
+    expect(new X509Certificate(renewed).verify(issuer!.publicKey)).toBe(true);
+    const dir = join(central.dir, 'new-stick');
+    await central.json('usb', 'write', dir, '--site', 'north', '--url', 'https://central.example:8443');
+    const written = readProvisionFiles(dir);
+    expect(written.caPins).toEqual([pin, next]);
+    await after.stop();
+    await switched();
+    const third = await central.serve();
+    expect(await ask(third.url, written)).toBe(404);
+    // Two switches on, files from before the first are of no use, and no failure takes a pin from them or adds one.
+    await expectCodeAsync(ask(third.url, stick), 'tls_untrusted');
+    expect(readProvisionFiles(join(central.dir, 'stick')).caPins).toEqual(central.caPins);
+    await third.stop();
+    const { entries } = await central.json<{ entries: { action: string }[] }>('audit', 'list');
+    expect(entries.filter(({ action }) => action === 'ca_switched')).toHaveLength(2);
   });
 });
