@@ -16,6 +16,8 @@ export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'collect_diagnostics',
   'restart_agent',
   'set_healing',
+  'rotate_device_key',
+  'new_epoch',
   'run_runbook',
   'retry_credentials',
 ]);

@@ -21,6 +21,15 @@ export interface OpenedEpoch {
   /** Of the registrar's binding and of the people's confirmation, Unix seconds; absent before. */
   readonly boundAt?: number;
   readonly confirmedAt?: number;
+  /** Where people ordered it; absent where the appliance could not go on with the log before. */
+  readonly ordered?: OrderedEpoch;
+}
+
+export interface OrderedEpoch {
+  readonly orderId: string;
+  readonly kind: 'rotate_device_key' | 'new_epoch';
+  /** As it was in the epoch before: an ordered epoch loses nothing. */
+  readonly usesKnownSince: number | null;
 }
 
 /** A database that was set aside at the start: the epoch in it ends. */
@@ -82,6 +91,7 @@ export function usesKnownSince(
     const { payload } = parseEnvelope(bindingLine, { maxBytes: maxLineBytes('binding') });
     return parseDocument('binding', payload).issued_at;
   }
+  if (opened.ordered !== undefined) return opened.ordered.usesKnownSince ?? undefined;
   const since = Math.max(opened.openedAt, opened.boundAt ?? 0);
   return opened.confirmedAt === undefined ? since : Math.min(since, opened.confirmedAt);
 }

@@ -14,7 +14,7 @@ import type { WitnessConflict } from '../uplink/witness.ts';
 import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
-import { forgetLostStore, openedEpoch, saveOpenedEpoch } from './epoch-state.ts';
+import { forgetLostStore, openedEpoch, saveOpenedEpoch, type OrderedEpoch } from './epoch-state.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { openStoredBinding } from './stored-binding.ts';
 
@@ -51,9 +51,15 @@ export const endByConflict = (store: Store, identity: EnrolledIdentity, conflict
  * Opens the epoch after the one that the registrar bound last, and gives what works in it. Whoever holds the log of the old
  * epoch writes to the new one from then on.
  *
+ * @param ordered by whom and how, where it was
  * @throws evidence_binding_mismatch where neither key of the old epoch is there; the store's errors
  */
-export function openNextEpoch(context: DaemonContext, identity: EnrolledIdentity, end: EpochEnd): Enrolled {
+export function openNextEpoch(
+  context: DaemonContext,
+  identity: EnrolledIdentity,
+  end: EpochEnd,
+  ordered?: OrderedEpoch,
+): Enrolled {
   const { store, clock, config, state } = context;
   const old = openStoredBinding(store, identity.bindingLine);
   const keyDir = join(config.state_dir, 'keys');
@@ -87,6 +93,7 @@ export function openNextEpoch(context: DaemonContext, identity: EnrolledIdentity
         ended: { old_origin: old.value.origin, ...end },
         openedAt,
         bindingSha256: null,
+        ...(ordered === undefined ? {} : { ordered }),
       });
       store.trust.saveIdentity(next);
       forgetLostStore(store);
@@ -102,6 +109,7 @@ export function openNextEpoch(context: DaemonContext, identity: EnrolledIdentity
     throw error;
   }
   state.enrolled?.evidence.continueIn(enrolled.evidence);
-  context.log.error('the log goes on in a provisional epoch', { origin: next.origin, cause: end.cause });
+  const say = ordered === undefined ? 'error' : 'warn';
+  context.log[say]('the log goes on in a provisional epoch', { origin: next.origin, cause: end.cause });
   return enrolled;
 }

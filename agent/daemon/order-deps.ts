@@ -7,6 +7,7 @@ import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { collectDiagnosticsHandler } from './order-handlers/collect-diagnostics.ts';
 import { restartAgentHandler } from './order-handlers/restart-agent.ts';
+import { nextEpochHandler } from './order-handlers/next-epoch.ts';
 import { retryCredentialsHandler } from './order-handlers/retry-credentials.ts';
 import { runCheckHandler } from './order-handlers/run-check.ts';
 import { runRunbookHandler } from './order-handlers/run-runbook.ts';
@@ -23,6 +24,8 @@ export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: str
     collectDiagnosticsHandler(context),
     restartAgentHandler(context),
     setHealingHandler(context),
+    nextEpochHandler('rotate_device_key', enrolled, context),
+    nextEpochHandler('new_epoch', enrolled, context),
     retryCredentialsHandler(context),
     runRunbookHandler(context),
   ];

@@ -1,5 +1,7 @@
 // What a verified answer brings for an epoch that this appliance opened: the registrar's binding, then the confirmation by people.
+import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
+import { removeDeviceKey } from '../identity/keys.ts';
 import { openBinding } from '../trust/binding.ts';
 import { openEpochConfirmation } from '../trust/epoch-confirmation.ts';
 import type { Opened } from '../trust/open-document.ts';
@@ -72,7 +74,15 @@ function takeConfirmation(enrolled: Enrolled, context: DaemonContext, opened: Op
     saveOpenedEpoch(store, { ...opened, status: 'confirmed', confirmedAt: value.issued_at });
     enrolled.recorder.clear('epoch_provisional');
   });
+  forgetRotatedKey(context);
   context.log.info('the epoch is confirmed', { origin: enrolled.identity.origin, by: persons.join(', ') });
+}
+
+/** Done again at each start, for a process that ended in between. */
+export function forgetRotatedKey({ store, config, log }: Pick<DaemonContext, 'store' | 'config' | 'log'>): void {
+  const opened = openedEpoch(store);
+  if (opened?.status !== 'confirmed' || opened.ordered?.kind !== 'rotate_device_key') return;
+  if (removeDeviceKey(join(config.state_dir, 'keys'), opened.epoch - 1)) log.info('the device key before is removed');
 }
 
 const embeddedOf = (line: string, name: 'binding' | 'epochConfirmation'): Embedded =>

@@ -31,6 +31,7 @@ import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
 import { resumeEpoch } from './resume-epoch.ts';
+import { forgetRotatedKey } from './settle-epoch.ts';
 import { givesBackMemory, MEMORY_LOOK_MS } from './memory-care.ts';
 import type { MemoryCare } from './memory-care.ts';
 import { orderDeps } from './order-deps.ts';
@@ -51,6 +52,7 @@ import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
 import { helpersStage } from './stages/helpers-stage.ts';
 import { windowsStage } from './stages/windows-stage.ts';
+import { ticketsStage } from './stages/tickets-stage.ts';
 import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
 import { loadWindows } from './windows.ts';
@@ -191,6 +193,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       pruneStage(context),
       uploadStage(context),
       timestampStage(context),
+      ticketsStage(context),
       helpersStage(context),
       selfWatchStage(context, options.selfWatch),
     ],
@@ -256,6 +259,7 @@ function resume(context: DaemonContext): void {
   state.enrolled = resumeEpoch(context, identity);
   state.lifecycle = 'enrolled';
   tidyStick(context, null);
+  forgetRotatedKey(context);
   const interrupted = store.runs.markInterrupted();
   if (interrupted > 0) context.log.warn('runbooks of an earlier process were interrupted', { runs: interrupted });
   const recovered = recoverOrders(orderDeps(state.enrolled, context, context.instance));

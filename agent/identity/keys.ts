@@ -165,6 +165,26 @@ export function dropSealedFile(dir: string, epoch: number): boolean {
   return true;
 }
 
+/**
+ * Ends the key of an epoch that is over.
+ *
+ * @returns whether it was there
+ * @throws file_…
+ */
+export function removeDeviceKey(dir: string, epoch: number): boolean {
+  const paths = [join(dir, deviceKeyFile(epoch)), markPath(dir, epoch)].filter((path) => existsSync(path));
+  try {
+    for (const path of paths) {
+      overwrite(path);
+      unlinkSync(path);
+      syncDirectoryOf(path);
+    }
+  } catch (error) {
+    throw fileError(error, 'write', dir);
+  }
+  return paths.length > 0;
+}
+
 /** What a disk keeps of overwritten blocks is beyond a file's reach. */
 function overwrite(path: string): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);

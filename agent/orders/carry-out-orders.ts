@@ -158,6 +158,11 @@ export function recoverOrders(deps: CarryOutDeps): number {
 function endInterrupted(row: OrderRow, deps: CarryOutDeps): void {
   const order = parseDocument('order', parseEnvelope(row.line, { maxBytes: MAX_LINE_BYTES }).payload);
   const handler = deps.handlers.get(order.kind);
+  const settled = handler?.does === 'work' ? (handler.settle?.(order) ?? null) : null;
+  if (settled !== null) {
+    commitOutcome(row, deps, settled);
+    return;
+  }
   endOrder(row, deps, {
     outcome: 'failed',
     code: 'order_interrupted',

@@ -50,6 +50,8 @@ export interface LongHandler {
   act(order: Order, signal: AbortSignal, link: OrderLink): Promise<ActOutcome>;
   /** Looks at what an interrupted act left. Changes nothing. */
   verify(order: Order): OrderResult;
+  /** Where that tells for certain that an interrupted act was done: its outcome; null where it was not. */
+  settle?(order: Order): ActOutcome | null;
 }
 
 /** Only changes rows of the store: runs inside the transaction that also commits the result, so it cannot be half done. */

@@ -79,11 +79,30 @@ export function bindSuccessor(
     own_root: ended?.own_root ?? null,
     opened_at: now,
   });
-  store.alarms.raise('epoch_provisional', row.origin, `${cause}; follows ${current.origin}`, now);
+  const ordered = orderedBy(central, current.appliance_id, cause);
+  store.alarms.raise('epoch_provisional', row.origin, `${cause}${ordered}; follows ${current.origin}`, now);
   if (cause === 'log_rewound' || cause === 'log_forked') {
     store.alarms.raise(cause, current.origin, FOUND_BY_APPLIANCE, now);
   }
   return row;
+}
+
+/** What an appliance says when people ordered the epoch, and the order that it means. */
+const ORDERED: Readonly<Record<string, string>> = {
+  device_key_rotated: 'rotate_device_key',
+  epoch_ordered: 'new_epoch',
+};
+
+/** Who authorised what the appliance says it was ordered; for the people who are asked to confirm the epoch. */
+function orderedBy({ store }: Pick<Central, 'store'>, applianceId: string, cause: string): string {
+  const kind = ORDERED[cause];
+  if (kind === undefined) return '';
+  const found = store.authorisations
+    .of(applianceId)
+    .find((row) => row.kind === kind && store.authorisations.orders(row.authorisation_id).length > 0);
+  return found === undefined
+    ? ', and nothing of the kind was ordered here'
+    : `, authorised by ${found.persons.split(' ').join(' and ')}`;
 }
 
 /** Unix seconds; 0 before the first. */

@@ -22,6 +22,8 @@ export interface AuthorisationTable {
   byId(id: string): AuthorisationRow | null;
   /** Neither withdrawn nor past its date, the oldest first. */
   open(applianceId: string, now: number): AuthorisationRow[];
+  /** All of one appliance, newest first. */
+  of(applianceId: string): AuthorisationRow[];
   /** Newest first. */
   list(limit: number): AuthorisationRow[];
   withdraw(id: string, by: string, at: number): void;
@@ -43,6 +45,9 @@ export function authorisationTable(db: Database.Database): AuthorisationTable {
   const list = db.prepare<[number], AuthorisationRow>(
     'SELECT * FROM authorisations ORDER BY published_at DESC, authorisation_id LIMIT ?',
   );
+  const of = db.prepare<[string], AuthorisationRow>(
+    'SELECT * FROM authorisations WHERE appliance_id = ? ORDER BY published_at DESC, authorisation_id',
+  );
   const withdraw = db.prepare(
     'UPDATE authorisations SET withdrawn_at = ?, withdrawn_by = ? WHERE authorisation_id = ? AND withdrawn_at IS NULL',
   );
@@ -56,6 +61,7 @@ export function authorisationTable(db: Database.Database): AuthorisationTable {
     add: (row) => add.run(row).changes === 1,
     byId: (id) => byId.get(id) ?? null,
     open: (applianceId, now) => open.all(applianceId, now),
+    of: (applianceId) => of.all(applianceId),
     list: (limit) => list.all(limit),
     withdraw: (id, by, at) => void withdraw.run(at, by, id),
     orders: (id) => orders.all(id),

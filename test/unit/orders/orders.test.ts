@@ -305,6 +305,22 @@ describe('orders after a crash', () => {
       expect(last?.kind === 'order' && last.result).toEqual({ looked: true });
     }));
 
+  it('an order whose act plainly was done before the process ended is a success, and is not run again', () =>
+    afterCrash('started', async (open) => {
+      const site = appliance(open);
+      const sure: OrderHandler = {
+        ...site.done,
+        does: 'work',
+        deadlineMs: 1_000,
+        act: () => Promise.reject(new Error('never again')),
+        settle: () => ({ kind: 'done', sentence: 'It had been done.', result: { n: 2 } }),
+      };
+      expect(recoverOrders(site.deps(sure))).toBe(1);
+      await site.run(sure);
+      expect(open.store.orders.byId(uuidOf(1))).toMatchObject({ state: 'result', outcome: 'success' });
+      expect(site.steps().at(-1)).toBe('1 result');
+    }));
+
   it('a restart that was handed over succeeds with the next process, and fails when that comes too late', () =>
     withLog(async (open) => {
       const site = appliance(open);
