@@ -23,7 +23,7 @@ export const TRIAL_LIFE_S = 10 * 60;
  * One account is proven wrong at most so often within {@link ACCOUNT_WINDOW_S}, whatever number of credentials and versions
  * names it: below the threshold of five within 30 minutes that account policies commonly have.
  */
-export const MAX_BAD_PER_ACCOUNT = 3;
+export const MAX_BAD_PER_ACCOUNT = 4;
 export const ACCOUNT_WINDOW_S = 30 * 60;
 
 const seconds = v.pipe(v.number(), v.safeInteger());
@@ -130,10 +130,10 @@ export function noteOutcome(
     known.version > version
       ? { ...known, bad_up_to: badUpTo }
       : { ...known, version, standing: 'stopped', code: outcome, trial: null, bad_up_to: badUpTo };
-  const bad = [
-    ...without.bad.filter(({ at }) => isFresh(at, now, ACCOUNT_WINDOW_S)),
-    { account: known.account, at: now },
-  ];
+  // Where a secret that was good is used on several machines as it goes bad, all of them say so: that is one proof.
+  const isNews = !(known.version === version && known.standing === 'stopped');
+  const proofs = isNews ? [{ account: known.account, at: now }] : [];
+  const bad = [...without.bad.filter(({ at }) => isFresh(at, now, ACCOUNT_WINDOW_S)), ...proofs];
   return put({ ...without, bad: bad.slice(-MAX_REMEMBERED) }, next);
 }
 
