@@ -1,5 +1,6 @@
 // All Windows checks; each judges the facts of one runbook of runbooks/windows/.
 import { judged, measured, type FactKey } from '../check.ts';
+import { avWindowsCheck } from './av.ts';
 import { firewallCheck } from './firewall.ts';
 import { adWindowsCheck } from './ad.ts';
 import { backupWindowsCheck } from './backup.ts';
@@ -10,6 +11,7 @@ import type { WindowsCheck } from './windows-check.ts';
 
 export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
   patchWindowsCheck,
+  avWindowsCheck,
   firewallCheck,
   loggingWindowsCheck,
   backupWindowsCheck,

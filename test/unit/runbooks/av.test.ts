@@ -1,0 +1,4 @@
+import { describeBook } from '../../lab/describe-book.ts';
+import { av } from '../../lab/scenarios/av.ts';
+
+describeBook(av);
