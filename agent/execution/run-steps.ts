@@ -34,7 +34,7 @@ export class RunSteps {
   }
 
   async detectOnly(): Promise<RunResult> {
-    const { finding } = await this.#look('detect', null);
+    const { finding } = await this.#look('detect');
     if (finding.result !== 'unknown') return ended('success', null, `the target was looked at: ${finding.result}`);
     return ended('failed', 'runbook_detect_unknown', 'the target could not be judged');
   }
@@ -42,7 +42,7 @@ export class RunSteps {
   /** Detect, then either nothing to do, or the change with all that belongs to it. */
   async remediate(): Promise<RunResult> {
     const { loaded } = this.#o;
-    const { look, finding } = await this.#look('detect', null);
+    const { look, finding } = await this.#look('detect');
     const before = this.#head(finding, [], null);
     if (!look.seen || finding.result === 'unknown') {
       return this.#stop(before, { outcome: 'failed', code: 'runbook_detect_unknown', sentence: finding.sentence });
@@ -50,7 +50,7 @@ export class RunSteps {
     if (finding.result === 'not_applicable') {
       return this.#stop(before, { outcome: 'rejected', code: 'runbook_not_applicable', sentence: finding.sentence });
     }
-    if (finding.result === 'pass') return this.#alreadyAsDeclared(before, look.facts);
+    if (finding.result === 'pass') return this.#alreadyAsDeclared(before);
     const unfit = judgeFacts(loaded.runbook, look.facts, windowsRole(this.#target.role));
     if (unfit !== null) return this.#stop(before, unfit);
     if (loaded.runbook.remediate.by === 'none') {
@@ -62,11 +62,11 @@ export class RunSteps {
   }
 
   /** Nothing to change: still success only by what verify sees. */
-  async #alreadyAsDeclared(head: RunHead, facts: Record<string, PlainJson>): Promise<RunResult> {
+  async #alreadyAsDeclared(head: RunHead): Promise<RunResult> {
     if (this.#o.dryRun) {
       return this.#stop(head, { outcome: 'dry_run', code: 'runbook_dry_run', sentence: 'nothing would be changed' });
     }
-    const { finding } = await this.#look('verify', facts);
+    const { finding } = await this.#look('verify');
     const good = finding.result === 'pass' || finding.result === 'waived';
     const code = good ? null : 'runbook_not_verified';
     const sentence = good ? 'the target is as declared; nothing was changed' : finding.sentence;
@@ -147,10 +147,10 @@ export class RunSteps {
     const { clock } = this.#deps;
     const untilMs = clock.monoMs() + verify.within_s * 1_000;
     const pauseMs = Math.min(Math.max(verify.within_s / 10, LEAST_PAUSE_S), LONGEST_PAUSE_S) * 1_000;
-    let finding = (await this.#look('verify', facts)).finding;
+    let finding = (await this.#look('verify')).finding;
     while (!isGood(finding) && clock.monoMs() + pauseMs <= untilMs) {
       await clock.sleep(pauseMs, this.#signal);
-      finding = (await this.#look('verify', facts)).finding;
+      finding = (await this.#look('verify')).finding;
     }
     if (!isGood(finding)) return { good: false, finding };
     if (remediate.by === 'script' && remediate.confirm_within_s !== undefined) {
@@ -159,7 +159,7 @@ export class RunSteps {
     }
     if (verify.stable_for_s > 0) {
       await clock.sleep(verify.stable_for_s * 1_000, this.#signal);
-      finding = (await this.#look('verify', facts)).finding;
+      finding = (await this.#look('verify')).finding;
     }
     return { good: isGood(finding), finding };
   }
@@ -185,7 +185,7 @@ export class RunSteps {
       );
     }
     const undone = await this.#act('rollback', facts);
-    const { finding } = await this.#look('detect', null);
+    const { finding } = await this.#look('detect');
     const back = undone.read && finding.facts_digest === before.facts_digest;
     const all = [...actions, ...(undone.read ? changeSentences(undone.value.changes, 'undid') : [])];
     const sentence = back
@@ -205,7 +205,7 @@ export class RunSteps {
       return ended('rejected', 'runbook_alert_only', 'the runbook has no way back');
     }
     const facts = JSON.parse(row.snapshot) as Record<string, PlainJson>;
-    const { finding } = await this.#look('detect', null);
+    const { finding } = await this.#look('detect');
     const head = this.#head(finding, [], headOf(row).plan_digest);
     const { nowT, stopped } = this.#mayChange({ undoing: true });
     if (stopped !== null) return this.#stop(head, stopped);
@@ -213,7 +213,7 @@ export class RunSteps {
     recordIntent(this.#deps, { runId, action: 'rollback', snapshot: facts, at: nowT }, head);
     return this.#undisturbed(runId, async () => {
       const undone = await this.#act('rollback', facts);
-      const after = (await this.#look('detect', null)).finding;
+      const after = (await this.#look('detect')).finding;
       const actions = undone.read ? changeSentences(undone.value.changes, 'undid') : [];
       const good = undone.read && sameState(after.facts, headOf(row).pre_state);
       const result = good
@@ -263,9 +263,10 @@ export class RunSteps {
     }
   }
 
-  async #look(phase: 'detect' | 'verify', snapshot: Record<string, PlainJson> | null) {
+  /** A look is told nothing of what was there before. */
+  async #look(phase: 'detect' | 'verify') {
     const from = nowS(this.#deps.clock);
-    const reading = this.#count(await lookAt(phase, this.#phase(snapshot), this.#deps.runner, this.#signal));
+    const reading = this.#count(await lookAt(phase, this.#phase(null), this.#deps.runner, this.#signal));
     const look = toLook(reading);
     const { loaded, check, params } = this.#o;
     const waivers = this.#deps.waivers();

@@ -23,7 +23,7 @@ export interface ScriptInput {
   readonly phase: Phase;
   /** The runbook's typed params, defaults filled in. */
   readonly params: Readonly<Record<string, unknown>>;
-  /** The facts that detect saw before anything was changed; null for `detect`. */
+  /** The facts that detect saw before anything was changed; null for `detect` and `verify`. */
   readonly snapshot: Readonly<Record<string, unknown>> | null;
 }
 
