@@ -108,6 +108,21 @@ const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: 'healed-by-order',
+    title: 'as the agent heals it: each look is a run of its own, and the next one on schedule finds it healed',
+    state: open,
+    role: 'member_server',
+    steps: [
+      { phase: 'detect', expect: { result: 'fail' } },
+      { phase: 'plan', expect: { status: 'changed', changes: HEALED } },
+      { phase: 'remediate', expect: { status: 'changed', changes: HEALED } },
+      { phase: 'verify', expect: pass },
+      { phase: 'confirm', expect: { status: 'changed', changes: ['revert_armed'] } },
+      { phase: 'verify', expect: pass },
+      { phase: 'detect', expect: pass },
+    ],
+  },
+  {
     name: 'nobody-confirms',
     title: 'nobody confirms within two minutes: the machine undoes the change by itself',
     state: open,
