@@ -156,7 +156,7 @@ function judgeTime({ time, host }: Facts, now: number, params: RunbookParams): P
   if (time.service !== 'running') {
     problems.push({
       sentence: 'the Windows time service does not run',
-      remedy: 'start the service W32Time',
+      remedy: 'start the time service',
       severity: 'high',
     });
   }

@@ -2,7 +2,16 @@
 import * as v from 'valibot';
 import { conclude, judged, measured, type JudgedFacts, type Problem } from '../check.ts';
 import { count } from '../../wire/schemas/primitives.ts';
-import { choice, hoursAgo, isoTime, judgeMachine, machineFacts, MACHINE_KEYS, number } from './machine-facts.ts';
+import {
+  choice,
+  hoursAgo,
+  isoTime,
+  judgeMachine,
+  machineFacts,
+  MACHINE_KEYS,
+  number,
+  unseenMachine,
+} from './machine-facts.ts';
 import { windowsCheck, type RunbookParams } from './windows-check.ts';
 
 const DAY_H = 24;
@@ -85,7 +94,7 @@ function ageProblem(what: string, age: Age, hours: number | null, limit: number)
 
 function judgeWsb({ wsb }: Facts, limits: Limits, at: number | null): Part {
   if (wsb === null) return { problems: [], facts: {} };
-  const what = 'the backup of Windows Server';
+  const what = 'Windows Server';
   // What is listed where the backups lie counts; the catalogue of the machine alone would outlive a stolen disk.
   const hours = newest(wsb.stored_newest === null ? [] : [wsb.last_success_at, wsb.stored_newest], at);
   const stored = hoursAgo(wsb.stored_newest, at);
@@ -218,6 +227,7 @@ export const backupWindowsCheck = windowsCheck({
   judge(input) {
     const { facts: given, params } = input;
     const machine = judgeMachine(input);
+    if (machine.at === null) return unseenMachine(machine);
     const product = choice(params, 'product');
     if (product === 'elsewhere') {
       const sentence = 'this machine is backed up from another one, as its parameters say: nothing to see from within';

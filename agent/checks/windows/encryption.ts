@@ -223,7 +223,11 @@ export const encryptionWindowsCheck = windowsCheck({
         : [];
     return conclude({
       problems: [...missing, ...parts.flatMap((part) => part.problems)],
-      unknowns: [...machine.unknowns, ...parts.flatMap((part) => part.unknowns)],
+      unknowns: [
+        ...machine.unknowns,
+        ...(isKnown || machine.unknowns.length > 0 ? [] : ['the volumes of this machine were not read']),
+        ...parts.flatMap((part) => part.unknowns),
+      ],
       passSentence: `BitLocker protects all ${volumes?.length ?? 0} fixed volumes, each with a recovery password`,
       facts: Object.assign({}, common, ...parts.map((part) => part.facts)) as JudgedFacts,
     });

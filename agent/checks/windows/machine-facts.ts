@@ -1,7 +1,7 @@
 // What the facts of every Windows runbook begin with: which machine answered, and what on it could not be read.
 import * as v from 'valibot';
 import { int } from '../../wire/schemas/primitives.ts';
-import { judged, type FactKey, type JudgedFacts } from '../check.ts';
+import { conclude, judged, type FactKey, type JudgedFacts, type Judgement } from '../check.ts';
 import { WINDOWS_ROLES, type RunbookParams, type WindowsJudgeInput, type WindowsRole } from './windows-check.ts';
 
 const [MINUTE_S, HOUR_S] = [60, 3_600];
@@ -100,6 +100,11 @@ export function judgeMachine({ facts, params, now, role }: WindowsJudgeInput<Mac
     unknowns.push("the machine's clock is too far from ours for the ages of what it says");
   }
   return { role: host.role, at, unknowns, facts: { role: host.role, ...seen } };
+}
+
+/** Where the machine's clock was not read no age means anything, so nothing else is said. */
+export function unseenMachine({ unknowns, facts }: Machine): Judgement {
+  return conclude({ problems: [], unknowns, passSentence: '', facts });
 }
 
 /** A param that runbook.yaml declares as an integer. */

@@ -1,7 +1,7 @@
 // Are all critical and important updates installed within their time, and is no restart being put off?
 import * as v from 'valibot';
 import { conclude, judged, measured, type JudgedFacts, type Problem } from '../check.ts';
-import { hoursAgo, isoTime, judgeMachine, machineFacts, MACHINE_KEYS, number } from './machine-facts.ts';
+import { hoursAgo, isoTime, judgeMachine, machineFacts, MACHINE_KEYS, number, unseenMachine } from './machine-facts.ts';
 import { windowsCheck, type RunbookParams } from './windows-check.ts';
 
 const DAY_H = 24;
@@ -97,7 +97,7 @@ function judgeSearch({ last }: Facts, params: RunbookParams, at: number | null):
     hours === null
       ? 'the machine never asked for updates'
       : `the machine asked for updates ${Math.floor(hours / DAY_H)} days ago (limit ${limit})`;
-  const remedy = 'find out why Windows Update does not search there';
+  const remedy = 'find out why it does not search for updates';
   return {
     problems: isOld ? [{ sentence, remedy, severity: 'high' }] : [],
     unknowns: [],
@@ -152,6 +152,7 @@ export const patchWindowsCheck = windowsCheck({
   judge(input) {
     const { facts, params } = input;
     const machine = judgeMachine(input);
+    if (machine.at === null) return unseenMachine(machine);
     const parts = [judgeUpdates, judgeSearch, judgeReboot].map((one) => one(facts, params, machine.at));
     const isUnread = [facts.updates, facts.last, facts.reboot, facts.managed, facts.task].includes(null);
     const left = facts.task === 'left_behind';
