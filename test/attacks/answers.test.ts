@@ -10,7 +10,8 @@ import { onlineKeysDir } from '../../central/keys/online-keys.ts';
 import { makeTestCa } from '../support/test-ca.ts';
 import { ANSWER_ATTACKS, dripping, resigned, serverTimeOf } from './answer-attacks.ts';
 import { attackedSite, type AttackedSite } from './attacked-site.ts';
-import { DOCUMENT_ATTACKS, goodPolicy } from './document-attacks.ts';
+import { DOCUMENT_ATTACKS, goodContent, goodPolicy } from './document-attacks.ts';
+import { TARGET_ATTACKS } from './target-attacks.ts';
 
 const YEAR_S = 365 * 86_400;
 
@@ -55,8 +56,9 @@ describe('an attack with an answer or a document', () => {
   for (const { what, code, attack } of DOCUMENT_ATTACKS) {
     it(`${what}: not taken over, and the alert names ${code}`, async () => {
       const [trusted, alerts] = [trustEntries(), raisedFor('document_not_accepted', code)];
-      const { named, documents } = attack(a);
+      const { named, documents, files = {} } = attack(a);
       for (const [path, line] of Object.entries(documents)) a.central.documents.set(path, line);
+      for (const [digest, bytes] of Object.entries(files)) a.central.files.set(digest, bytes);
       a.central.distort((honest) => resigned(a, honest, named));
       await a.until('the alert names it', () => raisedFor('document_not_accepted', code) > alerts);
       expect(trustEntries()).toBe(trusted);
@@ -72,6 +74,27 @@ describe('an attack with an answer or a document', () => {
     await a.until('it is in force', () => trustEntries() === trusted + 1);
     a.central.distort(null);
   });
+
+  it('takes a content list whose file is the one that it names, in the same way as those that it refused', async () => {
+    const { named, documents, files = {} } = goodContent(a);
+    for (const [path, line] of Object.entries(documents)) a.central.documents.set(path, line);
+    for (const [digest, bytes] of Object.entries(files)) a.central.files.set(digest, bytes);
+    const trusted = trustEntries();
+    a.central.distort((honest) => resigned(a, honest, named));
+    await a.until('it is in force', () => trustEntries() === trusted + 1);
+    a.central.distort(null);
+  });
+
+  for (const { what, code, distortion } of TARGET_ATTACKS) {
+    it(`${what}: not taken, and the alert names ${code}, while the rest of the answer counts`, async () => {
+      const alerts = raisedFor('targets_not_accepted', code);
+      const answered = a.site.status()?.last_answer_at ?? 0;
+      a.central.distort(distortion(a));
+      await a.until('the alert names it', () => raisedFor('targets_not_accepted', code) > alerts);
+      await a.until('answers go on', () => (a.site.status()?.last_answer_at ?? 0) > answered + 1);
+      await recovered('targets_not_accepted');
+    });
+  }
 
   it('signed time three years back: an alert says so, and only reading orders count', async () => {
     a.central.distort((honest) => {

@@ -1,6 +1,7 @@
 // Documents that must not come into force. Each is one that would be taken, changed in one thing, and named by an answer that
 // the timestamp key signed.
 import type { ErrorCode } from '../../agent/errors/codes.ts';
+import { sha256Hex } from '../../agent/wire/digest.ts';
 import { payloadDigest, signDocument, type DocumentOf } from '../../agent/wire/document.ts';
 import { encodeEnvelope, signEnvelope, type Envelope, type Signer } from '../../agent/wire/dsse.ts';
 import { ed25519SpkiFromRaw, keyidOf } from '../../agent/wire/keys.ts';
@@ -16,6 +17,8 @@ interface Offered {
   readonly named: object;
   /** What is served, by `kind/ref`. */
   readonly documents: Readonly<Record<string, string>>;
+  /** Bytes that are served for a digest of a content list. */
+  readonly files?: Readonly<Record<string, Buffer>>;
 }
 
 export interface DocumentAttack {
@@ -27,6 +30,7 @@ export interface DocumentAttack {
 }
 
 const DAY_S = 86_400;
+const FILE = Buffer.from('id: other\nversion: 1\n');
 /** The point of order 1: a signature under it fits every message. */
 const SMALL_ORDER = Buffer.from([1, ...Array.from({ length: 31 }, () => 0)]);
 
@@ -72,6 +76,16 @@ const offerContent = (
   change: Partial<ContentList>,
   signers: readonly Signer[] = a.people.content,
 ): Offered => offer('content', 1, signDocument('contentList', contentOf(a, change), signers));
+
+/** A list with one file, which Central Command serves as `served`. */
+function offerFile(a: AttackedSite, served: Buffer, size = FILE.length): Offered {
+  const sha256 = sha256Hex(FILE);
+  const file = { path: 'baselines/other.yaml', kind: 'baseline', id: 'other', version: 1, sha256, size } as const;
+  return { ...offerContent(a, { files: [file] }), files: { [sha256]: served } };
+}
+
+/** A content list that is taken with its file. */
+export const goodContent = (a: AttackedSite): Offered => offerFile(a, FILE);
 
 function revocationsOf(a: AttackedSite): DocumentOf<'revocations'> {
   const now = a.central.central.now();
@@ -218,6 +232,16 @@ export const DOCUMENT_ATTACKS: readonly DocumentAttack[] = [
     what: 'a content list that is valid for a year',
     code: 'content_invalid',
     attack: (a) => offerContent(a, { expires_at: a.central.central.now() + 365 * DAY_S }),
+  },
+  {
+    what: 'a file of the content list with other bytes than its digest says',
+    code: 'content_mismatch',
+    attack: (a) => offerFile(a, Buffer.from(FILE.toString().replace('other', 'otter'))),
+  },
+  {
+    what: 'a file of the content list that is longer than the list says',
+    code: 'content_mismatch',
+    attack: (a) => offerFile(a, FILE, FILE.length - 1),
   },
   {
     what: 'a content list of another partner',

@@ -240,6 +240,16 @@ export const ORDER_ATTACKS: readonly OrderAttack[] = [
     order: (t) => t.read({ runbook: { id: 'RB-X', version: 1, sha256: '0'.repeat(64) } }),
   },
   {
+    what: 'a runbook that no content list names',
+    code: 'order_runbook_not_listed',
+    order: (t) =>
+      t.read({
+        kind: 'run_runbook',
+        class: 'routine',
+        runbook: { id: 'RB-WIN-BACKUP-001', version: 1, sha256: 'ab'.repeat(32) },
+      }),
+  },
+  {
     what: 'parameters of another kind',
     code: 'order_params_invalid',
     order: (t) => t.read({ params: { action: 'enable' } }),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ANSWER_ATTACKS } from '../../attacks/answer-attacks.ts';
 import { DOCUMENT_ATTACKS } from '../../attacks/document-attacks.ts';
 import { ORDER_ATTACKS } from '../../attacks/order-attacks.ts';
+import { TARGET_ATTACKS } from '../../attacks/target-attacks.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../../docs/threat-model.md'), 'utf8');
 const rows = new Map(
@@ -15,7 +16,7 @@ const rows = new Map(
 const MIN_CASES = 40;
 
 describe('the threat model', () => {
-  const cases = [...ORDER_ATTACKS, ...ANSWER_ATTACKS, ...DOCUMENT_ATTACKS];
+  const cases = [...ORDER_ATTACKS, ...ANSWER_ATTACKS, ...DOCUMENT_ATTACKS, ...TARGET_ATTACKS];
 
   it('has a row for each attack that is tried, with the code that it meets', () => {
     const missing = cases.filter(({ what, code }) => rows.get(what) !== (code === null ? '(waits)' : `\`${code}\``));
