@@ -525,11 +525,17 @@ export const CODES = {
     'the --keys folder does not hold the key of exactly one person for this role',
     'name the person with --person, or the folder with --keys',
   ),
+  online_keys_plain: code(
+    7,
+    false,
+    'keys that the server signs with by itself lie in plain files',
+    'seal them: central-command keys seal --data DIR; or start it with --plain-keys, for a trial',
+  ),
   passphrase_needed: code(
     2,
     false,
-    'keys of people are sealed, and no passphrase was given',
-    'run it in a terminal, or name a file with CENTRAL_KEYS_PASSPHRASE_FILE',
+    'keys are sealed, and no passphrase was given',
+    'run it in a terminal, or name a file: CENTRAL_KEYS_PASSPHRASE_FILE for keys of people, CENTRAL_SERVER_PASSPHRASE_FILE for those of the server',
   ),
   passphrase_weak: code(
     2,
@@ -1670,6 +1676,7 @@ export const CODES = {
     'an output did not take a message about a ticket; it is tried again',
     'check name, credential and reachability of the output; nothing is lost meanwhile',
   ),
+  ticket_unknown: code(2, false, 'there is no ticket of that id', 'see compliance-agent tickets list'),
   ticket_undelivered: code(
     3,
     true,

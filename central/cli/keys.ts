@@ -12,6 +12,8 @@ import {
   sealPersonKeys,
   type PersonRole,
 } from '../keys/person-keys.ts';
+import { onlineKeysDir } from '../keys/online-keys.ts';
+import { sealServerKeys } from '../keys/unsealed-keys.ts';
 import { print, table, type Common } from './output.ts';
 
 interface Options extends Common {
@@ -54,7 +56,14 @@ export async function list(o: Options): Promise<void> {
   );
 }
 
-export async function seal(o: Options): Promise<void> {
+/** With `--data`: the keys of the server in that folder instead of those of people. */
+export async function seal(o: Options & { readonly data?: string }): Promise<void> {
+  if (o.data !== undefined) {
+    const sealed = await sealServerKeys(onlineKeysDir(resolve(o.data)));
+    const lines = sealed.length === 0 ? 'no plain keys of the server are there' : `sealed:\n  ${sealed.join('\n  ')}`;
+    print(o, { sealed }, lines);
+    return;
+  }
   const made = await sealPersonKeys(dirOf(o));
   print(
     o,

@@ -4,7 +4,8 @@ import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { orderKind } from '../../agent/wire/schemas/order.ts';
 import { orderClass } from '../../agent/wire/schemas/primitives.ts';
-import { loadOnlineKeys } from '../keys/online-keys.ts';
+import { loadOnlineKeys, onlineKeysDir } from '../keys/online-keys.ts';
+import { unsealKeys } from '../keys/unsealed-keys.ts';
 import { issueOrder } from '../service/issue-order.ts';
 import { parseParams, parseRunbook, parseTarget, parseWindow } from './order-options.ts';
 import { print, when, type Common } from './output.ts';
@@ -42,6 +43,7 @@ export async function issue(o: Options): Promise<void> {
     ...(o.dryRun === true ? { dryRun: true } : {}),
     ...(o.ticket === undefined ? {} : { ticket: o.ticket }),
   };
+  await unsealKeys(onlineKeysDir(resolve(o.data)));
   await withRecords(o, (records) => {
     const { order, line, digest } = issueOrder(
       { ...records, keys: loadOnlineKeys(resolve(o.data), records.trust.root().root) },

@@ -61,6 +61,7 @@ function buildProgram(): Command {
     .option('--url <url>', 'how appliances reach it (default: the listening address)')
     .option('--checkin-interval <s>', 'seconds between check-ins', wholeNumber, 60)
     .option('--claim-interval <s>', 'seconds between claims of a pending device', wholeNumber, 10)
+    .option('--plain-keys', "start although the server's own keys lie in plain files")
     .addOption(storeOption())
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
     .action(async (o) => (await import('./serve.ts')).serve(o));
@@ -282,6 +283,7 @@ function buildProgram(): Command {
     .command('seal')
     .description('replace plain key files by age files under a passphrase')
     .addOption(keysOption())
+    .option('--data <dir>', "the server's own keys in this folder, instead of those of people")
     .addOption(jsonOption())
     .action(async (o) => (await import('./keys.ts')).seal(o));
 

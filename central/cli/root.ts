@@ -7,7 +7,8 @@ import { encodeDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import { ROLES, type Role } from '../../agent/wire/schemas/root.ts';
-import { loadOnlineKeys, makeOnlineKey, type OnlineRole } from '../keys/online-keys.ts';
+import { loadOnlineKeys, makeOnlineKey, onlineKeysDir, type OnlineRole } from '../keys/online-keys.ts';
+import { hasSealedKeys, sealServerKeys, unsealKeys } from '../keys/unsealed-keys.ts';
 import { nextRoot, PUBLISH_WITHIN_S, type AddedKey } from '../service/next-root.ts';
 import { findKey } from '../service/publish-revocations.ts';
 import { describeRoot } from './describe-draft.ts';
@@ -58,6 +59,8 @@ interface DraftOptions extends Common, WithData {
 
 /** Version N+1 as a draft; publishes nothing. A new server key is made beside the one in use, which goes on until then. */
 export async function draft(o: DraftOptions): Promise<void> {
+  const keyDir = onlineKeysDir(resolve(o.data));
+  const isSealed = hasSealedKeys(keyDir);
   await withRecords(o, ({ trust, now }) => {
     const { root } = trust.root();
     const online = (o.online ?? []).map(onlineRole);
@@ -88,6 +91,8 @@ export async function draft(o: DraftOptions): Promise<void> {
       `${describeRoot(next)}\ndraft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
     );
   });
+  // What was made plain a moment ago is no safer than those beside it.
+  if (isSealed) await sealServerKeys(keyDir);
 }
 
 export const sign = (file: string, o: SignOptions): Promise<void> =>
@@ -95,6 +100,7 @@ export const sign = (file: string, o: SignOptions): Promise<void> =>
 
 /** In force here at once; at each appliance with its next check-in. One commit: the server's keys follow from the root. */
 export async function publish(file: string, o: Common & WithData): Promise<void> {
+  await unsealKeys(onlineKeysDir(resolve(o.data)));
   await withRecords(o, ({ store, trust, now }) => {
     const next = acceptSuccessor(trust.root(), encodeEnvelope(readDraft(file, 'root')), file);
     if (now() > next.root.issued_at + PUBLISH_WITHIN_S) {

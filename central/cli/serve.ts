@@ -15,6 +15,7 @@ interface Options extends Common {
   readonly checkinInterval: number;
   readonly claimInterval: number;
   readonly logLevel: string;
+  readonly plainKeys?: boolean;
   readonly evidenceStore?: string;
 }
 
@@ -40,6 +41,7 @@ export async function serve(o: Options): Promise<void> {
   const central = await openCentral(dataDir, {
     intervals: { checkinS: o.checkinInterval, claimS: o.claimInterval },
     evidenceStore: o.evidenceStore,
+    sealedOnly: o.plainKeys !== true,
     onFinding: (kind, origin, sentence) => logger.error({ kind, origin, sentence }, 'stored evidence does not fit'),
   });
   const logs = central.evidence.origins();

@@ -53,9 +53,15 @@ export function writeNewFile(path: string, content: string | Buffer, mode: numbe
   }
 }
 
-/** Reads a private key. @throws key_unreadable, key_permissions, key_malformed */
+/** Keys that were sealed and are open in this process, by the path that their plain file would have. */
+const unsealed = new Map<string, KeyObject>();
+
+export const keepUnsealed = (path: string, key: KeyObject): void => void unsealed.set(resolve(path), key);
+export const isUnsealed = (path: string): boolean => unsealed.has(resolve(path));
+
+/** Reads a private key: from its file, or the one that was unsealed. @throws key_unreadable, key_permissions, key_malformed */
 export function readKeyFile(path: string): KeyObject {
-  return parseKey(readPrivateFile(path), path);
+  return unsealed.get(resolve(path)) ?? parseKey(readPrivateFile(path), path);
 }
 
 /** The bytes of a key file, sealed or not. @throws key_unreadable, key_permissions, key_malformed (too large) */

@@ -7,6 +7,7 @@ import { generateEd25519, signerFromPrivateKey } from '../../agent/wire/node-sig
 import type { Signer } from '../../agent/wire/dsse.ts';
 import type { Root } from '../../agent/wire/schemas/root.ts';
 import { readKeyFile, writeKeyFile } from './key-files.ts';
+import { SEALED } from './unsealed-keys.ts';
 
 export const ONLINE_ROLES = ['registrar', 'order', 'timestamp', 'receipt', 'witness'] as const;
 export type OnlineRole = (typeof ONLINE_ROLES)[number];
@@ -37,9 +38,10 @@ export function makeOnlineKey(dataDir: string, role: OnlineRole): Signer {
  */
 export function loadOnlineKeys(dataDir: string, root: Root): OnlineKeys {
   const dir = onlineKeysDir(dataDir);
+  const names = keyNames(dir);
   return forEachRole((role) => {
-    const further = readdirSync(dir).filter((name) => name.startsWith(`${role}-`) && name.endsWith('.pem'));
-    for (const name of [`${role}.pem`, ...further.sort()]) {
+    const first = names.filter((name) => name === `${role}.pem`);
+    for (const name of [...first, ...names.filter((name) => name.startsWith(`${role}-`))]) {
       const signer = signerFromPrivateKey(readKeyFile(join(dir, name)));
       const key = root.keys.find(({ keyid }) => keyid === signer.keyid);
       // A key for some sites is no key for all.
@@ -50,6 +52,12 @@ export function loadOnlineKeys(dataDir: string, root: Root): OnlineKeys {
     });
   });
 }
+
+/** Sealed or not, each once, sorted. */
+const keyNames = (dir: string): string[] =>
+  [...new Set(readdirSync(dir).map((name) => (name.endsWith(SEALED) ? name.slice(0, -SEALED.length) : name)))]
+    .filter((name) => name.endsWith('.pem'))
+    .sort();
 
 const KEYID_IN_NAME = 12;
 

@@ -5,6 +5,8 @@ import { openEvidenceStore, type EvidenceStore } from '../evidence-store/evidenc
 import { openSegmentStore } from '../evidence-store/open-segment-store.ts';
 import type { SegmentStore } from '../evidence-store/segment-store.ts';
 import { createChallenges, type Challenges } from './challenges.ts';
+import { isAgentError } from '../../agent/errors/agent-error.ts';
+import { refusePlainKeys, unsealKeys } from '../keys/unsealed-keys.ts';
 import { loadOnlineKeys, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
 import { openTargetVault, type TargetVault } from '../keys/target-vault.ts';
 import { lockDataDir } from '../store/lock-data-dir.ts';
@@ -63,6 +65,8 @@ export async function openCentral(
     /** Where evidence is kept (store-address.ts); as it was last time when absent. */
     evidenceStore?: string | undefined;
     onFinding?: (kind: string, origin: string, sentence: string) => void;
+    /** Refuses to start while keys of the server lie in plain files. */
+    sealedOnly?: boolean;
   } = {},
 ): Promise<Central & { close(): void }> {
   const now = o.now ?? wallClock;
@@ -88,6 +92,9 @@ export async function openCentral(
       now,
       retainFound,
     });
+    const keyDir = onlineKeysDir(dataDir);
+    if (o.sealedOnly === true) refusePlainKeys(keyDir);
+    await unsealKeys(keyDir);
     const trust = trustState(store);
     const keys = keysInForce(dataDir, trust);
     keys();
@@ -129,9 +136,18 @@ export const caGeneration = (store: Pick<CentralStore, 'setting'>): number =>
 
 function keysInForce(dataDir: string, trust: TrustState): () => OnlineKeys {
   let loaded: { readonly version: number; readonly keys: OnlineKeys } | null = null;
+  let opening: Promise<unknown> | null = null;
   return () => {
     const { root } = trust.root();
-    if (loaded?.version !== root.version) loaded = { version: root.version, keys: loadOnlineKeys(dataDir, root) };
+    if (loaded?.version === root.version) return loaded.keys;
+    try {
+      loaded = { version: root.version, keys: loadOnlineKeys(dataDir, root) };
+    } catch (error) {
+      // A new root may name a key that was sealed beside a server that runs. It goes on with those before until it is open.
+      if (loaded === null || !isAgentError(error) || error.code !== 'key_unreadable') throw error;
+      opening ??= unsealKeys(onlineKeysDir(dataDir)).finally(() => (opening = null));
+      opening.catch(() => undefined);
+    }
     return loaded.keys;
   };
 }

@@ -80,7 +80,15 @@ describe('the place that init chooses', () => {
       expect(readdirSync(dir)).toEqual([]);
       const made = await init('s3://evidence/x?endpoint=http://127.0.0.1:1');
       expect(JSON.parse(made.stdout)).toMatchObject({ evidence_store: expect.stringMatching(/^s3:/) as string });
-      const serve = await run(['serve', '--data', join(dir, 'data'), '--listen', '127.0.0.1:0', '--json']);
+      const serve = await run([
+        'serve',
+        '--plain-keys',
+        '--data',
+        join(dir, 'data'),
+        '--listen',
+        '127.0.0.1:0',
+        '--json',
+      ]);
       expect([serve.code, serve.stderr]).toEqual([7, expect.stringContaining('evidence_store_denied')]);
     } finally {
       for (const name of ['AWS_EC2_METADATA_DISABLED', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE'])

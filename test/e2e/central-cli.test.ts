@@ -102,18 +102,18 @@ describe('central-command', () => {
     expect((await run(['serve'])).code).toBe(2);
     expect((await run(['site', 'list', '--data', join(central.dir, 'nothing')])).code).toBe(2);
     expect((await run(['--help'])).code).toBe(0);
-    expect((await central.cli('serve', '--listen', '127.0.0.1:0')).code).toBe(5);
-    expect((await central.cli('serve', '--listen', 'nonsense')).code).toBe(2);
+    expect((await central.cli('serve', '--plain-keys', '--listen', '127.0.0.1:0')).code).toBe(5);
+    expect((await central.cli('serve', '--plain-keys', '--listen', 'nonsense')).code).toBe(2);
   });
 
   it('refuses key files that others can read', async () => {
     const other = await makeCentral();
     chmodSync(join(other.dataDir, 'keys', 'order.pem'), 0o640);
-    const result = await other.cli('serve', '--listen', '127.0.0.1:0', '--json');
+    const result = await other.cli('serve', '--plain-keys', '--listen', '127.0.0.1:0', '--json');
     expect([result.code, codeOf(result)]).toEqual([5, 'key_permissions']);
     chmodSync(join(other.dataDir, 'keys', 'order.pem'), 0o600);
     writeFileSync(join(other.dataDir, 'keys', 'order.pem'), 'garbage');
-    expect(codeOf(await other.cli('serve', '--listen', '127.0.0.1:0', '--json'))).toBe('key_malformed');
+    expect(codeOf(await other.cli('serve', '--plain-keys', '--listen', '127.0.0.1:0', '--json'))).toBe('key_malformed');
     await other.remove();
   });
 

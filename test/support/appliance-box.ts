@@ -121,6 +121,7 @@ export async function applianceBox(): Promise<ApplianceBox> {
         LISTEN,
         '--checkin-interval',
         '1',
+        '--plain-keys',
         '--claim-interval',
         '1',
         '--json',

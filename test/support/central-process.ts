@@ -104,7 +104,7 @@ export function run(args: readonly string[]): Promise<CliResult> {
 async function startServing(dataDir: string, args: readonly string[]): Promise<RunningCentral> {
   const child = spawn(
     process.execPath,
-    [MAIN, 'serve', '--data', dataDir, '--listen', '127.0.0.1:0', '--json', ...args],
+    [MAIN, 'serve', '--plain-keys', '--data', dataDir, '--listen', '127.0.0.1:0', '--json', ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let log = '';

@@ -195,13 +195,29 @@ describe('Central Command on a bucket with Object Lock', () => {
     await part(0, 1);
     const other = await makeCentral();
     try {
-      const foreign = await other.cli('serve', '--listen', '127.0.0.1:0', '--evidence-store', address, '--json');
+      const foreign = await other.cli(
+        'serve',
+        '--plain-keys',
+        '--listen',
+        '127.0.0.1:0',
+        '--evidence-store',
+        address,
+        '--json',
+      );
       expect(foreign).toMatchObject({ code: 5, stderr: expect.stringContaining('evidence_store_foreign') as string });
     } finally {
       await other.remove();
     }
     await running.stop();
-    const moved = await central.cli('serve', '--listen', '127.0.0.1:0', '--evidence-store', 'folder', '--json');
+    const moved = await central.cli(
+      'serve',
+      '--plain-keys',
+      '--listen',
+      '127.0.0.1:0',
+      '--evidence-store',
+      'folder',
+      '--json',
+    );
     expect(moved).toMatchObject({ code: 2, stderr: expect.stringContaining('evidence_store_changed') as string });
   });
 
@@ -227,7 +243,17 @@ describe('serve with a bucket that will not do', () => {
     return async () => central.remove();
   });
   const refused = (address: string): Promise<{ code: number; stderr: string }> =>
-    run(['serve', '--data', central.dataDir, '--listen', '127.0.0.1:0', '--evidence-store', address, '--json']);
+    run([
+      'serve',
+      '--plain-keys',
+      '--data',
+      central.dataDir,
+      '--listen',
+      '127.0.0.1:0',
+      '--evidence-store',
+      address,
+      '--json',
+    ]);
 
   it('ends with a code and a remedy: no Object Lock, no bucket, nobody there, secrets on the command line', async () => {
     const cases: [string, number, string][] = [

@@ -97,6 +97,7 @@ export function createSite(o: SiteOptions) {
           node,
           join(repo, 'central/main.ts'),
           'serve',
+          '--plain-keys',
           ...['--data', paths.data, '--listen', listen, ...serve, '--json'],
         ] as [string, ...string[]],
         { ...centralOptions, logFile: paths.centralLog },
