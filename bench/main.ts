@@ -30,6 +30,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   rules: async () => (await import('./rules.ts')).benchRules({ smoke }),
   verify: async () => (await import('./verify.ts')).benchVerify({ smoke, large: values.large }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
+  winrm: async () => (await import('./winrm.ts')).benchWinRm({ smoke }),
   'evidence-store': async () => (await import('./evidence-store.ts')).benchEvidenceStore({ smoke }),
 };
 
