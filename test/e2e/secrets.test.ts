@@ -5,28 +5,12 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { demoSite } from '../support/demo-site.ts';
-
-/** Spellings in which a secret could have got into a file: as it is, in hex, and parts of its base64 at any place of a text. */
-function spellings(secret: Buffer): Buffer[] {
-  const parts = [0, 1, 2].flatMap((before) => {
-    const text = Buffer.concat([Buffer.alloc(before), secret])
-      .toString('base64')
-      .slice(4, -4);
-    // Lines of PEM may end within it.
-    return [text.slice(0, 16), text.slice(-16)];
-  });
-  return [secret, ...[secret.toString('hex'), ...parts].map((text) => Buffer.from(text))];
-}
+import { filesIn, spellings } from '../support/secret-spellings.ts';
 
 /** The secret part of a private key in PEM. */
 function secretOf(pem: string): Buffer {
   return Buffer.from(createPrivateKey(pem).export({ format: 'jwk' }).d ?? '', 'base64url');
 }
-
-const filesIn = (dir: string): string[] =>
-  readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
 
 describe('the secrets of an appliance', () => {
   const site = demoSite(['log_level: debug']);
