@@ -114,6 +114,12 @@ export async function createBackupAuthority(
   return { pin: pinOf(key), pem };
 }
 
+/** What everybody may know of a CA: its certificate and pin. Its key stays where it is, sealed or not. @throws key_unreadable */
+export function readPublicAuthority(keysDir: string, generation: number): { caPem: string; pin: string } {
+  const caPem = readCertificate(caCertPath(keysDir, generation));
+  return { caPem, pin: pinOf(new X509Certificate(caPem).publicKey) };
+}
+
 /** What createBackupAuthority made before; null where there is none. @throws key_…, central_damaged */
 export function readBackupAuthority(keysDir: string, generation: number): { pin: string; pem: string } | null {
   if (!existsSync(backupCertPath(keysDir, generation))) return null;

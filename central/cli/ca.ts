@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { defaultKeysDir } from '../keys/person-keys.ts';
-import { authorityInUse, caGeneration } from '../service/central.ts';
+import { caInUse } from '../service/ca-in-use.ts';
+import { caGeneration } from '../service/central.ts';
 import { formerKeyPath, switchAuthority } from '../service/switch-ca.ts';
 import { operator } from './appliance-revoke.ts';
 import { print, type Common } from './output.ts';
@@ -11,8 +12,8 @@ interface Options extends Common, WithData {
 }
 
 export async function showCa(o: Options): Promise<void> {
-  await withRecords(o, async ({ store }) => {
-    const { pin } = await authorityInUse(resolve(o.data), store);
+  await withRecords(o, ({ store }) => {
+    const { pin } = caInUse(resolve(o.data), store);
     const value = { generation: caGeneration(store), pin, backup_pin: store.setting('backup_ca_pin') };
     print(o, value, `CA ${value.generation} in use, pin ${pin}\nbackup CA, pin ${value.backup_pin ?? 'unknown'}`);
   });

@@ -6,7 +6,8 @@ import { AgentError } from '../../agent/errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../../agent/errors/codes.ts';
 import { partnerSchema } from '../../agent/wire/schemas/root.ts';
 import { pinOf } from '../ca/certificate-authority.ts';
-import { authorityInUse, type Records } from '../service/central.ts';
+import { caInUse } from '../service/ca-in-use.ts';
+import type { Records } from '../service/central.ts';
 import { newToken } from '../service/enrolment-token.ts';
 import { print, when, type Common } from './output.ts';
 import { tokenDays } from './token.ts';
@@ -33,7 +34,7 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
     if (!v.is(partnerSchema.entries.central_url, url))
       throw new AgentError('usage', '--url is no plain https:// address');
     const root = records.trust.root();
-    const { caPem, pin } = await authorityInUse(resolve(o.data), records.store);
+    const { caPem, pin } = caInUse(resolve(o.data), records.store);
     const backup = backupAuthority(records);
     mkdirSync(dir, { recursive: true });
     refuseWritten(dir);

@@ -11,7 +11,8 @@ import {
 } from '../ca/certificate-authority.ts';
 import { readKeyFile } from '../keys/key-files.ts';
 import { onlineKeysDir } from '../keys/online-keys.ts';
-import { authorityInUse, caGeneration, type Records } from './central.ts';
+import { caInUse } from './ca-in-use.ts';
+import { caGeneration, type Records } from './central.ts';
 
 export interface SwitchedCa {
   readonly generation: number;
@@ -34,7 +35,7 @@ export async function switchAuthority(
 ): Promise<SwitchedCa> {
   const { store } = central;
   const generation = caGeneration(store) + 1;
-  const former = await authorityInUse(o.dataDir, store);
+  const former = caInUse(o.dataDir, store);
   const [pin, pem] = [store.setting('backup_ca_pin'), store.setting('backup_ca_pem')];
   if (pin === null || pem === null) {
     throw new AgentError('backup_certificate_missing', 'there is no backup CA whose certificate appliances have', {
@@ -50,7 +51,7 @@ export async function switchAuthority(
   installAuthority(onlineKeysDir(o.dataDir), generation, key, pem);
   store.unit(() => {
     store.setSetting('ca_generation', String(generation));
-    store.setSetting('former_ca_pem', former.clientCaPem);
+    store.setSetting('former_ca_pem', former.caPem + (store.setting('former_ca_pem') ?? ''));
     store.setSetting('backup_ca_pin', backup.pin);
     store.setSetting('backup_ca_pem', backup.pem);
     const at = central.now();
