@@ -1,6 +1,6 @@
-// Keys of people, encrypted at rest: age files under a passphrase (scrypt and ChaCha20-Poly1305, https://age-encryption.org/v1),
+// Keys, encrypted at rest: age files under a passphrase (scrypt and ChaCha20-Poly1305, https://age-encryption.org/v1),
 // so that `age --decrypt` opens them where this program is not at hand.
-import { armor, Decrypter, Encrypter } from 'age-encryption';
+import { armor, Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 
 /** scrypt with N = 2^17: about half a second and 128 MiB on a small machine. */
@@ -16,6 +16,26 @@ export async function sealKey(pem: string, passphrase: string): Promise<string> 
   encrypter.setScryptWorkFactor(WORK_FACTOR);
   encrypter.setPassphrase(passphrase);
   return armor.encode(await encrypter.encrypt(pem));
+}
+
+/** An identity of age (X25519): it opens many files, where a passphrase costs its half second for each. */
+export const newIdentity = (): Promise<string> => generateX25519Identity();
+
+export async function sealForIdentity(pem: string, identity: string): Promise<string> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(await identityToRecipient(identity));
+  return armor.encode(await encrypter.encrypt(pem));
+}
+
+/** @throws key_malformed (no file for this identity, or one that was changed) */
+export async function openWithIdentity(text: string, identity: string, place: string): Promise<string> {
+  try {
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    return await decrypter.decrypt(armor.decode(text), 'text');
+  } catch (cause) {
+    throw new AgentError('key_malformed', 'the sealed key does not open with the identity beside it', { place, cause });
+  }
 }
 
 /** @throws passphrase_wrong (or the file was changed: the two cannot be told apart), key_malformed */

@@ -1,14 +1,16 @@
-// The server's keys, encrypted at rest: each `NAME.pem` in its key folder may be an age file `NAME.pem.age` instead. They are opened
-// once, when a process starts, and kept in its memory; whoever reads a key file finds them there.
+// The server's keys, encrypted at rest: each `NAME.pem` in its key folder may be an age file `NAME.pem.age` instead, sealed for the
+// identity in `server-identity.age`, which a passphrase seals. They are opened once, when a process starts, and kept in its memory;
+// whoever reads a key file finds them there.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { parseKey, readPrivateFile, writeNewFile } from './key-files.ts';
 import { keepUnsealed, isUnsealed } from './key-files.ts';
 import { serverPassphrase } from './passphrase.ts';
-import { openSealedKey, sealKey } from './sealed-key.ts';
+import { newIdentity, openSealedKey, openWithIdentity, sealForIdentity, sealKey } from './sealed-key.ts';
 
 export const SEALED = '.age';
+const IDENTITY_FILE = 'server-identity.age';
 const PRIVATE_KEY = 'PRIVATE KEY-----';
 
 const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir).sort() : []);
@@ -47,7 +49,8 @@ function readPrivateText(path: string): string {
 export async function unsealKeys(dir: string): Promise<number> {
   const sealed = stillSealed(dir);
   for (const path of sealed) {
-    const pem = await openSealedKey(readPrivateFile(path).toString('utf8'), await serverPassphrase(), path);
+    const identity = await identityOf(dir);
+    const pem = await openWithIdentity(readPrivateFile(path).toString('utf8'), identity, path);
     keepUnsealed(path.slice(0, -SEALED.length), parseKey(pem, path));
   }
   return sealed.length;
@@ -73,18 +76,35 @@ export async function sealServerKeys(dir: string): Promise<string[]> {
   for (const path of plainKeys(dir)) {
     const pem = readPrivateFile(path).toString('utf8');
     parseKey(pem, path);
-    const passphrase = await serverPassphrase("New passphrase of the server's keys: ");
+    const identity = await identityOf(dir);
     const sealed = `${path}${SEALED}`;
     // Left by a run that was cut off before its plain file went.
     if (existsSync(sealed)) rmSync(sealed);
-    writeNewFile(sealed, await sealKey(pem, passphrase), 0o600);
-    if ((await openSealedKey(readPrivateFile(sealed).toString('utf8'), passphrase, sealed)) !== pem) {
+    writeNewFile(sealed, await sealForIdentity(pem, identity), 0o600);
+    if ((await openWithIdentity(readPrivateFile(sealed).toString('utf8'), identity, sealed)) !== pem) {
       throw new AgentError('internal', 'a sealed key opened as another one');
     }
     rmSync(path);
     made.push(sealed);
   }
   return made;
+}
+
+/** Of the folders that this process opened. */
+const identities = new Map<string, string>();
+
+/** The identity of a folder, opened once in a process; made where there is none yet. */
+async function identityOf(dir: string): Promise<string> {
+  const known = identities.get(dir);
+  if (known !== undefined) return known;
+  const path = join(dir, IDENTITY_FILE);
+  if (!existsSync(path)) {
+    const made = await newIdentity();
+    writeNewFile(path, await sealKey(made, await serverPassphrase("New passphrase of the server's keys: ")), 0o600);
+  }
+  const identity = await openSealedKey(readPrivateFile(path).toString('utf8'), await serverPassphrase(), path);
+  identities.set(dir, identity);
+  return identity;
 }
 
 /** Whether a folder holds sealed keys: then new ones are sealed too. */
