@@ -281,6 +281,36 @@ const SIXTH = `
   ${sumTriggers('deliveries')}
 `;
 
+/** Incidents of drift, and their stories. */
+const SEVENTH = `
+  CREATE TABLE incidents (
+    incident_id TEXT PRIMARY KEY NOT NULL,
+    target_id TEXT NOT NULL,
+    check_id TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    state TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    next_step_at INTEGER,
+    detail TEXT NOT NULL,
+    ${sum},
+    UNIQUE (target_id, check_id, condition)
+  ) STRICT;
+  CREATE TABLE incident_lines (
+    id INTEGER PRIMARY KEY,
+    incident_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    evidence_seq INTEGER,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX incident_lines_by_incident ON incident_lines (incident_id, id);
+  ${sumTriggers('incidents')}
+  ${sumTriggers('incident_lines')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
@@ -288,6 +318,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, readableFrom: 1, sql: FOURTH },
   { version: 5, readableFrom: 1, sql: FIFTH },
   { version: 6, readableFrom: 1, sql: SIXTH },
+  { version: 7, readableFrom: 1, sql: SEVENTH },
 ];
 
 /** What this program writes and reads. */

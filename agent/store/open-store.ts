@@ -17,6 +17,8 @@ import type { EntriesTable } from './entries.ts';
 import { findingsTable } from './findings.ts';
 import type { FindingsTable } from './findings.ts';
 import { assertOurFile, assertSound, migrate, noteOpened, soundness } from './integrity.ts';
+import { incidentsTable } from './incidents.ts';
+import type { IncidentsTable } from './incidents.ts';
 import { ordersTable } from './orders.ts';
 import { prunesTable } from './prunes.ts';
 import type { PrunesTable } from './prunes.ts';
@@ -43,6 +45,7 @@ export type { CheckpointRow } from './checkpoints.ts';
 export type { PruneRow } from './prunes.ts';
 export type { EntryRow } from './entries.ts';
 export type { FindingState } from './findings.ts';
+export type { IncidentLine, IncidentRow } from './incidents.ts';
 export type { OrderChange, OrderRow, OrderState, RefusalRow, ReportRow } from './orders.ts';
 export type { NewRun, RunRow, RunState } from './runbook-runs.ts';
 export type { DocumentRow, EnrolledIdentity, RootRow, SignedTimeRow } from './trust-documents.ts';
@@ -61,6 +64,7 @@ export interface Store {
   readonly prunes: PrunesTable;
   readonly orders: OrdersTable;
   readonly findings: FindingsTable;
+  readonly incidents: IncidentsTable;
   readonly runs: RunbookRunsTable;
   readonly trust: TrustTable;
   readonly uplink: UplinkTable;
@@ -136,6 +140,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     prunes: prunesTable(db),
     orders: ordersTable(db),
     findings: findingsTable(db),
+    incidents: incidentsTable(db),
     runs: runbookRunsTable(db),
     trust: trustTable(db),
     uplink: uplinkTable(db),

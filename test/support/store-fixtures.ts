@@ -105,6 +105,11 @@ export function fill(store: Store, lines = 12, lineLength = 660): void {
   const run = { targetId: 'srv-1', runbookId: 'RB-WIN-AV-001', runbookVersion: 1, runbookSha256: 'ab'.repeat(32) };
   store.runs.begin({ ...run, runId, action: 'remediate', snapshot: '{}', detail: '{}', at: AT });
   store.runs.end(runId, 'success', AT + 60);
+  const incidentId = '019e0000-0000-7000-8000-0000000000c1';
+  const times = { openedAt: AT, changedAt: AT, nextStepAt: null };
+  const condition = { targetId: 'srv-1', checkId: 'windows_av', condition: 'av-off' };
+  const story = [{ at: AT, what: 'seen', sentence: 'Protection is off.', evidenceSeq: 3 }];
+  store.incidents.put({ incidentId, ...condition, state: 'seen', severity: 'high', ...times, detail: '{}' }, story);
   store.prunes.advance(1, { to: 1, keep: [], receiptSize: 7, checkpointSize: 7, at: AT });
   store.uplink.park(origin, { code: 'http_refused', sentence: 'Refused.', until: AT + 300, tries: 1 });
   store.uplink.addBytes(1_000, 2_000, 20_000);

@@ -1,0 +1,82 @@
+// Incidents: one row for each (target, check, condition), and the lines of its story. What they say belongs to agent/healing/.
+import type { Db } from './connection.ts';
+
+export interface IncidentRow {
+  readonly incidentId: string;
+  readonly targetId: string;
+  readonly checkId: string;
+  readonly condition: string;
+  readonly state: string;
+  readonly severity: string;
+  /** Unix seconds, as all times here. */
+  readonly openedAt: number;
+  readonly changedAt: number;
+  readonly nextStepAt: number | null;
+  /** JSON of the rest. */
+  readonly detail: string;
+}
+
+export interface IncidentLine {
+  readonly at: number;
+  readonly what: string;
+  readonly sentence: string;
+  /** Entry of the log that says the same; null where the line rests on none. */
+  readonly evidenceSeq: number | null;
+}
+
+export interface IncidentsTable {
+  get(incidentId: string): IncidentRow | null;
+  find(targetId: string, checkId: string, condition: string): IncidentRow | null;
+  /** Newest change first. `but`: states that are left out. */
+  list(o: { readonly limit: number; readonly but?: readonly string[] }): IncidentRow[];
+  /** Keeps the row as it is now and adds lines to its story, in one unit. */
+  put(row: IncidentRow, lines: readonly IncidentLine[]): void;
+  /** Oldest first. */
+  lines(incidentId: string): IncidentLine[];
+}
+
+const COLUMNS = {
+  incidentId: 'incident_id',
+  targetId: 'target_id',
+  checkId: 'check_id',
+  condition: 'condition',
+  state: 'state',
+  severity: 'severity',
+  openedAt: 'opened_at',
+  changedAt: 'changed_at',
+  nextStepAt: 'next_step_at',
+  detail: 'detail',
+} as const satisfies Record<keyof IncidentRow, string>;
+
+export function incidentsTable(db: Db): IncidentsTable {
+  const pairs = Object.entries(COLUMNS);
+  const select = `SELECT ${pairs.map(([name, column]) => `${column} AS ${name}`).join(', ')} FROM incidents`;
+  const get = db.query<IncidentRow>(`${select} WHERE incident_id = ?`);
+  const find = db.query<IncidentRow>(`${select} WHERE target_id = ? AND check_id = ? AND condition = ?`);
+  const list = db.query<IncidentRow>(
+    `${select} WHERE state NOT IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC, rowid DESC LIMIT ?`,
+  );
+  const put = db.query(
+    `INSERT INTO incidents (${pairs.map(([, column]) => column).join(', ')})
+     VALUES (${pairs.map(([name]) => `@${name}`).join(', ')})
+     ON CONFLICT (incident_id) DO UPDATE SET ${pairs.map(([, column]) => `${column} = excluded.${column}`).join(', ')}`,
+  );
+  const add = db.query(
+    `INSERT INTO incident_lines (incident_id, at, what, sentence, evidence_seq)
+     VALUES (@incidentId, @at, @what, @sentence, @evidenceSeq)`,
+  );
+  const lines = db.query<IncidentLine>(
+    'SELECT at, what, sentence, evidence_seq AS evidenceSeq FROM incident_lines WHERE incident_id = ? ORDER BY id',
+  );
+  return {
+    get: (incidentId) => get.get(incidentId) ?? null,
+    find: (targetId, checkId, condition) => find.get(targetId, checkId, condition) ?? null,
+    list: ({ limit, but = [] }) => list.all(JSON.stringify(but), limit),
+    put: (row, added) =>
+      db.unit(() => {
+        put.run({ ...row });
+        for (const line of added) add.run({ incidentId: row.incidentId, ...line });
+      }),
+    lines: (incidentId) => lines.all(incidentId),
+  };
+}
