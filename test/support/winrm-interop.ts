@@ -34,7 +34,8 @@ export async function openInteropTarget(env: Environment = process.env): Promise
   return targetFrom(env, () => undefined);
 }
 
-async function startLab(script: string): Promise<InteropTarget> {
+/** `options` of `lab start`. */
+export async function startLab(script: string, options: readonly string[] = []): Promise<InteropTarget> {
   const state = mkdtempSync(join(tmpdir(), 'winrm-lab-'));
   const [http, https, control, kdc] = await freePorts(4);
   const env = {
@@ -46,14 +47,14 @@ async function startLab(script: string): Promise<InteropTarget> {
     WINRM_LAB_KDC_PORT: String(kdc),
     WINRM_LAB_START_TIMEOUT: '60',
   };
-  const lab = (verb: string): string =>
-    execFileSync(script, [verb], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const lab = (verb: string, ...more: readonly string[]): string =>
+    execFileSync(script, [verb, ...more], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   const stop = (): void => {
     lab('stop');
     rmSync(state, { recursive: true, force: true });
   };
   try {
-    lab('start');
+    lab('start', ...options);
     const lines = lab('env').matchAll(/^export (\w+)='(.*)'$/gm);
     return targetFrom(Object.fromEntries(Array.from(lines, ([, name, value]) => [name, value])), stop);
   } catch (error) {
