@@ -142,7 +142,7 @@ function Get-Logs {
       name = $name.ToLowerInvariant()
       enabled = [bool]$log.IsEnabled
       mode = [string]$log.LogMode
-      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1MB)
+      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1048576)
       policy_mib = $managed
     }
   }
@@ -208,7 +208,7 @@ foreach ($item in $drift) {
   if ($LASTEXITCODE -ne 0) { throw "auditpol_$LASTEXITCODE" }
 }
 foreach ($item in $small) {
-  [void](& wevtutil.exe set-log $item.name "/maxsize:$([long]$item.to * 1MB)")
+  [void](& wevtutil.exe set-log $item.name "/maxsize:$([long]$item.to * 1048576)")
   if ($LASTEXITCODE -ne 0) { throw "wevtutil_$LASTEXITCODE" }
 }
 if ($override -ne 1) { Set-ItemProperty -LiteralPath $LsaKey -Name SCENoApplyLegacyAuditPolicy -Value 1 -Type DWord }

@@ -142,7 +142,7 @@ function Get-Logs {
       name = $name.ToLowerInvariant()
       enabled = [bool]$log.IsEnabled
       mode = [string]$log.LogMode
-      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1MB)
+      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1048576)
       policy_mib = $managed
     }
   }
@@ -175,7 +175,7 @@ $changes = @(
   foreach ($before in $In.snapshot.logs.list) {
     $now = @(Get-Logs | Where-Object { $_.name -eq $before.name })[0]
     if ($now.max_mib -eq [int]$before.max_mib) { continue }
-    [void](& wevtutil.exe set-log $before.name "/maxsize:$([long]$before.max_mib * 1MB)")
+    [void](& wevtutil.exe set-log $before.name "/maxsize:$([long]$before.max_mib * 1048576)")
     if ($LASTEXITCODE -ne 0) { throw "wevtutil_$LASTEXITCODE" }
     New-Change "$($before.name)_max_mib" $now.max_mib ([int]$before.max_mib)
   }

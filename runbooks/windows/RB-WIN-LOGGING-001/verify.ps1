@@ -142,7 +142,7 @@ function Get-Logs {
       name = $name.ToLowerInvariant()
       enabled = [bool]$log.IsEnabled
       mode = [string]$log.LogMode
-      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1MB)
+      max_mib = [int][Math]::Floor([long]$log.MaximumSizeInBytes / 1048576)
       policy_mib = $managed
     }
   }
