@@ -8,6 +8,7 @@ import { addHealingVerbs } from './healing-verbs.ts';
 import { wholeNumber } from './parse-number.ts';
 import { reportError } from './report-error.ts';
 import { addRunbookVerbs } from './runbook-verbs.ts';
+import { addTicketVerbs } from './ticket-verbs.ts';
 
 /** Environment variable that names the configuration file. */
 export const CONFIG_VARIABLE = 'COMPLIANCE_AGENT_CONFIG';
@@ -155,6 +156,7 @@ function addVerbs(program: Command, verb: Verb): void {
   );
   addHealingVerbs(program, verb);
   addRunbookVerbs(program, verb);
+  addTicketVerbs(program, verb);
   verb(program, 'version', 'which build this is', async (context) => (await import('./version.ts')).version(context));
   verb(program, 'errors [code]', 'what an error code means and what to do', async (context, args) =>
     (await import('./errors.ts')).errors(context, args[0]),

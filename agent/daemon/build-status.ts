@@ -11,6 +11,9 @@ import { healingPausedUntil } from './healing-pause.ts';
 import { kept } from './self-care.ts';
 import { unknownTooLong } from './unknown-since.ts';
 
+/** As long as the alert lasts. */
+const DEAD_SAID_FOR_S = 7 * 86_400;
+
 export function buildStatus(context: DaemonContext, stages: readonly StageStatus[]): AgentStatus {
   const { state, store, config, clock } = context;
   const { enrolled } = state;
@@ -109,6 +112,8 @@ function warnings(context: DaemonContext, now: number): string[] {
   for (const { key, forS } of unknownTooLong(kept(context.store, 'unknown_since'), now))
     said.push(`The check ${key} has been unknown for ${Math.floor(forS / 3_600)} h.`);
   said.push(...storageWarnings(context.state.storage));
+  const { dead } = context.store.tickets.counts(now - DEAD_SAID_FOR_S);
+  if (dead > 0) said.push(`Messages about tickets that reached nobody: ${dead} (compliance-agent tickets list).`);
   const trust = context.state.enrolled?.trust;
   if (trust !== undefined) {
     said.push(...trust.problems());

@@ -18,6 +18,7 @@ export const STAGE_NAMES = [
   'prune',
   'upload',
   'timestamp',
+  'tickets',
   'helpers',
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];

@@ -596,6 +596,12 @@ export const CODES = {
     'Central Command does not know the address by which appliances reach it',
     'start serve with --url, or name --url here',
   ),
+  answer_schema_unknown: code(
+    7,
+    false,
+    'an appliance reads none of the answers that this Central Command writes: their versions are too far apart',
+    'bring the older of the two up to date',
+  ),
   enrolment_token_unknown: code(
     7,
     false,

@@ -55,8 +55,10 @@ export interface Recorder {
   raise(code: ErrorCode, options: AlertOptions): boolean;
   /** Records that a condition ended; false when it was not raised. */
   clear(code: ErrorCode): boolean;
-  /** Codes that are raised now, oldest first by code. */
+  /** Codes that are raised now, in the order of their names. */
   raised(): ErrorCode[];
+  /** The same with what is known of each. */
+  alerts(): { readonly code: ErrorCode; readonly severity: Severity }[];
 }
 
 export interface RecorderOptions {
@@ -276,5 +278,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
         return true;
       }),
     raised: () => Object.keys(alerts()).toSorted() as ErrorCode[],
+    alerts: () => Object.entries(alerts()).map(([code, { severity }]) => ({ code: code as ErrorCode, severity })),
   };
 }

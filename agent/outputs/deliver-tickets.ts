@@ -18,7 +18,7 @@ const DEADLINE_MS = 60_000;
 export interface DeliveryDeps {
   readonly table: Pick<TicketsTable, 'due' | 'settle' | 'reference'>;
   /** By id of the output; the error of one that cannot be used as it is configured. */
-  readonly channels: ReadonlyMap<string, Channel | AgentError>;
+  readonly channels: { get(outputId: string): Channel | AgentError | undefined };
   /** When an output may be asked again, Unix seconds; kept between runs. */
   readonly pausedUntil: Map<string, number>;
   readonly nowS: () => number;

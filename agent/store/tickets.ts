@@ -34,7 +34,8 @@ export interface TicketsTable {
   settle(
     row: Pick<DeliveryRow, 'eventId' | 'outputId' | 'state' | 'attempts' | 'nextAt' | 'failure' | 'reference'>,
   ): void;
-  counts(): { readonly waiting: number; readonly dead: number; readonly oldestWaiting: number | null };
+  /** `dead`: of those that were queued since then (Unix seconds). */
+  counts(deadSince: number): { readonly waiting: number; readonly dead: number; readonly oldestWaiting: number | null };
   /** Dead letters, newest first. */
   dead(limit: number): DeliveryRow[];
   /** Forgets tickets by id, and deliveries that ended before `before`. */
@@ -68,7 +69,7 @@ export function ticketsTable(db: Db): TicketsTable {
      WHERE event_id = @eventId AND output_id = @outputId`,
   );
   const counts = db.query<{ waiting: number; dead: number; oldestWaiting: number | null }>(
-    `SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'dead') AS dead,
+    `SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'dead' AND queued_at >= ?) AS dead,
        min(queued_at) FILTER (WHERE state = 'waiting') AS oldestWaiting FROM deliveries`,
   );
   const dead = db.query<DeliveryRow>(
@@ -88,7 +89,7 @@ export function ticketsTable(db: Db): TicketsTable {
     due: (now) => due.all(now),
     reference: (outputId, ticketId) => reference.get(outputId, ticketId)?.reference ?? null,
     settle: (row) => db.unit(() => void settle.run({ ...row })),
-    counts: () => (isThere() ? counts.get()! : { waiting: 0, dead: 0, oldestWaiting: null }),
+    counts: (deadSince) => (isThere() ? counts.get(deadSince)! : { waiting: 0, dead: 0, oldestWaiting: null }),
     dead: (limit) => (isThere() ? dead.all(limit) : []),
     forget: (ticketIds, before) =>
       db.unit(() => {

@@ -110,6 +110,9 @@ export function fill(store: Store, lines = 12, lineLength = 660): void {
   const condition = { targetId: 'srv-1', checkId: 'windows_av', condition: 'av-off' };
   const story = [{ at: AT, what: 'seen', sentence: 'Protection is off.', evidenceSeq: 3 }];
   store.incidents.put({ incidentId, ...condition, state: 'seen', severity: 'high', ...times, detail: '{}' }, story);
+  const delivery = { eventId: 'a-1', outputId: 'mail', ticketId: 'a', event: '{}', queuedAt: AT };
+  store.tickets.put({ id: 'a', key: 'finding/appliance/disk', json: '{}' }, [delivery]);
+  store.tickets.settle({ ...delivery, state: 'sent', attempts: 1, nextAt: AT, failure: null, reference: '17.1' });
   store.prunes.advance(1, { to: 1, keep: [], receiptSize: 7, checkpointSize: 7, at: AT });
   store.uplink.park(origin, { code: 'http_refused', sentence: 'Refused.', until: AT + 300, tries: 1 });
   store.uplink.addBytes(1_000, 2_000, 20_000);

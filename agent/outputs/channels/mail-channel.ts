@@ -18,8 +18,9 @@ export interface MailSettings {
 const SMTPS = 465;
 const CONNECT_MS = 10_000;
 const IDLE_MS = 20_000;
-/** RFC 5321 4.2.1: this very message is refused for good. Replies about the logon (53x) are not about the message. */
-const REFUSED = /^5(?!3)\d\d$/;
+/** RFC 5321 4.2.1: refused for good. It is about this message only where the client was at its addresses or its text. */
+const REFUSED = /^5\d\d$/;
+const ABOUT_MESSAGE = new Set(['EENVELOPE', 'EMESSAGE']);
 
 export function mailChannel(settings: MailSettings): Channel {
   const place = `${settings.host}:${settings.port}`;
@@ -82,7 +83,7 @@ function failureOf(error: unknown, place: string): AgentError {
   const word = typeof code === 'string' ? code.slice(0, 40).replace(/[^A-Z0-9_]/gi, '?') : 'unknown';
   const details = { native: word, ...(status === null ? {} : { status: Number(status) }) };
   // The server's own words are left out: they quote addresses.
-  return status !== null && REFUSED.test(status) && word !== 'EAUTH'
+  return status !== null && REFUSED.test(status) && ABOUT_MESSAGE.has(word)
     ? new AgentError('output_refused', `it does not take the message (${status})`, { place, details })
     : new AgentError('output_failed', `it did not take the message (${status ?? word})`, { place, details });
 }
