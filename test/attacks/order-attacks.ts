@@ -9,6 +9,7 @@ import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
 import type { Authorisation, Order } from '../../agent/wire/schemas/order.ts';
 import type { EmbeddedEnvelope } from '../../agent/wire/schemas/primitives.ts';
 import type { ErrorCode } from '../../agent/errors/codes.ts';
+import { EPOCH_ATTACKS } from './epoch-attacks.ts';
 import { torsionSignature } from './torsion-signature.ts';
 
 export interface OrderAttack {
@@ -273,6 +274,7 @@ export const ORDER_ATTACKS: readonly OrderAttack[] = [
     code: 'order_authorisation_missing',
     order: (t) => t.read(DISRUPTIVE),
   },
+  ...EPOCH_ATTACKS,
   {
     what: 'an authorisation that one of two persons signed',
     code: 'order_authorisation_signatures',

@@ -4,28 +4,26 @@ import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  linkSync,
   mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
-  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../agent/errors/codes.ts';
 import { runHelper, type HelperDeps } from '../../agent/helpers/run-helper.ts';
 import { RUN_LIMITS } from '../../agent/helpers/verbs.ts';
 import { tryFileLock } from '../../agent/system/file-lock.ts';
 import { openHandedOver } from '../../agent/system/handed-over.ts';
 import { isAgentError } from '../../agent/errors/agent-error.ts';
+import { FILE_ATTACKS } from '../attacks/helper-attacks.ts';
 import { expectCode, expectCodeAsync } from '../support/expect-code.ts';
 import { fakeClock, type FakeClock } from '../support/fakes/fake-clock.ts';
 import { fakeExec } from '../support/fakes/fake-exec.ts';
-import { DAEMON_UID, helperLab, helperLabProblem, OTHER_UID, type HelperLab } from '../support/helper-lab.ts';
+import { DAEMON_UID, helperLab, helperLabProblem, type HelperLab } from '../support/helper-lab.ts';
 import { helperTrust } from '../support/helper-fixtures.ts';
 import { softwareTpm } from '../support/software-tpm.ts';
 
@@ -179,38 +177,14 @@ describe('store-device-key on a machine with a TPM', () => {
   });
 });
 
-/** In the drop folder; root here stands for whoever else could have put it there. */
-const INPUTS: [string, (path: string) => void, ErrorCode][] = [
-  ['a link to a file that only root reads', (path) => symlinkSync('/etc/shadow', path), 'helper_input_unsafe'],
-  ['a link to a good file of its own', (path) => goodAt(`${path}.good`, path), 'helper_input_unsafe'],
-  [
-    'a second name of a file of its own',
-    (path) => (good(`${path}.good`), linkSync(`${path}.good`, path)),
-    'helper_input_unsafe',
-  ],
-  ['a file of root', (path) => writeFileSync(path, site.answer()), 'helper_input_unsafe'],
-  ['a file of somebody else', (path) => good(path, OTHER_UID), 'helper_input_unsafe'],
-  ['a pipe that nobody writes to', (path) => lab.asDaemon(`mkfifo ${path}`), 'helper_input_unsafe'],
-  ['a folder', (path) => lab.asDaemon(`mkdir ${path}`), 'helper_input_unsafe'],
-  ['a file of a terabyte', (path) => (good(path), truncateSync(path, 2 ** 40)), 'file_too_large'],
-];
-function good(path: string, uid = DAEMON_UID): void {
-  writeFileSync(path, site.answer());
-  chownSync(path, uid, uid);
-}
-function goodAt(target: string, path: string): void {
-  good(target);
-  lab.asDaemon(`ln -s ${target} ${path}`);
-}
-
 describe('what is handed over', () => {
-  it.each(INPUTS)('is not taken where it is %s', async (_, put, code) => {
+  it.each(FILE_ATTACKS)('is not taken where it is $what: $code', async ({ put, code }) => {
     dropAll();
     const { deps } = inProcess();
     expect(await runHelper('sync-trust', deps)).toMatchObject({ outcome: 'done' });
     const path = join(lab.places.dropDir, 'answer');
     rmSync(path);
-    put(path);
+    put(path, lab, site.answer());
     expect(await runHelper('sync-trust', deps)).toMatchObject({ outcome: 'refused', code });
   });
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ANSWER_ATTACKS } from '../../attacks/answer-attacks.ts';
 import { DOCUMENT_ATTACKS } from '../../attacks/document-attacks.ts';
+import { FILE_ATTACKS, FIRST_ROOT_ATTACKS, OLD_TRUTH_ATTACKS } from '../../attacks/helper-attacks.ts';
 import { ORDER_ATTACKS } from '../../attacks/order-attacks.ts';
 import { TARGET_ATTACKS } from '../../attacks/target-attacks.ts';
 
@@ -16,7 +17,8 @@ const rows = new Map(
 const MIN_CASES = 40;
 
 describe('the threat model', () => {
-  const cases = [...ORDER_ATTACKS, ...ANSWER_ATTACKS, ...DOCUMENT_ATTACKS, ...TARGET_ATTACKS];
+  const helpers = [...FIRST_ROOT_ATTACKS, ...OLD_TRUTH_ATTACKS, ...FILE_ATTACKS];
+  const cases = [...ORDER_ATTACKS, ...ANSWER_ATTACKS, ...DOCUMENT_ATTACKS, ...TARGET_ATTACKS, ...helpers];
 
   it('has a row for each attack that is tried, with the code that it meets', () => {
     const missing = cases.filter(({ what, code }) => rows.get(what) !== (code === null ? '(waits)' : `\`${code}\``));

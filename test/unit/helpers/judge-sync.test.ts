@@ -1,10 +1,9 @@
 // What a compromised daemon may hand to the helper that keeps root's copies of trust, and what comes of it. Each case changes one
 // thing in what the first test shows accepted.
 import { describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import { NOTHING_HELD, readHeldTrust, type HeldLines } from '../../../agent/helpers/held-trust.ts';
 import { judgeSync, type Offered, type SyncContext } from '../../../agent/helpers/judge-sync.ts';
-import { DOCUMENTS } from '../../../agent/wire/schemas/payload-types.ts';
+import { FIRST_ROOT_ATTACKS, OLD_TRUTH_ATTACKS } from '../../attacks/helper-attacks.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { helperTrust } from '../../support/helper-fixtures.ts';
 import { NOW } from '../../support/trust-fixtures.ts';
@@ -76,79 +75,13 @@ describe('sync-trust takes', () => {
   });
 });
 
-const otherPartner = helperTrust(NOW, 'somebody else');
-const ROOTS: [string, Partial<Offered>, ErrorCode][] = [
-  ['no root at all before the first', { roots: [] }, 'helper_root_unknown'],
-  ['a root with another digest than the configuration names', { roots: [site.root(2)] }, 'helper_root_unknown'],
-  ['the root of a stranger beside the right one', { roots: [site.root(1), otherPartner.root(2)] }, 'signature_invalid'],
-  ['a root that skips one', { roots: [site.root(1), site.root(3)] }, 'root_version'],
-  [
-    'a root that one person signed',
-    { roots: [site.root(1), site.signRoot({ ...site.firstRoot, version: 2 }, 'alice')] },
-    'threshold_not_met',
-  ],
-];
-const lowered = { ...site.firstRoot, version: 4 };
-const OLD_TRUTH: [string, Partial<Offered>, ErrorCode][] = [
-  ['a root before the one that is held', { roots: [site.root(1), site.root(2)] }, 'root_version'],
-  ['a root that skips one', { roots: [site.root(5)] }, 'root_version'],
-  [
-    'a root with a lower threshold that one person signed',
-    {
-      roots: [
-        site.signRoot(
-          { ...lowered, roles: { ...lowered.roles, root: { ...lowered.roles.root, threshold: 1 } } },
-          'alice',
-        ),
-      ],
-    },
-    'threshold_not_met',
-  ],
-  ['an older content list', { content: site.content(6) }, 'content_version'],
-  ['an older site policy', { policy: site.policy(4) }, 'policy_version'],
-  ['another site policy of the same version', { policy: site.policy(5, { retention_years: 8 }) }, 'policy_version'],
-  ['older revocations', { revocations: site.revocations(3) }, 'revocations_version'],
-  ['the policy of another site', { policy: site.policy(6, { site_id: 'elm-street' }) }, 'policy_other_site'],
-  ['the binding of an epoch that ended', { binding: site.binding() }, 'helper_other_appliance'],
-  [
-    'the binding of another appliance',
-    {
-      binding: site.binding({ appliance_id: 'elm-street-1', origin: `${trust.root.root.log_domain}/elm-street-1/1` }),
-    },
-    'helper_other_appliance',
-  ],
-  [
-    'a policy signed by the order key',
-    { policy: trust.sign('sitePolicy', trust.policy({ version: 6 }), trust.keys['order']!) },
-    'signature_invalid',
-  ],
-  [
-    'a policy that one person signed',
-    { policy: trust.sign('sitePolicy', trust.policy({ version: 6 }), trust.keys['operator:alice']!) },
-    'threshold_not_met',
-  ],
-  [
-    'a content list that a stranger signed',
-    { content: trust.sign('contentList', trust.contentList({ version: 8 }), site.stranger) },
-    'signature_invalid',
-  ],
-  ['no answer that says what time it is', { answer: null }, 'helper_input_missing'],
-  [
-    'an answer that the order key signed',
-    { answer: trust.signRaw(DOCUMENTS.checkinAnswer.payloadType, '{}', trust.keys['order']!) },
-    'signature_invalid',
-  ],
-  ['an answer of two hours ago', { answer: site.answer(NOW - 7_200) }, 'helper_time_off'],
-  ['an answer from in two hours', { answer: site.answer(NOW + 7_200) }, 'helper_time_off'],
-];
-
 describe('sync-trust refuses', () => {
-  it.each(ROOTS)('before it holds a root: %s', (_, change, code) => {
-    expectCode(() => sync({ ...offered, ...change }, empty), code);
+  it.each(FIRST_ROOT_ATTACKS)('before it holds a root: $what, with $code', ({ change, code }) => {
+    expectCode(() => sync({ ...offered, ...change(site) }, empty), code);
   });
 
-  it.each(OLD_TRUTH)('of a helper that holds later ones: %s', (_, change, code) => {
-    expectCode(() => sync(change), code);
+  it.each(OLD_TRUTH_ATTACKS)('once it holds one: $what, with $code', ({ change, code }) => {
+    expectCode(() => sync(change(site)), code);
   });
 
   it('the first root where the configuration names none', () => {
