@@ -1,6 +1,9 @@
 // The verbs about healing: its rules, its incidents, and why it did or did not act.
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { CliContext } from './deps.ts';
+import { wholeNumber } from './parse-number.ts';
+
+const MAX_LIST = 10_000;
 
 type Run = (context: CliContext, args: readonly string[], options: never) => Promise<number> | number;
 /** Adds one verb below `parent`; the common options are its caller's. */
@@ -23,4 +26,23 @@ export function addHealingVerbs(program: Command, verb: AddVerb): void {
     'hold rules against recorded findings: which fire, and why not',
     async (context, args, o) => (await import('./rules.ts')).rulesTest(context, args[0] ?? '', o),
   ).option('--findings <file>', 'lines of a log, or findings, one per line (default: the local log)');
+
+  const incidents = program.command('incidents').description('drift from first sight to closed');
+  verb(incidents, 'list', 'open incidents, newest change first', async (context, _args, options) =>
+    (await import('./incidents.ts')).incidentsList(context, options),
+  )
+    .option('--all', 'closed ones too')
+    .addOption(
+      new Option('--limit <n>', 'at most this many').argParser(wholeNumber('--limit', 1, MAX_LIST)).default(50),
+    );
+  verb(
+    incidents,
+    'show <incident>',
+    'the story of one incident, with the entries that it rests on',
+    async (context, args) => (await import('./incidents.ts')).incidentsShow(context, args[0] ?? ''),
+  );
+  const healing = program.command('healing').description('what healing does, and why');
+  verb(healing, 'explain <incident>', 'why healing did or did not act, and when it will next', async (context, args) =>
+    (await import('./incidents.ts')).healingExplain(context, args[0] ?? ''),
+  );
 }

@@ -133,7 +133,8 @@ const runsOf = (facts: HealingFacts, keys: HealingKeys): HealingRun[] =>
   facts.runs.filter(({ key }) => key === keys.run);
 
 export type HealingVerdict =
-  | { readonly verdict: 'act' | 'dry_run' }
+  | { readonly verdict: 'act' }
+  | { readonly verdict: 'dry_run' }
   | {
       readonly verdict: 'wait' | 'people' | 'refuse';
       /** Which guard; stands in evidence. */
@@ -171,5 +172,5 @@ export function judgeHealing(
     const stop = judge(known);
     if (stop !== null) return { verdict: stop.stop, guard, sentence: stop.sentence, until: stop.until };
   }
-  return { verdict: known.isDryRun ? 'dry_run' : 'act' };
+  return known.isDryRun ? { verdict: 'dry_run' } : { verdict: 'act' };
 }
