@@ -57,8 +57,15 @@ export interface RunResult {
   readonly changes: number;
 }
 
-/** True where the target is pinned to `named`: a machine SID as such, or `spki:` and the digest of its key. */
-export function isKnownAs({ identity }: Pick<TargetInfo, 'identity'>, named: string): boolean {
+/**
+ * True where the target is pinned to `named`: a machine SID as such, or `spki:` and the digest of its key. A connection that takes
+ * no other key proves that key.
+ */
+export function isKnownAs(
+  { identity, scheme, tls }: Pick<TargetInfo, 'identity' | 'scheme' | 'tls'>,
+  named: string,
+): boolean {
+  if (scheme === 'https' && tls.trust === 'spki' && named === `spki:${tls.sha256}`) return true;
   if (identity === undefined) return false;
   return named === identity.machine_sid || (identity.spki !== undefined && named === `spki:${identity.spki}`);
 }

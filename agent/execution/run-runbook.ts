@@ -1,8 +1,25 @@
 // One runbook on one target: what must hold before anything is asked of the target, then the steps (run-steps.ts).
-import type { Target } from '../targets/target.ts';
+import type { Target, TargetLease } from '../targets/target.ts';
 import { judgeListing } from './judge-run.ts';
 import { RunSteps } from './run-steps.ts';
 import { ended, isKnownAs, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
+
+/** Targets come with an answer of Central Command: after a start, or a change of site policy, not with the first one. */
+const TARGET_WAIT_MS = 180_000;
+const TARGET_PAUSE_MS = 2_000;
+
+async function leaseOnceThere(
+  id: string,
+  { targets, clock }: ExecutorDeps,
+  signal: AbortSignal,
+): Promise<TargetLease | null> {
+  const untilMs = clock.monoMs() + TARGET_WAIT_MS;
+  for (;;) {
+    const lease = targets.lease(id);
+    if (lease !== null || clock.monoMs() >= untilMs) return lease;
+    await clock.sleep(TARGET_PAUSE_MS, signal);
+  }
+}
 
 /**
  * Runs it. Everything that a target does is a {@link RunResult}; the store's errors and the signal's reason are thrown. A run that
@@ -12,7 +29,7 @@ export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal
   const { listedClass } = deps.circumstances(request.loaded);
   const unlisted = judgeListing({ runbook: request.loaded.runbook, listedClass });
   if (unlisted !== null) return ended(unlisted.outcome, unlisted.code, unlisted.sentence);
-  const lease = deps.targets.lease(request.targetId);
+  const lease = await leaseOnceThere(request.targetId, deps, signal);
   if (lease === null) return ended('failed', 'target_not_held', 'there are no credentials for this target now');
   try {
     if (request.pinnedIdentity !== null && !isKnownAs(lease.target, request.pinnedIdentity)) {

@@ -11,6 +11,7 @@ import { until } from './process.ts';
 import { createReport } from './report.ts';
 import type { Site } from './site.ts';
 import { APPLIANCE, createSite } from './site.ts';
+import { windowsHealed } from './windows.ts';
 
 /** Two rounds of checks: the first may come before the first signed time. */
 const CLOCK_MS = 8_000;
@@ -18,7 +19,7 @@ const CLOCK_MS = 8_000;
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
 const repo = join(import.meta.dirname, '../..');
 const dir = mkdtempSync(join(tmpdir(), 'compliance-demo-'));
-const site = createSite({ dir, repo });
+const site = createSite({ dir, repo, persons: ['Alex Demo', 'Sam Demo'] });
 const report = createReport(process.stdout);
 
 // Children end in an `exit` handler that was set before this one, so nothing writes to the folder any more.
@@ -69,6 +70,7 @@ async function demo(): Promise<void> {
   report.seen(`order ${good.order_id} was verified, accepted, carried out, and its result is in the log`);
 
   await sixBadOrders(good.line);
+  await windowsHealed({ site, report, repo, dir, persons: ['alex-demo', 'sam-demo'] });
   await centralGoneAndBack();
   await verifyEverything();
 }

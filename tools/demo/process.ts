@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where the output goes beside memory. */
   readonly logFile?: string;
+  /** Given on standard input, which is closed after it; none without. */
+  readonly stdin?: string;
 }
 
 /** Nothing that was started here outlives this process, however it ends short of SIGKILL. */
@@ -35,13 +37,14 @@ export function start(argv: readonly [string, ...string[]], options: StartOption
   const child = spawn(argv[0], argv.slice(1), {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.end(options.stdin);
   children.add(child);
   const file = options.logFile === undefined ? null : createWriteStream(options.logFile, { flags: 'a' });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-MAX_OUTPUT_CHARS);
       file?.write(text);
     });
