@@ -20,3 +20,15 @@ export function targetHealth(table: OwnTargetTable, guard: Pick<LockoutGuard, 'l
     }
   });
 }
+
+/** Why a credential is stopped, the first one where there are several; null where none is. */
+export function whyStopped(guard: Pick<LockoutGuard, 'stopped'>): { readonly code: string } | null {
+  try {
+    const [first] = guard.stopped();
+    return first === undefined ? null : { code: first.cause };
+  } catch (error) {
+    // That its memory cannot be read must not keep answers from counting; nothing is tried then.
+    if (!isAgentError(error)) throw error;
+    return { code: error.code };
+  }
+}

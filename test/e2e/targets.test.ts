@@ -105,6 +105,9 @@ describe('targets of an appliance', () => {
     const pid = String(site.agentProcess()?.pid);
     seen.push(readFileSync(`/proc/${pid}/cmdline`), readFileSync(`/proc/${pid}/environ`));
     expect(machine.refusedLogons).toBe(0);
+    // What ran came with the content list, whose files are all here.
+    expect(site.status()?.content_version).toBe(1);
+    expect(filesIn(join(site.paths.state, 'content')).length).toBeGreaterThan(10);
   });
 
   it('see a wrong secret once, however many they are, also after a restart; a signed retry is one more', async () => {

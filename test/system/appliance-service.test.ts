@@ -1,5 +1,6 @@
 // The service as an appliance runs it, booted by systemd: what nix/module.nix evaluates to, the agent without types, and
 // a real Central Command in the same private network. One container for all tests; they leave it running as they found it.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   AGENT,
@@ -249,6 +250,31 @@ describe('the life of the service', () => {
     await restarted(before);
     expect(Number(box.show('NRestarts').NRestarts)).toBeGreaterThan(0);
     expect(box.status()?.log?.size).toBeGreaterThanOrEqual(size);
+  });
+
+  it('ended by a segmentation fault, it leaves no core anywhere: what is in its memory stays out of every file', async () => {
+    const places = '/ /run /tmp /var/tmp /dev/shm';
+    const cores = (): string =>
+      box.run([
+        'sh',
+        '-c',
+        `find ${places} -xdev -type f -newer /run/before-cores -name 'core*' -size +16k 2>/dev/null || true`,
+      ]);
+    box.run(['touch', '/run/before-cores']);
+    // The search finds what is there, where this kernel writes cores as files.
+    if (!readFileSync('/proc/sys/kernel/core_pattern', 'utf8').startsWith('|')) {
+      const crash = 'cd /var/tmp && ulimit -c unlimited && sh -c "kill -SEGV \\$\\$"';
+      box.run(['systemd-run', '--wait', '--quiet', '-p', 'LimitCORE=infinity', 'sh', '-c', `${crash}; true`]);
+      expect(cores()).toMatch(/^\/var\/tmp\/core/m);
+      box.run(['sh', '-c', 'rm /var/tmp/core*']);
+    }
+    const before = mainPid();
+    box.run(['kill', '-SEGV', before]);
+    await restarted(before);
+    expect(cores()).toBe('');
+    // systemd says `dumped` where the kernel wrote a core.
+    const ended = box.journal('-n', '200').map(({ MESSAGE = '' }) => /code=(\w+), status=11\/SEGV/.exec(MESSAGE)?.[1]);
+    expect(ended.filter((code) => code !== undefined).at(-1)).toBe('killed');
   });
 
   it('ended with exit code 0 without systemd having asked for it, as after its own limits, it is started again', async () => {

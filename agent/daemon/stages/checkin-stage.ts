@@ -20,7 +20,7 @@ import { endByConflict, mayOpenNextEpoch, openNextEpoch } from '../open-next-epo
 import { mayRecoverTime } from '../judge-of-dates.ts';
 import { recoverTime } from '../recover-time.ts';
 import { settleEpoch } from '../settle-epoch.ts';
-import { targetHealth } from '../target-health.ts';
+import { targetHealth, whyStopped } from '../target-health.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 /** For the request, the documents it names and the orders in it. */
@@ -114,11 +114,12 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
   if (root || content || revocations) takeUpContent(context);
   if (content) askForChecks(context);
+  // What was kept or dropped under the policy before comes anew.
+  if (policy) context.targets.wipe();
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
   setAlert(enrolled.recorder, 'targets_not_accepted', targetsRefused);
-  const [stopped] = context.lockout.stopped();
-  setAlert(enrolled.recorder, 'credential_stopped', stopped === undefined ? null : { code: stopped.cause });
+  setAlert(enrolled.recorder, 'credential_stopped', whyStopped(context.lockout));
   settleEpoch(enrolled, context, answer);
   const conflict = enrolled.uplink.conflict();
   if (conflict !== null && mayOpenNextEpoch(store, nowSeconds(clock))) {

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { AgentError } from '../../../agent/errors/agent-error.ts';
+import { targetHealth, whyStopped } from '../../../agent/daemon/target-health.ts';
+import type { TryVerdict } from '../../../agent/targets/lockout.ts';
+import { createTargetTable } from '../../../agent/targets/target-table.ts';
+import { heldTarget } from '../../support/targets.ts';
+
+const unreadable = (): never => {
+  throw new AgentError('store_corrupt', 'cannot be read');
+};
+
+describe('what a check-in says of targets', () => {
+  const table = createTargetTable({
+    clock: { bootMs: () => 0 },
+    networks: () => [{ prefix: '192.0.2.0/24', ports: [5986] }],
+  });
+  table.replace([heldTarget('far', 's', { address: '198.51.100.1' }), heldTarget('pc-1', 's')], 60_000);
+  const said = (verdict: TryVerdict) =>
+    targetHealth(table, { look: () => verdict }).map(({ id, state }) => `${id} ${state}`);
+
+  it('is one word for each, and no more of any', () => {
+    expect(said({ may: 'try' })).toEqual(['far outside_networks', 'pc-1 ready']);
+    expect(said({ may: 'later', code: 'credential_waiting', until: 5 })[1]).toBe('pc-1 credential_waiting');
+    const stopped = said({ may: 'not', code: 'credential_stopped', cause: 'winrm_logon_failed' });
+    expect(stopped[1]).toBe('pc-1 credential_stopped');
+    expect(Object.keys(targetHealth(table, { look: () => ({ may: 'try' }) })[0]!)).toEqual(['id', 'state']);
+  });
+
+  it('goes on where the memory of the lock-out guard cannot be read, and says so', () => {
+    expect(targetHealth(table, { look: unreadable })[1]?.state).toBe('unknown');
+    expect(whyStopped({ stopped: unreadable })).toEqual({ code: 'store_corrupt' });
+  });
+
+  it('names why a credential is stopped', () => {
+    expect(whyStopped({ stopped: () => [] })).toBe(null);
+    const stopped = [{ credentialId: 'c', version: 1, cause: 'winrm_account_locked' }];
+    expect(whyStopped({ stopped: () => stopped })).toEqual({ code: 'winrm_account_locked' });
+  });
+});
