@@ -4,6 +4,7 @@
 import { findPowerShell } from '../test/lab/powershell.ts';
 import { judgeWithout, playScenario, propertiesRead } from '../test/lab/play-scenario.ts';
 import { Recordings } from '../test/lab/recordings.ts';
+import { REFUSALS, REFUSALS_RECORDING, refusalStep } from '../test/lab/refusals.ts';
 import { SCENARIO_BOOKS } from '../test/lab/scenarios/books.ts';
 import { readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,11 @@ if (powershell === null) {
   process.exit(1);
 }
 const wanted = process.argv.slice(2);
+if (wanted.length === 0 || wanted.includes('lab')) {
+  const refusals = new Recordings(REFUSALS_RECORDING, 'record', powershell);
+  for (const refusal of REFUSALS) await refusals.outcome(refusalStep(refusal));
+  refusals.write();
+}
 for (const book of SCENARIO_BOOKS) {
   if (wanted.length > 0 && !wanted.some((part) => book.runbook.includes(part))) continue;
   for (const scenario of book.scenarios) {
