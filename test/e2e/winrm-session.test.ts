@@ -190,7 +190,7 @@ describe('a WinRM session', () => {
       },
       async (server) => {
         const { session } = labSession(endpointOf(server));
-        await expectCodeAsync(session.run(echo('', { timeoutMs: 700 })), 'winrm_command_timeout');
+        await expectCodeAsync(session.run(echo('', { timeoutMs: 2_000 })), 'winrm_command_timeout');
         expect([seen, server.liveShells]).toEqual([['ctrl_c'], 0]);
         await session.close();
       },

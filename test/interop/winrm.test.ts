@@ -148,10 +148,10 @@ describe('the independent lab server', () => {
   const SHORT_LIMITS: Partial<Limits> = {
     retryPauseMs: 20,
     operationMs: 1_000,
-    answerMs: 2_500,
-    cleanupMs: 2_500,
     cancelMs: 300,
   };
+  /** For answers that never come. */
+  const IMPATIENT: Partial<Limits> = { ...SHORT_LIMITS, answerMs: 2_500, cleanupMs: 2_500 };
 
   beforeEach((ctx) => {
     ctx.skip(target?.control === null, 'a real server is tested: nothing is injected there');
@@ -244,9 +244,10 @@ describe('the independent lab server', () => {
   it.each(Object.entries(OUTCOMES))(
     'injected: %s, at each operation, costs no output and leaves no shell',
     async (fault, byOperation) => {
+      const limits = fault === 'hang' ? IMPATIENT : SHORT_LIMITS;
       for (const [op, outcome] of Object.entries(byOperation)) {
         await target!.control!.configure({ faults: [{ op, do: fault }] });
-        const running = runOnce(target!.http!, powershell('LAB-UTF8'), target!.credentials, SHORT_LIMITS);
+        const running = runOnce(target!.http!, powershell('LAB-UTF8'), target!.credentials, limits);
         const seen = await running.then(
           (result) => (decodeOutput(result.stdout) === 'Grüße 日本語 😀\r\n' ? 'ok' : 'output lost'),
           (error: { code?: string }) => error.code ?? String(error),

@@ -18,15 +18,15 @@ export const USERS = [
 ];
 export const NTLM: Credentials = { kind: 'ntlm', user: 'agent', domain: 'LAB', password: Buffer.from(PASSWORD) };
 
-/** As the real ones, for a machine that answers at once; the answer has time enough on a busy one. */
+/** Less patience than the real ones; what has to answer has time enough on a busy machine. */
 export const SHORT: Partial<Limits> = {
-  connectMs: 5_000,
+  connectMs: 10_000,
   operationMs: 400,
-  answerMs: 3_000,
-  cleanupMs: 2_000,
+  answerMs: 20_000,
+  cleanupMs: 5_000,
   cancelMs: 300,
   retryPauseMs: 20,
-  reconnectMs: 5_000,
+  reconnectMs: 20_000,
 };
 
 /** Says its standard input back, and its arguments on stderr; `exit N` ends with N, `forever` never. */
