@@ -2,8 +2,9 @@ import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseControlMap } from '../../../agent/checks/controls.ts';
-import { readRules } from '../../../agent/healing/read-rules.ts';
+import { readRules, readRunbooks } from '../../../agent/healing/read-rules.ts';
 import { indexRules } from '../../../agent/healing/rule-index.ts';
+import { whyNotUsable } from '../../../agent/healing/rule-standing.ts';
 import type { PlainJson } from '../../../agent/wire/schemas/primitives.ts';
 import { readFileSync } from 'node:fs';
 
@@ -65,5 +66,45 @@ describe('the rules that are shipped', () => {
     const alerts = rules.filter(({ file }) => file.runbook === undefined).map(({ file }) => file.id);
     expect(alerts).toEqual(expect.arrayContaining(['av-program-changed', 'disk-nearly-full', 'encryption-missing']));
     expect(rules.filter(({ file }) => file.when.check === 'encryption' && file.runbook !== undefined)).toEqual([]);
+  });
+
+  it('say for each of the seven Windows checks what is done about its drift', () => {
+    const onWindows = (check: string, facts: Record<string, PlainJson>) => taken(check, facts, 'windows');
+    expect(onWindows('windows_av', { realtime: false, managed: false })).toBe('windows-av-off');
+    expect(onWindows('windows_backup', { wsb: 'critical' })).toBe('windows-backup-stale');
+    expect(onWindows('windows_encryption', { volumes_clear: 1 })).toBe('windows-volume-clear');
+    expect(onWindows('windows_ad', { links_failing: 2 })).toBe('windows-directory-unsound');
+    const logging = { service_running: true, times_cleared: 0, logs_managed: 0, audit_missing: 3, logs_too_small: 0 };
+    expect(onWindows('windows_logging', logging)).toBe('windows-audit-incomplete');
+    const firewall = { profiles_managed: 0, would_be_cut: 0, revert_armed: false, profiles_on: 2 };
+    expect(onWindows('windows_firewall', firewall)).toBe('windows-firewall-off');
+    const patching = {
+      managed: 'nobody',
+      task: 'none',
+      overdue_critical: 1,
+      overdue_important: 0,
+      reboot_pending: true,
+    };
+    expect(onWindows('windows_patching', patching)).toBe('windows-updates-overdue');
+  });
+
+  it('leave to people what a group policy would undo, what would cut somebody off, and what may be an attack', () => {
+    const onWindows = (check: string, facts: Record<string, PlainJson>) => taken(check, facts, 'windows');
+    expect(onWindows('windows_av', { realtime: false, managed: true })).toBeNull();
+    expect(onWindows('windows_firewall', { profiles_managed: 1, would_be_cut: 0, revert_armed: false })).toBeNull();
+    expect(onWindows('windows_firewall', { profiles_managed: 0, would_be_cut: 1, revert_armed: false })).toBeNull();
+    expect(onWindows('windows_firewall', { profiles_managed: 0, would_be_cut: null, revert_armed: false })).toBeNull();
+    expect(onWindows('windows_logging', { times_cleared: 1, service_running: true })).toBe('windows-log-cleared');
+    expect(onWindows('windows_backup', { wsb: 'old', veeam_points_corrupted: 1 })).toBe('windows-backup-damaged');
+    const released = { managed: 'wsus', task: 'none', overdue_critical: 1, reboot_pending: false };
+    expect(onWindows('windows_patching', released)).toBeNull();
+    expect(onWindows('windows_patching', { ...released, reboot_pending: true })).toBe('windows-restart-pending');
+  });
+
+  it('for Windows are usable with the runbooks that are shipped', () => {
+    const runbooks = readRunbooks(RUNBOOKS);
+    for (const rule of rules.filter(({ file }) => file.platform === 'windows')) {
+      expect(whyNotUsable(rule, runbooks), rule.file.id).toBeNull();
+    }
   });
 });
