@@ -35,11 +35,12 @@ async function fromPipe(): Promise<Buffer> {
 /** Byte by byte in raw mode: a line editor would keep what was typed as strings. */
 async function fromTerminal(prompt: string): Promise<Buffer> {
   const { stdin, stderr } = process;
-  stderr.write(prompt);
   const held = Buffer.allocUnsafeSlow(MAX_SECRET_BYTES);
   let length = 0;
+  // Before anybody is asked: what is typed early is not shown either.
   stdin.setRawMode(true);
   try {
+    stderr.write(prompt);
     for await (const chunk of stdin as AsyncIterable<Buffer>) {
       for (const byte of chunk) {
         if (ENTER.has(byte)) return held.subarray(0, length);
