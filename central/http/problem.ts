@@ -20,6 +20,7 @@ export const RETRY_AFTER_S = 5;
 /** The status of every code that a request can run into; what is not named here is a defect. */
 function statusOf(code: ErrorCode): number {
   switch (code) {
+    case 'answer_schema_unknown':
     case 'base64_invalid':
     case 'csr_invalid':
     case 'envelope_invalid':

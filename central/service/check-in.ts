@@ -40,12 +40,13 @@ export interface TakenCheckIn {
 /**
  * The part of a check-in that reads and writes the database, in one go.
  *
- * @throws identity_mismatch, signature_invalid, epoch_unknown, epoch_too_soon, counter_reused, the errors of openSuccession,
+ * @throws identity_mismatch, signature_invalid, answer_schema_unknown, epoch_unknown, epoch_too_soon, counter_reused, the errors of openSuccession,
  *   parseEnvelope and parseDocument
  */
 export function takeCheckIn(central: Central, client: ClientCertificate, body: Uint8Array): TakenCheckIn {
   const current = identifyClient(central, client);
   const { request, digest, succession } = openRequest(central, current, body);
+  refuseForeignSchemas(request);
   const { store } = central;
   // One transaction for both: what the witness cosigns is on the disk, by one flush, before the answer leaves.
   const done = store.unit(() => {
@@ -62,6 +63,15 @@ export function takeCheckIn(central: Central, client: ClientCertificate, body: U
   const { binding, verdict } = done;
   const says = request.epoch_state?.status ?? null;
   return { request, digest, answer: buildAnswer(central, binding, digest, verdict, says) };
+}
+
+/** Answers that this version can write, the newest first. There is one so far. */
+const ANSWER_SCHEMAS = ['compliance-agent/checkin-answer/v1'];
+
+/** An appliance that cannot read an answer is told so, before anything of its request counts. */
+function refuseForeignSchemas({ accepts }: CheckinRequest): void {
+  if (ANSWER_SCHEMAS.some((schema) => accepts.includes(schema))) return;
+  throw new AgentError('answer_schema_unknown', `the appliance reads no answer of ${ANSWER_SCHEMAS.join(', ')}`);
 }
 
 interface OpenedRequest {

@@ -1,10 +1,15 @@
 // What strangers, thieves and careless technicians try at the door of Central Command. Each is shown beside the honest act that it
 // differs from in one thing. Rows of docs/threat-model.md.
 import { randomBytes } from 'node:crypto';
-import { claimAlias, claimCodeText } from '../../agent/wire/claim-code.ts';
-import { fingerprint } from '../../agent/wire/fingerprint.ts';
+import { claimAlias, claimCodeText, type TypedClaim } from '../../agent/wire/claim-code.ts';
+import { isAgentError } from '../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../agent/errors/codes.ts';
 import type { Claim } from '../../agent/wire/schemas/enrolment.ts';
+import type { Records } from '../../central/service/central.ts';
+import { approveClaim } from '../../central/service/claim-codes.ts';
+import { newToken as tokenFor } from '../../central/service/enrolment-token.ts';
+import { expectMachine } from '../../central/service/expected-machines.ts';
+import { decommissionAppliance } from '../../central/service/revoke-appliance.ts';
 import type { AlarmKind } from '../../central/store/alarm-table.ts';
 import type { RunningCentral, TestCentral } from '../support/central-process.ts';
 import { claim, enrolDevice, makeDevice, postCheckin, type Device } from '../support/device.ts';
@@ -12,6 +17,8 @@ import { claim, enrolDevice, makeDevice, postCheckin, type Device } from '../sup
 export interface DoorTools {
   readonly central: TestCentral;
   readonly server: RunningCentral;
+  /** What people do past the command line, which takes its time to start. */
+  readonly records: Records;
 }
 
 export interface EnrolmentAttack {
@@ -36,18 +43,32 @@ const byToken = async ({ central, server }: DoorTools, device: Device, token: st
   const answer = await claim(central, server.url, device, token, change);
   return answer.status === 'pending' ? null : (answer.code ?? answer.status);
 };
-const newToken = async ({ central }: DoorTools, site = 'north'): Promise<string> =>
-  (await central.json<{ token: string }>('token', 'new', '--site', site)).token;
+const newToken = ({ records }: DoorTools, site = 'north'): string => tokenFor(records, site, 1).token;
+const expected = ({ records }: DoorTools, number: string): void =>
+  void expectMachine(records, 'serial', number, { siteId: 'north', days: 1, person: 'jane' });
 /** @returns the code of a refusal, null where the device is tied */
-async function approve({ central }: DoorTools, typed: string, account: string, site = 'north'): Promise<string | null> {
+function approve({ records }: DoorTools, typed: TypedClaim, account: string): string | null {
+  try {
+    approveClaim(records, typed, { account, address: `addr-${account}`, siteId: 'north' });
+    return null;
+  } catch (error) {
+    if (isAgentError(error)) return error.code;
+    throw error;
+  }
+}
+/** The same as a process of its own. */
+async function approveByProcess(
+  { central }: DoorTools,
+  typed: string,
+  account: string,
+  site: string,
+): Promise<string | null> {
   const args = ['claim', 'approve', typed, '--site', site, '--by', account, '--address', `addr-${account}`, '--json'];
   const { code, stderr } = await central.cli(...args);
   return code === 0 ? null : (JSON.parse(stderr) as { code: string }).code;
 }
-const isTied = async ({ central }: DoorTools, device: Device): Promise<boolean> => {
-  const { appliances } = await central.json<{ appliances: { fingerprint: string }[] }>('appliance', 'list');
-  return appliances.some((one) => one.fingerprint === fingerprint(device.signer.spki, central.root.digest));
-};
+const isTied = ({ records }: DoorTools, device: Device): boolean =>
+  records.store.enrolments.byDevice(device.signer.spki) !== null;
 function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`the honest act failed: ${what}`);
 }
@@ -60,9 +81,10 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     run: async (t) => {
       const [device, code] = [await makeDevice(), newCode()];
       await ask(t, device, { source: 'qr', code });
-      for (let i = 0; i < 5; i++) must((await approve(t, claimAlias(newCode()), 'eve')) === 'claim_unknown', 'wrong');
-      const met = await approve(t, claimAlias(code), 'eve');
-      must((await approve(t, claimAlias(code), 'tom')) === null && (await isTied(t, device)), 'another technician');
+      for (let i = 0; i < 5; i++)
+        must(approve(t, { alias: claimAlias(newCode()) }, 'eve') === 'claim_unknown', 'wrong');
+      const met = approve(t, { alias: claimAlias(code) }, 'eve');
+      must(approve(t, { alias: claimAlias(code) }, 'tom') === null && isTied(t, device), 'another technician');
       return met;
     },
   },
@@ -74,8 +96,11 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
       const [device, code] = [await makeDevice(), newCode()];
       await ask(t, device, { source: 'qr', code });
       const text = claimCodeText(code);
-      const met = await Promise.all([approve(t, text, 'ann'), approve(t, text, 'ben', 'south')]);
-      must(met.filter((one) => one === null).length === 1 && (await isTied(t, device)), 'one of them gets it');
+      const met = await Promise.all([
+        approveByProcess(t, text, 'ann', 'north'),
+        approveByProcess(t, text, 'ben', 'south'),
+      ]);
+      must(met.filter((one) => one === null).length === 1 && isTied(t, device), 'one of them gets it');
       return met.find((one) => one !== null) ?? null;
     },
   },
@@ -86,8 +111,8 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     run: async (t) => {
       const [device, code] = [await makeDevice(), newCode()];
       await ask(t, device, { source: 'qr', code });
-      must((await approve(t, claimCodeText(code), 'ann')) === null, 'the first use');
-      return await approve(t, claimCodeText(code), 'ann');
+      must(approve(t, { code }, 'ann') === null, 'the first use');
+      return approve(t, { code }, 'ann');
     },
   },
   {
@@ -98,8 +123,8 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
       const [device, thief, code] = [await makeDevice(), await makeDevice(), newCode()];
       await ask(t, device, { source: 'qr', code });
       const met = await ask(t, thief, { source: 'qr', code });
-      must((await approve(t, claimAlias(code), 'ann')) === null && (await isTied(t, device)), 'its own device');
-      must(!(await isTied(t, thief)), 'the thief is at no site');
+      must(approve(t, { alias: claimAlias(code) }, 'ann') === null && isTied(t, device), 'its own device');
+      must(!isTied(t, thief), 'the thief is at no site');
       return met;
     },
   },
@@ -109,9 +134,9 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     leaves: 'enrolment_contested',
     run: async (t) => {
       const [device, copy, number] = [await makeDevice(), await makeDevice(), serial()];
-      await t.central.json('enrolment', 'expect', '--site', 'north', '--serial', number);
+      expected(t, number);
       const hardware = { serial: number, macs: [] };
-      must((await ask(t, device, { source: 'mac', hardware })) === null && (await isTied(t, device)), 'the real box');
+      must((await ask(t, device, { source: 'mac', hardware })) === null && isTied(t, device), 'the real box');
       return await ask(t, copy, { source: 'mac', hardware });
     },
   },
@@ -121,9 +146,9 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     leaves: null,
     run: async (t) => {
       const [known, stranger, number] = [await makeDevice(), await makeDevice(), serial()];
-      await t.central.json('enrolment', 'expect', '--site', 'north', '--serial', number);
+      expected(t, number);
       const of = (name: string) => ({ source: 'mac' as const, hardware: { serial: name, macs: [] } });
-      must((await ask(t, known, of(number))) === null && (await isTied(t, known)), 'the known box');
+      must((await ask(t, known, of(number))) === null && isTied(t, known), 'the known box');
       return (await ask(t, stranger, of(serial()))) ?? (await ask(t, stranger, { source: 'qr', code: newCode() }));
     },
   },
@@ -132,7 +157,7 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     code: 'enrolment_token_used',
     leaves: 'enrolment_token_used',
     run: async (t) => {
-      const [one, other, token] = [await makeDevice(), await makeDevice(), await newToken(t)];
+      const [one, other, token] = [await makeDevice(), await makeDevice(), newToken(t)];
       const met = await Promise.all([byToken(t, one, token), byToken(t, other, token)]);
       must(met.filter((code) => code === null).length === 1, 'one of them waits');
       return met.find((code) => code !== null) ?? null;
@@ -144,8 +169,8 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     leaves: null,
     run: async (t) => {
       const device = await makeDevice();
-      must((await byToken(t, device, await newToken(t))) === null, 'a token of its own site');
-      return await byToken(t, device, await newToken(t, 'south'));
+      must((await byToken(t, device, newToken(t))) === null, 'a token of its own site');
+      return await byToken(t, device, newToken(t, 'south'));
     },
   },
   {
@@ -153,7 +178,7 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     code: 'csr_invalid',
     leaves: null,
     run: async (t) => {
-      const [device, other, token] = [await makeDevice(), await makeDevice(), await newToken(t)];
+      const [device, other, token] = [await makeDevice(), await makeDevice(), newToken(t)];
       must((await byToken(t, device, token)) === null, 'its own key');
       return await byToken(t, device, token, { tls_spki: other.tlsSpki });
     },
@@ -163,7 +188,7 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
     code: 'enrolment_source_unsupported',
     leaves: null,
     run: async (t) => {
-      const [device, token] = [await makeDevice(), await newToken(t)];
+      const [device, token] = [await makeDevice(), newToken(t)];
       must((await byToken(t, device, token)) === null, 'source usb');
       return await byToken(t, device, token, { source: 'qr', code: newCode() });
     },
@@ -189,8 +214,7 @@ export const ENROLMENT_ATTACKS: readonly EnrolmentAttack[] = [
       const name = `retired-${randomBytes(4).toString('hex')}`;
       const me = await enrolDevice(t.central, t.server.url, name);
       must((await postCheckin(t.central, t.server.url, me)).status === 200, 'while it serves');
-      const keys = ['--keys', t.central.keysDir];
-      await t.central.json('appliance', 'decommission', name, '--reason', 'closed', ...keys);
+      decommissionAppliance(t.records, name, { reason: 'closed', person: 'jane' });
       return (await postCheckin(t.central, t.server.url, me)).code;
     },
   },

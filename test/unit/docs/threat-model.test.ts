@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ANSWER_ATTACKS } from '../../attacks/answer-attacks.ts';
 import { DOCUMENT_ATTACKS } from '../../attacks/document-attacks.ts';
 import { FILE_ATTACKS, FIRST_ROOT_ATTACKS, OLD_TRUTH_ATTACKS } from '../../attacks/helper-attacks.ts';
+import { ENROLMENT_ATTACKS } from '../../attacks/enrolment-attacks.ts';
 import { ORDER_ATTACKS } from '../../attacks/order-attacks.ts';
 import { TARGET_ATTACKS } from '../../attacks/target-attacks.ts';
 
@@ -18,7 +19,14 @@ const MIN_CASES = 40;
 
 describe('the threat model', () => {
   const helpers = [...FIRST_ROOT_ATTACKS, ...OLD_TRUTH_ATTACKS, ...FILE_ATTACKS];
-  const cases = [...ORDER_ATTACKS, ...ANSWER_ATTACKS, ...DOCUMENT_ATTACKS, ...TARGET_ATTACKS, ...helpers];
+  const cases = [
+    ...ENROLMENT_ATTACKS,
+    ...ORDER_ATTACKS,
+    ...ANSWER_ATTACKS,
+    ...DOCUMENT_ATTACKS,
+    ...TARGET_ATTACKS,
+    ...helpers,
+  ];
 
   it('has a row for each attack that is tried, with the code that it meets', () => {
     const missing = cases.filter(({ what, code }) => rows.get(what) !== (code === null ? '(waits)' : `\`${code}\``));
