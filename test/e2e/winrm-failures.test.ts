@@ -105,6 +105,36 @@ describe('a logon that is refused', () => {
   });
 });
 
+describe('a logon that the host ends on its own terms', () => {
+  it.each([
+    [
+      'says that it is done after the first token',
+      'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+      'winrm_answer_invalid',
+    ],
+    [
+      'sends a challenge that is none',
+      'HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate QUJD\r\nContent-Length: 0\r\n\r\n',
+      'winrm_answer_invalid',
+    ],
+    [
+      'offers Negotiate and never goes on with it',
+      'HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n',
+      'winrm_auth_not_offered',
+    ],
+    [
+      'stands behind a proxy that says so',
+      'HTTP/1.1 401 No\r\nVia: 1.1 proxy\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n',
+      'winrm_proxy_between',
+    ],
+    ['forbids the address', 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n', 'winrm_access_denied'],
+  ] as const)('is no session: it %s', async (_, answer, code) => {
+    const host = await startTcpServer((socket) => socket.on('data', () => socket.write(answer)));
+    await expectCodeAsync(runOnce(endpointOf(host)), code);
+    await host.close();
+  });
+});
+
 describe('an answer that is not what it should be', () => {
   const bodies: readonly (readonly [string, ErrorCode, Mishap])[] = [
     [
