@@ -14,6 +14,7 @@ import { spellingVectors } from './evidence/spelling.ts';
 import { witnessKeyVectors } from './evidence/witness-keys.ts';
 import { checkpointVectors, merkleVectors } from './log.ts';
 import { ruleVectors } from './rules.ts';
+import { runbookVectors } from './runbooks.ts';
 import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
 import { ENTRY_SAMPLE } from './samples-entries.ts';
 import { ORDER_SAMPLES } from './samples-orders.ts';
@@ -41,6 +42,7 @@ export function allVectors(): ReadonlyMap<string, string> {
     'evidence/spelling.json': spellingVectors(),
     'evidence/witness-keys.json': witnessKeyVectors(),
     'healing/rules.json': ruleVectors(),
+    'runbook.json': runbookVectors(),
     'ed25519/edge-cases.json': { cases: edgeCases() },
     ...Object.fromEntries(samples.map((sample) => [`${kebab(sample.document)}.json`, documentVectors(sample)])),
   };
