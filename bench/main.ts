@@ -25,9 +25,11 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
     return benchDaemon(smoke ? SMOKE : FULL);
   },
   drain: async () => (await import('./drain.ts')).benchDrain({ smoke }),
+  orders: async () => (await import('./orders.ts')).benchOrders({ smoke }),
   proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   prune: async () => (await import('./prune.ts')).benchPrune({ smoke }),
   rules: async () => (await import('./rules.ts')).benchRules({ smoke }),
+  targets: async () => (await import('./targets.ts')).benchTargets({ smoke }),
   verify: async () => (await import('./verify.ts')).benchVerify({ smoke, large: values.large }),
   central: async () => (await import('./central.ts')).benchCentral({ smoke }),
   winrm: async () => (await import('./winrm.ts')).benchWinRm({ smoke }),

@@ -2,7 +2,7 @@
 // cost a metered line more than everything else in it.
 
 /** A list that was sent is sent again after this time: what the appliance holds ends after 15 minutes. */
-export const RESEND_AFTER_S = 300;
+export const RESEND_AFTER_S = 600;
 
 export interface SentTargets {
   /** Whether the list of this digest must be sent now. Unix seconds. */
