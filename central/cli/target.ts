@@ -1,9 +1,12 @@
+import { resolve } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import type { TargetFields } from '../service/targets.ts';
 import { addTarget, removeTarget, setTargetSecret } from '../service/targets.ts';
+import { onlineKeysDir } from '../keys/online-keys.ts';
 import { openTargetVault } from '../keys/target-vault.ts';
+import { hasSealedKeys, sealServerKeys, unsealKeys } from '../keys/unsealed-keys.ts';
 import { shellAccount } from './claim.ts';
 import { print, table, when, type Common } from './output.ts';
 import { readSecret } from './secret-input.ts';
@@ -37,7 +40,7 @@ const HTTP_PORT = 5985;
 export async function addOne(targetId: string, o: AddOptions): Promise<void> {
   const fields = fieldsOf(targetId, o);
   const secret = o.principal === undefined ? null : await readSecret(`Secret of ${o.principal}: `);
-  await withRecords(o, (records) => {
+  await withVault(o, (records) => {
     const central = { ...records, targetVault: openTargetVault(o.data) };
     const { store } = records;
     const person = o.by ?? shellAccount();
@@ -71,7 +74,7 @@ export async function setSecret(
   o: Common & WithData & Who & { site: string; principal?: string; domain?: string },
 ): Promise<void> {
   const secret = await readSecret(`Secret of ${o.principal ?? credentialId}: `);
-  await withRecords(o, (records) => {
+  await withVault(o, (records) => {
     const { principal, domain } = o;
     const version = setTargetSecret(
       { ...records, targetVault: openTargetVault(o.data) },
@@ -93,11 +96,20 @@ export async function setSecret(
 }
 
 export async function removeOne(targetId: string, o: Common & WithData & Who & { appliance: string }): Promise<void> {
-  await withRecords(o, (records) => {
+  await withVault(o, (records) => {
     const central = { ...records, targetVault: openTargetVault(o.data) };
     removeTarget(central, { applianceId: o.appliance, targetId, person: o.by ?? shellAccount() });
     print(o, { target: targetId, appliance_id: o.appliance }, `${o.appliance} reaches ${targetId} no more`);
   });
+}
+
+/** The key of the secrets is opened where it is sealed, and sealed where it was made beside sealed ones. */
+async function withVault(o: WithData, work: Parameters<typeof withRecords<void>>[1]): Promise<void> {
+  const dir = onlineKeysDir(resolve(o.data));
+  const isSealed = hasSealedKeys(dir);
+  await unsealKeys(dir);
+  await withRecords(o, work);
+  if (isSealed) await sealServerKeys(dir);
 }
 
 /** Targets with the state that their appliance reported last. Secrets cannot be shown. */

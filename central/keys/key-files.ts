@@ -54,18 +54,20 @@ export function writeNewFile(path: string, content: string | Buffer, mode: numbe
 }
 
 /** Keys that were sealed and are open in this process, by the path that their plain file would have. */
-const unsealed = new Map<string, KeyObject>();
+const unsealed = new Map<string, Buffer>();
 
-export const keepUnsealed = (path: string, key: KeyObject): void => void unsealed.set(resolve(path), key);
+export const keepUnsealed = (path: string, bytes: Buffer): void => void unsealed.set(resolve(path), bytes);
 export const isUnsealed = (path: string): boolean => unsealed.has(resolve(path));
 
-/** Reads a private key: from its file, or the one that was unsealed. @throws key_unreadable, key_permissions, key_malformed */
+/** Reads a private key. @throws key_unreadable, key_permissions, key_malformed */
 export function readKeyFile(path: string): KeyObject {
-  return unsealed.get(resolve(path)) ?? parseKey(readPrivateFile(path), path);
+  return parseKey(readPrivateFile(path), path);
 }
 
-/** The bytes of a key file, sealed or not. @throws key_unreadable, key_permissions, key_malformed (too large) */
+/** The bytes of a key file, or what was unsealed instead of it. @throws key_unreadable, key_permissions, key_malformed (too large) */
 export function readPrivateFile(path: string): Buffer {
+  const open = unsealed.get(resolve(path));
+  if (open !== undefined) return Buffer.from(open);
   try {
     refuseOpenToOthers(path);
     if (lstatSync(path).size > MAX_KEY_FILE_BYTES)

@@ -4,8 +4,9 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { readPrivateFile, writeNewFile } from './key-files.ts';
+import { isUnsealed, readPrivateFile, writeNewFile } from './key-files.ts';
 import { onlineKeysDir } from './online-keys.ts';
+import { SEALED } from './unsealed-keys.ts';
 
 const KEY_FILE = 'target-secrets.key';
 const KEY_BYTES = 32;
@@ -61,8 +62,9 @@ export function openTargetVault(dataDir: string): TargetVault {
 }
 
 function readOrMake(path: string, mayMake: boolean): Buffer {
-  if (!existsSync(path)) {
-    if (!mayMake)
+  if (!existsSync(path) && !isUnsealed(path)) {
+    // A second key beside the sealed one would open none of what is stored.
+    if (!mayMake || existsSync(`${path}${SEALED}`))
       throw new AgentError('online_key_missing', 'the key of the stored secrets is not here', { place: path });
     writeNewFile(path, `${randomBytes(KEY_BYTES).toString('hex')}\n`, 0o600);
   }

@@ -2,32 +2,34 @@
 // identity in `server-identity.age`, which a passphrase seals. They are opened once, when a process starts, and kept in its memory;
 // whoever reads a key file finds them there.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { parseKey, readPrivateFile, writeNewFile } from './key-files.ts';
-import { keepUnsealed, isUnsealed } from './key-files.ts';
+import { isUnsealed, keepUnsealed, parseKey, readPrivateFile, writeNewFile } from './key-files.ts';
 import { serverPassphrase } from './passphrase.ts';
 import { newIdentity, openSealedKey, openWithIdentity, sealForIdentity, sealKey } from './sealed-key.ts';
 
 export const SEALED = '.age';
 const IDENTITY_FILE = 'server-identity.age';
 const PRIVATE_KEY = 'PRIVATE KEY-----';
+/** Not PEM, and a secret all the same (target-vault.ts). */
+const TARGET_KEY = 'target-secrets.key';
+const isKeyName = (name: string): boolean => name.endsWith('.pem') || name === TARGET_KEY;
 
 const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir).sort() : []);
 
 /** Sealed keys of a folder that this process has not opened yet, as paths. */
 const stillSealed = (dir: string): string[] =>
   namesIn(dir)
-    .filter((name) => name.endsWith(`.pem${SEALED}`))
+    .filter((name) => name.endsWith(SEALED) && isKeyName(name.slice(0, -SEALED.length)))
     .map((name) => join(dir, name))
     .filter((path) => !isUnsealed(path.slice(0, -SEALED.length)));
 
 /** Private keys of a folder that lie there as plain files, as paths. A certificate is none. */
 export const plainKeys = (dir: string): string[] =>
   namesIn(dir)
-    .filter((name) => name.endsWith('.pem'))
+    .filter(isKeyName)
     .map((name) => join(dir, name))
-    .filter((path) => readPrivateText(path).includes(PRIVATE_KEY));
+    .filter((path) => basename(path) === TARGET_KEY || readPrivateText(path).includes(PRIVATE_KEY));
 
 /** Certificates may be read by others; keys may not, and whoever uses one is told. */
 function readPrivateText(path: string): string {
@@ -51,7 +53,7 @@ export async function unsealKeys(dir: string): Promise<number> {
   for (const path of sealed) {
     const identity = await identityOf(dir);
     const pem = await openWithIdentity(readPrivateFile(path).toString('utf8'), identity, path);
-    keepUnsealed(path.slice(0, -SEALED.length), parseKey(pem, path));
+    keepUnsealed(path.slice(0, -SEALED.length), Buffer.from(pem));
   }
   return sealed.length;
 }
@@ -75,7 +77,7 @@ export async function sealServerKeys(dir: string): Promise<string[]> {
   const made: string[] = [];
   for (const path of plainKeys(dir)) {
     const pem = readPrivateFile(path).toString('utf8');
-    parseKey(pem, path);
+    if (basename(path) !== TARGET_KEY) parseKey(pem, path);
     const identity = await identityOf(dir);
     const sealed = `${path}${SEALED}`;
     // Left by a run that was cut off before its plain file went.

@@ -134,19 +134,28 @@ export function authorityInUse(dataDir: string, store: Pick<CentralStore, 'setti
 export const caGeneration = (store: Pick<CentralStore, 'setting'>): number =>
   Number(store.setting('ca_generation') ?? FIRST_GENERATION);
 
+/** How often a server looks for keys that were sealed beside it. */
+const LOOK_FOR_KEYS_MS = 5_000;
+
 function keysInForce(dataDir: string, trust: TrustState): () => OnlineKeys {
   let loaded: { readonly version: number; readonly keys: OnlineKeys } | null = null;
   let opening: Promise<unknown> | null = null;
+  let lookedAt = performance.now();
   return () => {
     const { root } = trust.root();
-    if (loaded?.version === root.version) return loaded.keys;
+    const isNew = loaded?.version !== root.version;
+    // What the command line sealed beside a server that runs: a key of a new root, or the first one for secrets of targets.
+    if (loaded !== null && (isNew || performance.now() - lookedAt >= LOOK_FOR_KEYS_MS)) {
+      lookedAt = performance.now();
+      opening ??= unsealKeys(onlineKeysDir(dataDir)).finally(() => (opening = null));
+      opening.catch(() => undefined);
+    }
+    if (loaded !== null && !isNew) return loaded.keys;
     try {
       loaded = { version: root.version, keys: loadOnlineKeys(dataDir, root) };
     } catch (error) {
-      // A new root may name a key that was sealed beside a server that runs. It goes on with those before until it is open.
+      // It goes on with the keys before until the new one is open.
       if (loaded === null || !isAgentError(error) || error.code !== 'key_unreadable') throw error;
-      opening ??= unsealKeys(onlineKeysDir(dataDir)).finally(() => (opening = null));
-      opening.catch(() => undefined);
     }
     return loaded.keys;
   };

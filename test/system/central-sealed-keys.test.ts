@@ -26,13 +26,13 @@ afterAll(() => central.remove());
 
 type Env = Readonly<Record<string, string>>;
 
-/** One run to its end; `fd3` is what stands in file descriptor 3. */
-function cli(args: readonly string[], env: Env = {}, stdio: readonly ('ignore' | 'pipe' | number)[] = []) {
+/** One run to its end, without a terminal. */
+function cli(args: readonly string[], env: Env = {}, input?: string) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args, '--data', central.dataDir, '--json'], {
     encoding: 'utf8',
     timeout: WITHIN_MS,
     env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe', ...stdio],
+    input: input ?? '',
   });
   return { status, output: `${stdout}${stderr}` };
 }
@@ -135,6 +135,38 @@ describe('the keys of the server', { timeout: 300_000 }, () => {
     });
     expect(status, stderr).toBe(0);
     expect(stdout).toContain('"seq":1');
+  });
+
+  it('the key of stored secrets is sealed too when it is made, and opens what it sealed', () => {
+    const add = (id: string) =>
+      cli(
+        ...([
+          [
+            ...[
+              'target',
+              'add',
+              id,
+              '--appliance',
+              'north-1',
+              '--address',
+              '192.0.2.7',
+              '--hostname',
+              `${id}.clinic.example`,
+            ],
+            ...['--auth', 'ntlm', '--role', 'member_server', '--credential', 'scan'],
+            ...(id === 'ws-1' ? ['--principal', 'scan'] : []),
+          ],
+          withFile(),
+        ] as const),
+        'a secret of a target\n',
+      );
+    expect(add('ws-1').output).toContain('ws-1');
+    expect(keyFiles()).toContain('target-secrets.key.age');
+    expect(keyFiles()).not.toContain('target-secrets.key');
+    expect(add('ws-2').output).toContain('ws-2');
+    expect(cli(['target', 'set-secret', 'scan', '--site', 'north'], {}, 'another\n').output).toContain(
+      'passphrase_needed',
+    );
   });
 
   it('one that is replaced is sealed too, and a server that runs takes it up by itself', async () => {
