@@ -100,9 +100,7 @@ function lintWhole(text: string): string[] {
     ...(withSharedParts(text) === text
       ? []
       : ['a shared part is not the one of runbooks/windows/: run tools/copy-common.ts']),
-    ...(/[^\x09\x0a\x20-\x7e]/.test(text)
-      ? ['a script is ASCII: 5.1 reads files without a mark in a code page of its own']
-      : []),
+    ...(/[^\t\n -~]/.test(text) ? ['a script is ASCII: 5.1 reads files without a mark in a code page of its own'] : []),
     ...(STATICS_NOT_IN_51.test(code) ? ['a member that the .NET Framework of 5.1 has not'] : []),
   ];
 }

@@ -97,29 +97,29 @@ function judgeExclusions({ exclusions }: Defender, params: RunbookParams): Probl
   return problems;
 }
 
-/** Defender where nothing takes its place. */
+/** Microsoft Defender where nothing takes its place. */
 function judgeDefender(defender: Defender, facts: Facts, params: RunbookParams, ageHours: number | null) {
   const unknowns: string[] = [];
   if (defender.state !== 'running' || defender.status === null) {
     const what = defender.state === 'absent' ? 'is not installed' : 'does not run';
     const managed = facts.policy?.off.includes('defender') === true ? BY_POLICY : '';
-    const sentence = `Microsoft Defender ${what}${managed}, and no other product is seen`;
+    const sentence = `Defender ${what}${managed}, and no other product is seen`;
     return {
       problems: [{ sentence, remedy: 'install or start a product', severity: 'critical' }] as Problem[],
       unknowns,
     };
   }
   const { status } = defender;
-  if (status.mode === 'other') unknowns.push('Microsoft Defender is in a mode that is not known here');
+  if (status.mode === 'other') unknowns.push('Defender is in a mode that is not known here');
   else if (status.mode !== 'normal') {
-    const sentence = 'Microsoft Defender leaves the field to another product, and none is seen';
+    const sentence = 'Defender leaves the field to another product, and none is seen';
     const remedy = 'look whether the other product runs, or declare its services';
     return { problems: [{ sentence, remedy, severity: 'critical' }] as Problem[], unknowns };
   }
   const problems = switchedOff(defender, facts.policy?.off ?? []);
   if (!status.antivirus) {
     problems.push({
-      sentence: 'the antivirus of Microsoft Defender is off',
+      sentence: 'the antivirus of Defender is off',
       remedy: 'find out what switched it off',
       severity: 'critical',
     });
@@ -173,7 +173,7 @@ export const avWindowsCheck = windowsCheck({
     const problems: Problem[] = [];
     const unknowns = [...machine.unknowns];
     if (on.length > 0 && on.every((product) => !product.up_to_date)) {
-      const sentence = 'the product that takes the place of Microsoft Defender is out of date';
+      const sentence = 'the product that takes the place of Defender is out of date';
       problems.push({ sentence, remedy: 'update it', severity: 'high' });
     }
     if (!other && defender !== null && others !== null) {
@@ -187,9 +187,9 @@ export const avWindowsCheck = windowsCheck({
       unknowns,
       passSentence: other
         ? on.length > 0
-          ? 'another product takes the place of Microsoft Defender, is on and up to date'
+          ? 'another product takes the place of Defender, is on and up to date'
           : 'all services that are declared to be another product run; the age of its signatures is not seen'
-        : 'Microsoft Defender is on, looks at files as they are opened, and its signatures are new',
+        : 'Defender is on, looks at files as they are opened, and its signatures are new',
       facts: {
         ...machine.facts,
         product: other ? 'other' : defender?.state === 'running' ? 'defender' : 'none',

@@ -106,7 +106,7 @@ export const firewallCheck = windowsCheck({
     if (service !== null && !service.running) {
       problems.push({
         sentence: 'the service of the firewall is not running',
-        remedy: 'start the service MpsSvc and find out who stopped it',
+        remedy: 'start the service of the firewall and find out who stopped it',
         severity: 'critical',
       });
     }

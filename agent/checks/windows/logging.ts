@@ -144,7 +144,7 @@ export const loggingWindowsCheck = windowsCheck({
     if (facts.service?.running === false) {
       problems.push({
         sentence: 'the service of the event logs is not running',
-        remedy: 'start the service EventLog and find out who stopped it',
+        remedy: 'start the service of the event logs and find out who stopped it',
         severity: 'critical',
       });
     }

@@ -190,7 +190,7 @@ const scenarios: readonly Scenario[] = [
     name: 'service-stopped',
     title: 'the service of Microsoft Defender does not run',
     state: withValue(server, ['defender', 'running'], false),
-    steps: [{ phase: 'detect', expect: { result: 'fail', says: ['Microsoft Defender does not run'] } }],
+    steps: [{ phase: 'detect', expect: { result: 'fail', says: ['Defender does not run'] } }],
   },
   {
     name: 'passive-and-alone',

@@ -77,7 +77,7 @@ const HEALED = ['domain_inbound', 'private_enabled', 'public_enabled'];
 /** The rules that were there, whatever else came to be: none of them may change. */
 export function practiceRules(state: LabState): Json {
   const firewall = state['firewall'] as { local: { rules: readonly { InstanceID: string }[] } };
-  return firewall.local.rules.filter(({ InstanceID }) => !InstanceID.startsWith('ComplianceAgent-')) as unknown as Json;
+  return firewall.local.rules.filter(({ InstanceID }) => !InstanceID.startsWith('ComplianceAgent-'));
 }
 
 const scenarios: readonly Scenario[] = [
