@@ -4,14 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
 import type { CliContext } from './deps.ts';
-
-export interface RunbookRunOptions {
-  readonly target?: string;
-  readonly root?: string;
-  readonly content?: string;
-  readonly action?: string;
-  readonly dryRun?: boolean;
-}
+import type { RunbookRunOptions } from './runbook-run-options.ts';
 
 /** @throws developer_mode_absent where this build has no developer's part */
 export async function runbookRun(context: CliContext, folder: string, o: RunbookRunOptions): Promise<number> {

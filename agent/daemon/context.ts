@@ -11,7 +11,7 @@ import type { Clock, Exec, Ids, Log, Notify, Ticker } from '../system/ports.ts';
 import type { AgentState } from './agent-state.ts';
 import type { LockoutGuard } from '../targets/lockout-guard.ts';
 import type { OwnTargetTable } from '../targets/target-table.ts';
-import type { WindowsWork } from './windows.ts';
+import type { WindowsWork } from './windows-work.ts';
 import type { StageName } from './stage.ts';
 
 /** The surroundings, built in main.ts only. */

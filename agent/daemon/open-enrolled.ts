@@ -13,7 +13,7 @@ import { judgeContent } from './content-in-force.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
 import { openedEpoch, openingBody, type OpenedEpoch } from './epoch-state.ts';
-import { listedBooks } from './windows.ts';
+import { listedBooks } from './windows-work.ts';
 import { expectedTargets, scopeOf } from './windows-scope.ts';
 import { loadTrustState } from './trust-state.ts';
 

@@ -55,7 +55,7 @@ import { windowsStage } from './stages/windows-stage.ts';
 import { ticketsStage } from './stages/tickets-stage.ts';
 import { timestampStage } from './stages/timestamp-stage.ts';
 import { uploadStage } from './stages/upload-stage.ts';
-import { loadWindows } from './windows.ts';
+import { loadWindows } from './windows-work.ts';
 import { startOnFullDisk } from './start-on-full-disk.ts';
 import { statusText } from './status-text.ts';
 

@@ -8,15 +8,18 @@ import { ALL_CHECKS, APPLIANCE_TARGET } from './run-checks.ts';
 
 type Expected = EntryBody<'scope'>['expected'][number];
 
+interface Settings {
+  readonly settings: Pick<Store['settings'], 'get' | 'set'>;
+}
+
 const KEY = 'windows_targets';
 /** One entry takes so many. */
 const MAX_EXPECTED = 512;
 
-export const expectedTargets = (store: Pick<Store, 'settings'>): string[] =>
-  JSON.parse(store.settings.get(KEY) ?? '[]') as string[];
+export const expectedTargets = (store: Settings): string[] => JSON.parse(store.settings.get(KEY) ?? '[]') as string[];
 
 /** Remembers the ids of a list that is not empty; an empty one may only mean that nothing was handed out for a while. */
-export function rememberTargets(store: Pick<Store, 'settings'>, ids: readonly string[]): void {
+export function rememberTargets(store: Settings, ids: readonly string[]): void {
   const text = JSON.stringify(ids.toSorted());
   if (ids.length > 0 && store.settings.get(KEY) !== text) store.settings.set(KEY, text);
 }

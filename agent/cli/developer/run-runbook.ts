@@ -24,7 +24,7 @@ import type { Finding } from '../../wire/schemas/finding.ts';
 import { openWinRmSession } from '../../winrm/open-session.ts';
 import { nowSeconds, type CliContext } from '../deps.ts';
 import { print } from '../print.ts';
-import type { RunbookRunOptions } from '../runbook-run.ts';
+import type { RunbookRunOptions } from '../runbook-run-options.ts';
 
 /** The password of the lab machine; never an argument, which every user of this machine could read. */
 const SECRET_VARIABLE = 'COMPLIANCE_AGENT_LAB_SECRET';

@@ -8,7 +8,8 @@ import type { ActOutcome, OrderHandler, OrderResult } from '../../orders/order-h
 import type { Order } from '../../wire/schemas/order.ts';
 import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
 import type { DaemonContext } from '../context.ts';
-import { bookOf, executorDeps } from '../windows.ts';
+import { executorDeps } from '../windows.ts';
+import { bookOf } from '../windows-work.ts';
 
 /** One target: below the hour for which a run may keep its credentials. */
 const TARGET_DEADLINE_MS = 55 * 60_000;

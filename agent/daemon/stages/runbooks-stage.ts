@@ -5,7 +5,8 @@ import { carryOutOrders } from '../../orders/carry-out-orders.ts';
 import type { DaemonContext } from '../context.ts';
 import { orderDeps, RUNBOOK_LANE } from '../order-deps.ts';
 import type { Stage } from '../stage.ts';
-import { bookOf, executorDeps } from '../windows.ts';
+import { executorDeps } from '../windows.ts';
+import { bookOf } from '../windows-work.ts';
 
 const LOOK_MS = 15_000;
 /** Orders have deadlines of their own; this is what all of one run may take. */

@@ -1,13 +1,10 @@
 // Looks at Windows targets whose time has come.
-import { unseen } from '../../checks/windows/windows-check.ts';
-import { lookAround, type TargetRound } from '../../execution/look-around.ts';
-import { isDark, reachFinding } from '../../execution/reach.ts';
-import type { Finding } from '../../wire/schemas/finding.ts';
+import type { TargetRound } from '../../execution/look-around.ts';
 import type { Enrolled } from '../agent-state.ts';
-import { nowSeconds, type DaemonContext } from '../context.ts';
-import { applianceTarget } from '../run-checks.ts';
+import type { DaemonContext } from '../context.ts';
+import { lookAtAll } from '../look-at-targets.ts';
 import type { Stage } from '../stage.ts';
-import { executorDeps, listedBooks, noteFindings } from '../windows.ts';
+import { listedBooks } from '../windows-work.ts';
 import { expectedTargets, rememberTargets, scopeOf } from '../windows-scope.ts';
 
 /** How often it is looked whether a target is due. */
@@ -64,48 +61,4 @@ function dueRounds(enrolled: Enrolled, context: DaemonContext, lastLook: Readonl
     });
     return due.length === 0 ? [] : [{ target: { id, role }, books: due }];
   });
-}
-
-/** Looks, records what is seen as it comes, and says once what most of them have in common. */
-export async function lookAtAll(
-  rounds: readonly TargetRound[],
-  enrolled: Enrolled,
-  context: DaemonContext,
-  runId: string,
-  signal: AbortSignal,
-): Promise<readonly Finding[]> {
-  const { reach } = context.windows;
-  const all: Finding[] = [];
-  const away: Finding[] = [];
-  await lookAround(
-    rounds,
-    {
-      ...executorDeps(enrolled, context, runId, 'windows'),
-      onTarget: (targetId, met, findings) => {
-        reach.set(targetId, met);
-        all.push(...findings);
-        if (met === 'unreachable') away.push(...findings);
-        else noteFindings(findings, enrolled, context);
-      },
-    },
-    signal,
-  );
-  const known = new Set(context.targets.list().map(({ id }) => id));
-  for (const id of reach.keys()) if (!known.has(id)) reach.delete(id);
-  const reaches = [...reach.values()];
-  if (isDark(reaches)) showDark(away, context);
-  else noteFindings(away, enrolled, context);
-  const { id, version, sha256 } = context.checks.baseline;
-  const o = { now: nowSeconds(context.clock), target: applianceTarget(context), baseline: { id, version, sha256 } };
-  noteFindings([reachFinding(reaches, o)], enrolled, context);
-  return all;
-}
-
-/** Nothing is a pass while it cannot be seen; in the log the one finding of the network stands for all of these. */
-function showDark(away: readonly Finding[], { state }: DaemonContext): void {
-  const { sentence, facts } = unseen('subnet_dark', 'most Windows targets cannot be reached, this one among them');
-  for (const finding of away) {
-    const shown: Finding = { ...finding, sentence, facts: { ...facts } };
-    state.findings.set(`${finding.target.id}/${finding.check.id}`, shown);
-  }
 }

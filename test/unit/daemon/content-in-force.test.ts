@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { booksInForce, checksInForce } from '../../../agent/daemon/content-in-force.ts';
 import { loadChecks } from '../../../agent/daemon/load-checks.ts';
-import { loadWindows } from '../../../agent/daemon/windows.ts';
+import { loadWindows } from '../../../agent/daemon/windows-work.ts';
 import { contentFiles, type ContentFiles } from '../../../agent/store/content-files.ts';
 import { packRunbook, unpackRunbook } from '../../../agent/wire/runbook-package.ts';
 import type { ContentList } from '../../../agent/wire/schemas/content.ts';

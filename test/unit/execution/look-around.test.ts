@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lookAround, MAX_AT_ONCE, type TargetRound } from '../../../agent/execution/look-around.ts';
+import { lookAtTargets } from '../../../agent/execution/look-at-targets.ts';
 import { isDark, reachFinding, type Reach } from '../../../agent/execution/reach.ts';
 import { createTargetLocks } from '../../../agent/execution/target-locks.ts';
 import type { Finding } from '../../../agent/wire/schemas/finding.ts';
 import { factsLine, type SimulatedMachine } from '../../lab/simulated-site.ts';
-import { withDir } from '../../support/evidence-fixtures.ts';
+import { statementsOf, withDir } from '../../support/evidence-fixtures.ts';
 import { executorLab, type ExecutorLab } from '../../support/executor-lab.ts';
 import { drifted, loadedRunbook, machine, TEST_CHECK } from '../../support/runbook-fixtures.ts';
 
@@ -132,6 +133,57 @@ describe('a dark network', () => {
         expect(said(list).result === 'pass').toBe(list.length > 0 && list.every((one) => one === 'answered'));
       }),
     );
+  });
+});
+
+describe('a round of a site', () => {
+  const round = (machines: Record<string, SimulatedMachine>, rounds: number) =>
+    withDir(async (dir) => {
+      const lab = executorLab(dir, machines);
+      const shown: Finding[] = [];
+      const site = {
+        reach: new Map<string, Reach>(),
+        known: () => Object.keys(machines),
+        appliance: { id: 'appliance', role: 'appliance', os_build: null },
+        baseline: () => ({ id: 'appliance', version: 1, sha256: 'b1'.repeat(32) }),
+        show: (one: Finding) => void shown.push(one),
+      };
+      const all = Object.keys(machines).map((id): TargetRound => ({
+        target: { id, role: 'server' },
+        books: BOOKS.slice(0, 1),
+      }));
+      try {
+        for (let n = 0; n < rounds; n++) await lookAtTargets(all, lab.deps, site, never);
+        const entries = statementsOf(lab.store).flatMap(({ predicate }) =>
+          predicate.kind === 'finding' ? [predicate] : [],
+        );
+        return { entries, shown };
+      } finally {
+        lab.store.close();
+      }
+    });
+  const away = machine({ fails: 'winrm_unreachable' });
+
+  it('whose network is dark writes one finding for all machines that are away, and shows each of them as unknown', async () => {
+    const { entries, shown } = await round({ a: away, b: away, c: away, d: away, e: machine() }, 3);
+    expect(entries.map(({ target, check, result }) => [target.id, check.id, result])).toEqual([
+      ['e', 'windows_test', 'pass'],
+      ['appliance', 'windows_targets', 'fail'],
+    ]);
+    expect(shown.slice(0, 4).map(({ result, facts }) => [result, facts['unseen']])).toEqual(
+      Array.from({ length: 4 }, () => ['unknown', 'subnet_dark']),
+    );
+  });
+
+  it('in which one of three machines is away writes what is known of each', async () => {
+    const { entries, shown } = await round({ a: away, b: machine(), c: drifted() }, 1);
+    expect(entries.map(({ target, result }) => `${target.id} ${result}`).toSorted()).toEqual([
+      'a unknown',
+      'appliance unknown',
+      'b pass',
+      'c fail',
+    ]);
+    expect(shown).toEqual([]);
   });
 });
 
