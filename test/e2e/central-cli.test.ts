@@ -253,6 +253,18 @@ describe('central-command', () => {
       { path: 'baselines/appliance.yaml', kind: 'baseline', id: 'appliance', version: 3 },
       { path: 'windows/av.yaml', kind: 'runbook', id: 'RB-AV', class: 'routine' },
     ]);
+    // What is named can be had by its digest, with the certificate of an appliance.
+    const contentPath = (digest: string): string => `/api/v1/appliances/content/${digest}`;
+    for (const [i, text] of ['id: appliance\nversion: 3\n', 'id: RB-AV\nversion: 1\nclass: routine\n'].entries()) {
+      const file = await send(central, server.url, contentPath(list.files[i]!.sha256), { method: 'GET', tls: me.tls });
+      expect([file.status, file.headers['content-type'], file.body]).toEqual([200, 'application/octet-stream', text]);
+    }
+    for (const digest of ['0'.repeat(64), 'x', '..%2Fcentral.db']) {
+      const none = await send(central, server.url, contentPath(digest), { method: 'GET', tls: me.tls });
+      expect([none.status, none.code]).toEqual([404, 'document_unknown']);
+    }
+    const nobody = await send(central, server.url, contentPath(list.files[0]!.sha256), { method: 'GET' });
+    expect(nobody.code).toBe('client_certificate_missing');
     writeFileSync(join(dir, 'windows', 'av.yaml'), 'id: RB-AV\nversion: 1\n');
     expect(codeOf(await sign())).toBe('usage');
     const stranger = await makeCentral();
