@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { helpersDue, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
+import { helperFolders } from '../../../agent/daemon/helper-folders.ts';
+import type { HelperResult } from '../../../agent/helpers/helper-result.ts';
+import type { HelperVerb } from '../../../agent/helpers/verbs.ts';
+
+const MINUTE_MS = 60_000;
+const result = (verb: HelperVerb, outcome: HelperResult['outcome'], keyid = ''): HelperResult => ({
+  schema: 'compliance-agent/helper-result/v1',
+  verb,
+  at: 0,
+  boot_id: 'b',
+  outcome,
+  sentence: '',
+  details: { keyid },
+});
+const calm: HelperNeeds = {
+  nowMs: 100 * MINUTE_MS,
+  names: 'a',
+  clockSynchronised: true,
+  clockOffsetS: 0,
+  plainKeyid: null,
+  asked: { 'sync-trust': { atMs: 0, names: 'a' } },
+  results: { 'sync-trust': result('sync-trust', 'done') },
+};
+const due = (change: Partial<HelperNeeds>): HelperVerb[] => helpersDue({ ...calm, ...change });
+
+describe('what the helpers are started for', () => {
+  it('is nothing while nothing is new, however much time goes by', () => {
+    expect(due({})).toEqual([]);
+    expect(due({ nowMs: 9_999 * MINUTE_MS })).toEqual([]);
+  });
+
+  it('is new documents, once; and those that were refused again after a quarter of an hour', () => {
+    expect(due({ names: 'b' })).toEqual(['sync-trust']);
+    const refused = { 'sync-trust': result('sync-trust', 'refused') };
+    const asked = { 'sync-trust': { atMs: 90 * MINUTE_MS, names: 'a' } };
+    expect(due({ asked, results: refused })).toEqual([]);
+    expect(due({ asked, results: refused, nowMs: 105 * MINUTE_MS })).toEqual(['sync-trust']);
+    // Without a fresh answer there is nothing to hand over.
+    expect(due({ names: null, results: refused })).toEqual([]);
+  });
+
+  it.each([
+    ['synchronised', { clockSynchronised: true, clockOffsetS: 9_000 }, []],
+    ['of a state that nobody has read', { clockSynchronised: null, clockOffsetS: 9_000 }, []],
+    ['off by two minutes', { clockSynchronised: false, clockOffsetS: -120 }, []],
+    ['far behind and not synchronised', { clockSynchronised: false, clockOffsetS: 121 }, ['set-clock']],
+    ['far ahead and not synchronised', { clockSynchronised: false, clockOffsetS: -121 }, ['set-clock']],
+  ])('for the clock, where it is %s', (_, change, verbs) => {
+    expect(due(change)).toEqual(verbs);
+  });
+
+  it('the clock is not asked for more often than its helper works', () => {
+    const off = { clockSynchronised: false, clockOffsetS: 500 };
+    const asked = { ...calm.asked, 'set-clock': { atMs: 100 * MINUTE_MS, names: 'a' } };
+    expect(due({ ...off, asked, nowMs: 400 * MINUTE_MS })).toEqual([]);
+    expect(due({ ...off, asked, nowMs: 600 * MINUTE_MS })).toEqual(['set-clock']);
+  });
+
+  it('is a device key in a file, once its binding is with the helpers, until they hold it', () => {
+    const plainKeyid = 'k';
+    expect(due({ plainKeyid, names: 'b' })).toEqual(['sync-trust']);
+    expect(due({ plainKeyid })).toEqual(['store-device-key']);
+    const asked = { ...calm.asked, 'store-device-key': { atMs: 95 * MINUTE_MS, names: 'k' } };
+    expect(due({ plainKeyid, asked })).toEqual([]);
+    expect(due({ plainKeyid, asked, nowMs: 111 * MINUTE_MS })).toEqual(['store-device-key']);
+    const stored = { ...calm.results, 'store-device-key': result('store-device-key', 'unchanged', 'k') };
+    expect(due({ plainKeyid, asked, results: stored, nowMs: 999 * MINUTE_MS })).toEqual([]);
+    expect(due({ plainKeyid: 'other', asked, results: stored })).toEqual(['store-device-key']);
+  });
+});
+
+describe('the folders of the helpers', () => {
+  it('are those that the unit names; elsewhere there are none', () => {
+    expect(helperFolders({ RUNTIME_DIRECTORY: '/run/compliance-agent/drop' })).toEqual({
+      dropDir: '/run/compliance-agent/drop',
+      resultDir: '/run/compliance-agent/helpers',
+    });
+    expect(helperFolders({})).toBeNull();
+    expect(helperFolders({ RUNTIME_DIRECTORY: '/run/other' })).toBeNull();
+    expect(helperFolders({ RUNTIME_DIRECTORY: '/run/a/drop:/run/b/drop' })).toBeNull();
+  });
+});
