@@ -5,7 +5,8 @@ import type { LookupFunction, Socket } from 'node:net';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { dispatchRequest, UndiciClient } from './dispatch-request.ts';
 import type { DateJudge } from './judged-dates.ts';
-import { openPinned, pinnedTls } from './pinned-connection.ts';
+import { openPinned } from './pinned-connection.ts';
+import { pinnedTls } from './pinned-tls.ts';
 import { PHASE_WORDS, translateFailure, type Phase } from './translate-failure.ts';
 
 /** An idle connection is kept this long where the server names no time itself: longer than one poll interval + 10 %. */

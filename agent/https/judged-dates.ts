@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { checkServerIdentity, connect as tlsConnect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { AgentError } from '../errors/agent-error.ts';
 import { descendsFromPin, pathToPin, spkiPin } from './pin-check.ts';
-import type { PinnedTls } from './pinned-connection.ts';
+import type { PinnedTls } from './pinned-tls.ts';
 import { translateFailure } from './translate-failure.ts';
 
 /** Who says whether a server certificate is in date. */

@@ -1,57 +1,18 @@
 // Opens one TLS 1.3 connection whose chain, name and pin were checked before a byte of the request leaves.
 import { connect as tcpConnect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { X509Certificate } from 'node:crypto';
-import { checkServerIdentity, connect as tlsConnect, createSecureContext, type SecureContext } from 'node:tls';
+import { checkServerIdentity, connect as tlsConnect } from 'node:tls';
 import type { PeerCertificate, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { AgentError } from '../errors/agent-error.ts';
 import { serverProblem, shakeHandsUnjudged, type DateJudge } from './judged-dates.ts';
-import { descendsFromPin, spkiPin } from './pin-check.ts';
+import { descendsFromPin } from './pin-check.ts';
+import type { PinnedTls } from './pinned-tls.ts';
 import { translateFailure, type Phase } from './translate-failure.ts';
 
 /** Time that one address family gets before the other is tried too (RFC 8305 recommends 250 ms). */
 const FAMILY_ATTEMPT_MS = 250;
 /** Detects a peer that went away without a word; also keeps NAT entries alive. */
 const KEEPALIVE_MS = 60_000;
-
-export interface PinnedTls {
-  readonly context: SecureContext;
-  readonly authorities: readonly X509Certificate[];
-  readonly pins: ReadonlySet<string>;
-}
-
-/**
- * Parses ca.pem once. A CA file without any pinned key is refused here: no connection could succeed.
- *
- * @throws tls_pin_mismatch | tls_untrusted (ca.pem unreadable) | key_malformed (certificate and key do not fit)
- */
-export function pinnedTls(o: {
-  caPem: string;
-  caPins: readonly string[];
-  clientCert?: { certPem: string; keyPem: string } | undefined;
-}): PinnedTls {
-  const authorities = readAuthorities(o.caPem);
-  const pins = new Set(o.caPins);
-  if (!authorities.some((ca) => pins.has(spkiPin(ca)))) {
-    throw new AgentError('tls_pin_mismatch', 'no certificate in ca.pem has a pinned key');
-  }
-  const ca = authorities.map((authority) => authority.toString());
-  try {
-    const own = o.clientCert === undefined ? {} : { cert: o.clientCert.certPem, key: o.clientCert.keyPem };
-    const context = createSecureContext({ ca, minVersion: 'TLSv1.3', ...own });
-    return { context, authorities, pins };
-  } catch {
-    // OpenSSL's own words are left out: they may quote the key.
-    throw new AgentError('key_malformed', 'the client certificate and its private key do not belong together');
-  }
-}
-
-function readAuthorities(caPem: string): X509Certificate[] {
-  try {
-    return splitPem(caPem).map((pem) => new X509Certificate(pem));
-  } catch (cause) {
-    throw new AgentError('tls_untrusted', 'a certificate in ca.pem cannot be read', { cause });
-  }
-}
 
 export interface OpenedConnection {
   /** The TCP socket below TLS: its counters are the bytes on the wire. */
@@ -158,9 +119,4 @@ function peerChain(cert: PeerCertificate): X509Certificate[] {
     at = at.issuerCertificate;
   }
   return chain;
-}
-
-/** The single certificates of a PEM bundle. */
-export function splitPem(bundle: string): string[] {
-  return bundle.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
 }

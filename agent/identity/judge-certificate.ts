@@ -1,7 +1,7 @@
 // Is this a certificate for us, by a CA that we pinned? A certificate vouches for itself, so no signed answer has to. Pure.
 import { X509Certificate } from 'node:crypto';
 import { descendsFromPin } from '../https/pin-check.ts';
-import { splitPem } from '../https/pinned-connection.ts';
+import { splitPem } from '../https/pinned-tls.ts';
 
 export interface CertificateExpectation {
   /** DER SPKI in base64 of our TLS key. */

@@ -5,7 +5,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { spkiPin } from '../https/pin-check.ts';
-import { splitPem } from '../https/pinned-connection.ts';
+import { splitPem } from '../https/pinned-tls.ts';
 import { fileError, readFileLimited } from '../system/files.ts';
 import { parseRoot, type PinnedRoot } from '../trust/root.ts';
 import { CLINIC_FILE, parseClinicYaml, USED_TOKEN, type ClinicFile } from './parse-clinic-yaml.ts';

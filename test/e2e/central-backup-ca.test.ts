@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createHttpsClient } from '../../agent/https/client.ts';
 import { spkiPin } from '../../agent/https/pin-check.ts';
-import { splitPem } from '../../agent/https/pinned-connection.ts';
+import { splitPem } from '../../agent/https/pinned-tls.ts';
 import { readProvisionFiles, type Provision } from '../../agent/identity/provision-files.ts';
 import { signDocument } from '../../agent/wire/document.ts';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';

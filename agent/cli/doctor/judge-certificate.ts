@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { descendsFromPin } from '../../https/pin-check.ts';
-import { splitPem } from '../../https/pinned-connection.ts';
+import { splitPem } from '../../https/pinned-tls.ts';
 import { translateFailure } from '../../https/translate-failure.ts';
 import type { CertificateLook } from './look-at-certificate.ts';
 import { ok, problem, problemsOr, quoted, type Problem, type Verdict } from './verdict.ts';
