@@ -286,6 +286,7 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     ...MACHINE,
     wsb: BACKUP_AGE,
     wsb_hours: 'integer',
+    wsb_result: 'integer',
     wsb_versions: 'integer',
     wsb_policy: 'boolean',
     wsb_running: 'boolean',

@@ -118,9 +118,9 @@ function judgeWsb({ wsb }: Facts, limits: Limits, at: number | null): Part {
     problems.push(...ageProblem(what, age, stored, limits.hours));
   }
   if (wsb.policy && wsb.last_result !== NO_ERROR && !wsb.running) {
-    const remedy = 'look the code up, and run a backup';
+    const remedy = 'look its code up, and run a backup';
     problems.push({
-      sentence: `the last backup by Windows Server ended with code ${wsb.last_result.toLowerCase()}`,
+      sentence: 'the last backup by Windows Server ended with an error',
       remedy,
       severity: 'high',
     });
@@ -130,6 +130,7 @@ function judgeWsb({ wsb }: Facts, limits: Limits, at: number | null): Part {
     facts: {
       wsb: age,
       wsb_hours: stored,
+      wsb_result: Number.parseInt(wsb.last_result, 16),
       wsb_versions: wsb.versions,
       wsb_policy: wsb.policy,
       wsb_running: wsb.running,
@@ -213,6 +214,8 @@ export const backupWindowsCheck = windowsCheck({
     ...MACHINE_KEYS,
     wsb: judged('name'),
     wsb_hours: measured('integer'),
+    /** HRESULT of the last backup; 0 is none. */
+    wsb_result: judged('integer'),
     wsb_versions: measured('integer'),
     wsb_policy: judged('boolean'),
     wsb_running: measured('boolean'),

@@ -187,10 +187,12 @@ $facts.sysvol = Read-Part 'sysvol' {
 
 $facts.time = Read-Part 'time' {
   $service = @(Get-CimInstance -ClassName Win32_Service -Filter "Name = 'W32Time'")
+  # Keys of a hashtable are found in either case.
+  $sources = @{ NTP = 'ntp'; NT5DS = 'domain'; AllSync = 'all'; NoSync = 'none' }
   $source = [string](Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters' 'Type' $null)
   [ordered]@{
     service = $(if ($service.Count -eq 0) { 'missing' } elseif ([string]$service[0].State -eq 'Running') { 'running' } else { 'stopped' })
-    source  = $(switch ($source.ToUpperInvariant()) { 'NTP' { 'ntp' } 'NT5DS' { 'domain' } 'ALLSYNC' { 'all' } 'NOSYNC' { 'none' } default { 'unknown' } })
+    source  = $(if ($sources.ContainsKey($source)) { $sources[$source] } else { 'unknown' })
     pdc     = ([string]$domain.PDCEmulator -eq [string]$self.HostName)
   }
 }

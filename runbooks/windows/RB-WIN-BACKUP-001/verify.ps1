@@ -131,7 +131,7 @@ $wsb = Read-Product 'windows_server_backup' {
   # A restore that ended well; one of the catalogue alone brings no data back.
   $restores = @($jobs | Where-Object {
       ([string]$_.JobType).EndsWith('Recovery') -and -not ([string]$_.JobType).StartsWith('Catalog') -and
-      [string]$_.JobState -eq 'Completed' -and [int64]$_.HResult -eq 0 } |
+      [string]$_.JobState -eq 'Completed' -and [int64]$_.PSObject.Properties['HResult'].Value -eq 0 } |
       ForEach-Object { Get-IsoTimeOrNull $_.EndTime } | Sort-Object -Descending)
   $sets = @()
   if ($null -ne $policy) {
@@ -143,7 +143,8 @@ $wsb = Read-Product 'windows_server_backup' {
   [ordered]@{
     policy          = ($null -ne $policy)
     last_success_at = Get-IsoTimeOrNull $summary.LastSuccessfulBackupTime
-    last_result     = '0x{0:X8}' -f [int]$summary.LastBackupResultHR
+    # Signed in some versions and unsigned in others.
+    last_result     = '0x{0:X8}' -f ([int64]$summary.LastBackupResultHR -band 4294967295)
     versions        = [int]$summary.NumberOfVersions
     next_at         = Get-IsoTimeOrNull $summary.NextBackupTime
     running         = @($current | Where-Object { [string]$_.JobState -eq 'Running' }).Count -gt 0

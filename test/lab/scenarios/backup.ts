@@ -91,7 +91,14 @@ export const backup: ScenarioBook = {
       steps: [
         { phase: 'remediate', expect: { status: 'started', changes: ['windows_server_backup'] } },
         { wait: HOUR_S },
-        { phase: 'verify', expect: { result: 'fail', says: ['hours old (limit 24)', 'ended with code 0x80780063'] } },
+        {
+          phase: 'verify',
+          expect: {
+            result: 'fail',
+            says: ['hours old (limit 24)', 'ended with an error'],
+            facts: { wsb_result: 0x80780063 },
+          },
+        },
       ],
     },
     {
@@ -196,6 +203,14 @@ export const backup: ScenarioBook = {
         { phase: 'verify', expect: { result: 'fail' } },
       ],
     },
+    look(
+      'over-budget',
+      'the processor time that a look may use is used up',
+      withWsb(),
+      'unknown',
+      ['it would have used more processor time than it may'],
+      { params: { budget_cpu_s: 0 } },
+    ),
     look('localised', 'Windows speaks German', withWsb(), 'pass', [], {
       env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' },
     }),

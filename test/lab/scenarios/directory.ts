@@ -234,6 +234,39 @@ export const directory: ScenarioBook = {
       'fail',
       ['13 accounts administer the domain'],
     ),
+    look(
+      'child-domain',
+      'the two roles of the forest belong to a controller of its root domain',
+      controllerState({
+        directory: {
+          forest: {
+            RootDomain: 'root.example',
+            SchemaMaster: 'R1.root.example',
+            DomainNamingMaster: 'R1.root.example',
+          },
+          groups: { [`${SID}-512`]: [`${SID}-500`], 'S-1-5-32-544': [`${SID}-500`] },
+        },
+      }),
+      'pass',
+      [],
+    ),
+    look(
+      'read-only',
+      'the domain controller is a read-only one',
+      controllerState({
+        directory: { controllers: [{ HostName: DC1, IsReadOnly: true, IsGlobalCatalog: true }, controller(DC2)] },
+      }),
+      'pass',
+      [],
+    ),
+    look(
+      'over-budget',
+      'the processor time that a look may use is used up',
+      controllerState(),
+      'unknown',
+      ['it would have used more processor time than it may'],
+      { params: { budget_cpu_s: 0 } },
+    ),
     look('localised', 'Windows speaks German', controllerState(), 'pass', [], {
       env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' },
     }),

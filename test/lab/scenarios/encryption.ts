@@ -180,6 +180,14 @@ export const encryption: ScenarioBook = {
       'unknown',
       ['nothing proves that somebody keeps the recovery passwords'],
     ),
+    look(
+      'over-budget',
+      'the processor time that a look may use is used up',
+      machine([WINDOWS, DATA]),
+      'unknown',
+      ['it would have used more processor time than it may'],
+      { params: { budget_cpu_s: 0 } },
+    ),
     look('localised', 'Windows speaks Polish', machine([WINDOWS, DATA]), 'pass', [], {
       env: { LANG: 'pl_PL.UTF-8', LC_ALL: 'pl_PL.UTF-8' },
     }),
