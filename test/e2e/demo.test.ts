@@ -52,6 +52,8 @@ describe('npm run demo', { timeout: TEST_MS }, () => {
       const commands = printed.flatMap((line) => /^ {2}(npx .+)$/.exec(line)?.[1] ?? []);
       const named = (word: string): string => commands.find((command) => command.includes(word)) ?? 'false';
       expect(commands).toHaveLength(4);
+      expect(demo.output()).toContain('alex-demo and sam-demo signed it: RB-WIN-FIREWALL-001 on srv-files');
+      expect(demo.output()).toContain('confirmed over a new connection, verified: success');
 
       const carriedOut = async (): Promise<number> =>
         (await shell(named(' orders '), tmp)).match(/run_check +success/g)?.length ?? 0;
