@@ -190,7 +190,8 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
       return resultOf(event.outcome, incident, only, to, at);
     case 'rearmed':
       if (state !== 'ticketed' && !OPEN.includes(state)) return silent({ attemptsFrom: at });
-      return to('seen', 'rearmed', event.sentence, { ...fresh, attemptsFrom: at });
+      // What was seen before people looked at it says nothing about now.
+      return to('seen', 'rearmed', event.sentence, { ...fresh, attemptsFrom: at, seenAt: [] });
     case 'tick': {
       const since = incident.passingSince;
       if (state === 'closed' || UNDER_WAY.includes(state) || since === null || at - since < STABLE_S) return silent();

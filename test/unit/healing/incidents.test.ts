@@ -123,7 +123,8 @@ describe('an incident', () => {
       event: 'rearmed',
       sentence: 'the rule av-off is now version 2',
     });
-    expect(incident).toMatchObject({ state: 'seen', attemptsFrom: T + 360, held: null });
+    // Looks from before people looked at it are no first look of what comes after.
+    expect(incident).toMatchObject({ state: 'seen', attemptsFrom: T + 360, held: null, seenAt: [] });
     expect(incident.recurredAt).toHaveLength(1);
   });
 
