@@ -7,6 +7,7 @@ import { AgentError } from '../errors/agent-error.ts';
 import { serverProblem, shakeHandsUnjudged, type DateJudge } from './judged-dates.ts';
 import { descendsFromPin } from './pin-check.ts';
 import type { PinnedTls } from './pinned-tls.ts';
+import { sinkholeKind } from './sinkhole.ts';
 import { translateFailure, type Phase } from './translate-failure.ts';
 
 /** Time that one address family gets before the other is tried too (RFC 8305 recommends 250 ms). */
@@ -48,11 +49,16 @@ export function openPinned(
     noDelay: true,
     ...(o.lookup === undefined ? {} : { lookup: o.lookup }),
   });
-  raw.once('lookup', (error: Error | null) => {
-    if (!error) enter('connect');
+  const addresses: string[] = [];
+  raw.on('lookup', (error: Error | null, address: string) => {
+    if (error !== null) return;
+    addresses.push(address);
+    enter('connect');
   });
   const secured = new Promise<TLSSocket>((resolve, reject) => {
-    const fail = (error: unknown): void => reject(translateFailure(error, { host: at.host, phase }));
+    // A connection that succeeds says more than its address; one that fails at such an address never had a chance.
+    const fail = (error: unknown): void =>
+      reject(filteredBy(addresses, at) ?? translateFailure(error, { host: at.host, phase }));
     const closed = (): void => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' }));
     // Listeners on errors stay: one that came late without any would end the process.
     raw.on('error', fail);
@@ -80,6 +86,15 @@ export function openPinned(
     });
   });
   return { raw, secured };
+}
+
+/** Null unless every address that DNS gave for the name is one of a filter. */
+function filteredBy(addresses: readonly string[], at: { hostname: string; host: string }): AgentError | null {
+  const kinds = addresses.map((address) => sinkholeKind(address, at.hostname));
+  const [kind] = kinds;
+  if (kind === undefined || kinds.includes(null)) return null;
+  const sentence = `DNS answers ${addresses.join(', ')} for ${at.hostname}: ${kind ?? ''}`;
+  return new AgentError('dns_filtered', sentence, { place: at.host, details: { host: at.host, phase: 'resolve' } });
 }
 
 function startTls(raw: Socket, at: { hostname: string; host: string }, tls: PinnedTls, judge: DateJudge): TLSSocket {

@@ -25,6 +25,7 @@ export type UploadDecision =
 /** Failures that say nothing about whether Central Command would take the entries. */
 const WAIT_CODES: ReadonlySet<string> = new Set([
   'dns_failed',
+  'dns_filtered',
   'connect_refused',
   'connect_failed',
   'request_timeout',

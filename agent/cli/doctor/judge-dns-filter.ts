@@ -1,38 +1,10 @@
 // Does somebody between us and DNS answer what he wants? Sinkhole addresses, refusals with a reason, and addresses for names
 // that nobody has. Pure.
-import { BlockList, isIPv6 } from 'node:net';
+import { sinkholeKind } from '../../https/sinkhole.ts';
 import { addressesOf, hasAnswered, isAnswer, resolvedAddresses } from './judge-dns.ts';
 import { showServer } from './name-servers.ts';
 import type { NameReading, ServerReading } from './read-names.ts';
 import { notLookedAt, ok, problemsOr, quoted, type Problem, type Verdict } from './verdict.ts';
-
-/** Addresses at which no Central Command can be: what filters answer in its place. */
-const NOWHERE = new BlockList();
-NOWHERE.addSubnet('0.0.0.0', 8, 'ipv4');
-NOWHERE.addSubnet('192.0.2.0', 24, 'ipv4');
-NOWHERE.addSubnet('240.0.0.0', 4, 'ipv4');
-NOWHERE.addSubnet('::', 128, 'ipv6');
-NOWHERE.addSubnet('2001:db8::', 32, 'ipv6');
-NOWHERE.addSubnet('100::', 64, 'ipv6');
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addSubnet('::1', 128, 'ipv6');
-/** Pages "this site is blocked" of a widespread DNS filter (Cisco Umbrella). */
-const BLOCK_PAGES = new BlockList();
-BLOCK_PAGES.addRange('146.112.61.104', '146.112.61.110', 'ipv4');
-
-const holds = (list: BlockList, address: string): boolean => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-
-/** Names for one's own machine and for tests (RFC 6761): loopback addresses are right for them. */
-const MAY_BE_LOOPBACK = /(?:^|\.)(?:localhost|test)$/i;
-
-/** What kind of wrong address this is, or null for one that may be right. */
-export function sinkholeKind(address: string, hostname: string): string | null {
-  if (holds(NOWHERE, address)) return 'an address that nobody can have';
-  if (holds(BLOCK_PAGES, address)) return 'the block page of a DNS filter';
-  if (holds(LOOPBACK, address) && !MAY_BE_LOOPBACK.test(hostname)) return 'this machine itself';
-  return null;
-}
 
 /** Extended DNS errors that say "on purpose" (RFC 8914, sections 4.5 and 4.16 to 4.19). */
 const ON_PURPOSE: Readonly<Record<number, string>> = {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalAddress, decodeAnswer, encodeQuery, type DnsAnswer } from '../../../agent/cli/doctor/dns-message.ts';
-import { judgeDnsFilter, sinkholeKind } from '../../../agent/cli/doctor/judge-dns-filter.ts';
+import { judgeDnsFilter } from '../../../agent/cli/doctor/judge-dns-filter.ts';
+import { sinkholeKind } from '../../../agent/https/sinkhole.ts';
 import { judgeDns } from '../../../agent/cli/doctor/judge-dns.ts';
 import { parseNameServer, parseResolvConf } from '../../../agent/cli/doctor/name-servers.ts';
 import { askServer, systemLookup, type ServerReply } from '../../../agent/cli/doctor/ask-dns.ts';

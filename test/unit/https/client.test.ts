@@ -32,6 +32,15 @@ function track<T extends HttpsClient | RunningServer>(item: T): T {
   return item;
 }
 
+/** Answers later, as a name server does. */
+const answersWith =
+  (address: string): LookupFunction =>
+  (_name, options, done) =>
+    void setImmediate(() => {
+      if (options.all === true) done(null, [{ address, family: 4 }]);
+      else done(null, address, 4);
+    });
+
 function clientFor(port: number, o: Partial<HttpsClientOptions> & { hostname?: string } = {}): HttpsClient {
   const { hostname = '127.0.0.1', ...options } = o;
   return track(
@@ -123,6 +132,24 @@ describe('https client: who may answer', () => {
       if (before === undefined) delete process.env['HTTPS_PROXY'];
       else process.env['HTTPS_PROXY'] = before;
     }
+  });
+
+  it.each([
+    ['0.0.0.0', 'central.example'],
+    ['127.0.0.1', 'central.example'],
+  ])(
+    'names a DNS filter that answers %s in the place of the right address, whatever listens there',
+    async (address, name) => {
+      const server = await answering(await otherCa.issueServer());
+      const lookup = answersWith(address);
+      await expectCodeAsync(get(clientFor(server.port, { hostname: name, lookup })), 'dns_filtered');
+    },
+  );
+
+  it('takes no address for one of a filter where the connection succeeds', async () => {
+    const server = await answering(await ca.issueServer({ names: ['central.example'] }));
+    const lookup = answersWith('127.0.0.1');
+    expect((await get(clientFor(server.port, { hostname: 'central.example', lookup }))).status).toBe(200);
   });
 
   it('refuses a certificate for another name', async () => {
