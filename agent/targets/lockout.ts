@@ -66,12 +66,26 @@ export type TryVerdict =
   /** Nothing is wrong with the secret as far as is known. `until`: Unix seconds, null while another target tries it. */
   | { readonly may: 'later'; readonly code: 'credential_waiting'; readonly until: number | null };
 
-/** What a logon ended as: taken, proven wrong, or another cause. */
-export type Outcome = 'good' | ProvenBad | 'other';
+/** What a logon ended as: taken, proven wrong, another cause, or that none was begun: nothing of the secret left the appliance. */
+export type Outcome = 'good' | ProvenBad | 'other' | 'no_logon';
+
+/** The connection never came as far as a logon. The target may be looked for again at once: after a restart of it, say. */
+const NO_LOGON: ReadonlySet<string> = new Set([
+  'winrm_unreachable',
+  'winrm_name_unresolved',
+  'winrm_tls_failed',
+  'winrm_tls_not_spoken',
+  'winrm_ca_unknown',
+  'winrm_certificate_self_signed',
+  'winrm_certificate_name',
+  'winrm_certificate_date',
+  'winrm_pin_mismatch',
+]);
 
 /** Takes the code of the error that a logon ended with; null: it worked. */
 export function outcomeOf(code: string | null): Outcome {
-  return code === null ? 'good' : (PROVEN_BAD.find((bad) => bad === code) ?? 'other');
+  if (code === null) return 'good';
+  return PROVEN_BAD.find((bad) => bad === code) ?? (NO_LOGON.has(code) ? 'no_logon' : 'other');
 }
 
 /**
@@ -117,6 +131,7 @@ export function noteOutcome(
 ): LockoutState {
   const known = find(state, credential) ?? newStanding(credential, null);
   const { credentialVersion: version } = credential;
+  if (outcome === 'no_logon') return endTrial(state, known, version, target);
   if (outcome === 'other') return noteOther(endTrial(state, known, version, target), target, now);
   const without = { ...state, waits: state.waits.filter((wait) => wait.target !== target) };
   if (outcome === 'good') {

@@ -110,8 +110,21 @@ describe('another cause', () => {
     expect(state.waits).toEqual([]);
   });
 
-  it('is every code that does not prove the secret wrong', () => {
-    for (const code of ['winrm_clock_skew', 'winrm_channel_binding', 'winrm_unreachable', 'internal', 'made_up']) {
+  it('is none of those that come before any logon: such a target may be looked for again at once', () => {
+    for (const code of ['winrm_unreachable', 'winrm_tls_failed', 'winrm_pin_mismatch']) {
+      expect(outcomeOf(code)).toBe('no_logon');
+      const tried = beginTry(NO_LOCKOUTS, svc(), 'pc-1', NOW);
+      expect(may(tried, svc(), 'pc-2', NOW)).toBe('later');
+      const after = noteOutcome(tried, svc(), 'pc-1', outcomeOf(code), NOW);
+      expect([may(after, svc(), 'pc-1', NOW), may(after, svc(), 'pc-2', NOW)]).toEqual(['try', 'try']);
+      // A wait that another cause brought stays.
+      const waiting = logon(NO_LOCKOUTS, svc(), 'pc-1', 'other');
+      expect(may(noteOutcome(waiting, svc(), 'pc-1', outcomeOf(code), NOW), svc(), 'pc-1', NOW)).toBe('later');
+    }
+  });
+
+  it('is every other code that does not prove the secret wrong', () => {
+    for (const code of ['winrm_clock_skew', 'winrm_channel_binding', 'winrm_no_answer', 'internal', 'made_up']) {
       expect(outcomeOf(code)).toBe('other');
     }
     expect(outcomeOf(null)).toBe('good');
