@@ -169,7 +169,6 @@ function Get-PatchTask {
 # it: registered for one run, watched, and taken away again. Nothing here restarts the machine.
 $isPlan = [string]$In.phase -eq 'plan'
 $changes = New-Object System.Collections.ArrayList
-$watch = [System.Diagnostics.Stopwatch]::StartNew()
 $folder = [System.IO.Path]::Combine($env:ProgramFiles, 'ComplianceAgent', 'Patch')
 
 # What the task runs, as SYSTEM. It installs the updates that it is told, and writes down what became of them.
@@ -306,8 +305,8 @@ $settings = New-ScheduledTaskSettingsSet -ExecutionTimeLimit ([timespan]::FromMi
 Start-ScheduledTask -TaskName $taskName -TaskPath $taskPath
 
 $place = [System.IO.Path]::Combine($folder, 'result.json')
-$deadline = $watch.Elapsed.TotalSeconds + [int]$In.params.wait_s
-while (-not [System.IO.File]::Exists($place) -and $watch.Elapsed.TotalSeconds -lt $deadline) {
+# Counted in sleeps, so that a clock which is set meanwhile changes nothing.
+for ($waited = 0; $waited -lt [int]$In.params.wait_s -and -not [System.IO.File]::Exists($place); $waited += 5) {
   $task = @(Get-PatchTask)
   if ($task.Count -eq 0 -or [string]$task[0].State -ne 'Running') { break }
   Start-Sleep -Seconds 5
