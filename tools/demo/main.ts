@@ -1,4 +1,4 @@
-// `npm run demo`: the whole on this host, in a temporary folder, in under a minute. Every line that it prints was seen to
+// `npm run demo`: the whole on this host, in a temporary folder, in about a minute. Every line that it prints was seen to
 // happen; it ends with an error as soon as something did not hold.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
