@@ -2,20 +2,14 @@
 // on its label, a claim code), and waits for a person's confirmation.
 // Every dead end here is said as the blocking reason and tried again.
 import { AgentError, isAgentError } from '../../errors/agent-error.ts';
-import { CODES, type ErrorCode } from '../../errors/codes.ts';
 import { fingerprint } from '../../wire/fingerprint.ts';
 import { createHttpsClient } from '../../https/client.ts';
-import { currentClaim, removeClaim } from '../../identity/claim-file.ts';
-import { enrolOnce, type ClaimSource, type EnrolResult } from '../../identity/enrol.ts';
-import {
-  overwriteToken,
-  readProvisionFiles,
-  writeProvisionResult,
-  type Provision,
-} from '../../identity/provision-files.ts';
-import type { Blocked } from '../agent-state.ts';
+import { removeClaim } from '../../identity/claim-file.ts';
+import { enrolOnce } from '../../identity/enrol.ts';
+import { overwriteToken, readProvisionFiles, writeProvisionResult } from '../../identity/provision-files.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
+import { tryEachSource } from '../enrol-sources.ts';
 import { judgeOfDates, mayRecoverTime } from '../judge-of-dates.ts';
 import { openEnrolled } from '../open-enrolled.ts';
 import { recoverTimeByClaim } from '../recover-time.ts';
@@ -118,39 +112,6 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
   } finally {
     await https.close();
   }
-}
-
-/** Refusals that are about the token alone: the other ways to a site are still open. */
-const TOKEN_REFUSALS: ReadonlySet<unknown> = new Set<ErrorCode>([
-  'enrolment_token_unknown',
-  'enrolment_token_expired',
-  'enrolment_token_used',
-]);
-
-/**
- * In the order of the design: a stick's token, the label, a claim code. A token that is taken needs no other; one that is refused
- * is named, and the other sources go on meanwhile.
- */
-async function tryEachSource(
-  { config, clock, ids }: DaemonContext,
-  { token, centralUrl }: Provision,
-  claim: (source: ClaimSource) => Promise<EnrolResult>,
-): Promise<{ answer: EnrolResult; refused: Blocked | null }> {
-  let refused: Blocked | null = null;
-  if (token !== null) {
-    try {
-      return { answer: await claim({ source: 'usb', token }), refused };
-    } catch (error) {
-      const code = isAgentError(error) && error.code === 'enrolment_refused' ? error.details['code'] : null;
-      if (!TOKEN_REFUSALS.has(code)) throw error;
-      const { when, remedy } = CODES[code as ErrorCode];
-      refused = { code: code as ErrorCode, sentence: `${centralUrl} did not take the token: ${when}.`, remedy };
-    }
-  }
-  const byLabel = await claim({ source: 'mac' });
-  if (byLabel.status === 'confirmed') return { answer: byLabel, refused };
-  const { code } = currentClaim(config.state_dir, { clock, ids });
-  return { answer: await claim({ source: 'qr', code }), refused };
 }
 
 /**
