@@ -66,6 +66,8 @@ export class Recordings {
       return { ...recorded, stateAfter: recorded.stateAfter ?? step.state };
     }
     const real = await runStep(this.#powershell, step, traceTo);
+    // A traced run is no step of a scenario: what it tells is kept as a note.
+    if (traceTo !== undefined) return real;
     const outcome: Recorded = {
       exitCode: real.exitCode,
       stdout: neutral(real.stdout),
@@ -87,8 +89,11 @@ export class Recordings {
   async note(step: Step, tell: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const key = stepKey(step);
     const kept = this.#file.notes[key];
-    if (this.#mode === 'replay' && kept === undefined) throw changed(this.#path);
+    if (this.#mode !== 'record' && kept === undefined) throw changed(this.#path);
     const told = kept === undefined || this.#mode === 'real' ? await tell() : kept;
+    if (kept !== undefined && canonical(told) !== canonical(kept)) {
+      throw new Error(`real PowerShell tells otherwise than the recording in ${this.#path}: ${canonical(told)}`);
+    }
     if (this.#mode === 'record') this.#kept.notes[key] = told;
     return told;
   }
