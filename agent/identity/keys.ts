@@ -155,14 +155,24 @@ const keyidOfKey = (key: KeyObject): string => signerFromPrivateKey(key).keyid;
 export function dropSealedFile(dir: string, epoch: number): boolean {
   const path = plainKeyPath(dir, epoch);
   if (!existsSync(path)) return false;
-  const sealed = credentialKey();
-  const plain = loadKey(path, 'ed25519');
-  if (sealed === null || plain === null || keyidOfKey(sealed.key) !== keyidOfKey(plain)) return false;
+  // Either that is no key is for those to say who use it.
+  const sealed = unlessMalformed(() => credentialKey()?.key ?? null);
+  const plain = sealed === null ? null : unlessMalformed(() => loadKey(path, 'ed25519'));
+  if (sealed === null || plain === null || keyidOfKey(sealed) !== keyidOfKey(plain)) return false;
   writeFileAtomic(markPath(dir, epoch), `${keyidOfKey(plain)}\n`);
   overwrite(path);
   unlinkSync(path);
   syncDirectoryOf(path);
   return true;
+}
+
+function unlessMalformed(load: () => KeyObject | null): KeyObject | null {
+  try {
+    return load();
+  } catch (error) {
+    if (isAgentError(error) && error.code === 'key_malformed') return null;
+    throw error;
+  }
 }
 
 /**

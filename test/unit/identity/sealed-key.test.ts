@@ -69,6 +69,21 @@ describe('a sealed device key', () => {
     expect([loadKeys(dir, 1)?.signer.spki, loadKeys(dir, 1)?.atRest]).toEqual([signer.spki, 'file']);
   });
 
+  it('does not keep an appliance from seeing that its file is no key any more, nor a bad one from using its file', () => {
+    const { signer } = loadOrCreateKeys(dir);
+    const pem = fileOf('device.key');
+    handOver('nonsense');
+    expect(dropSealedFile(dir, 1)).toBe(false);
+    expect(loadKeys(dir, 1)?.signer.spki).toBe(signer.spki);
+    rmSync(join(credentials, KEY_CREDENTIAL));
+    handOver(sealedKeyText(pem, 'host'));
+    writeFileSync(join(dir, 'device.key'), 'not a key\n');
+    expect(dropSealedFile(dir, 1)).toBe(false);
+    expect(loadKeys(dir, 1)).toBeNull();
+    delete process.env['CREDENTIALS_DIRECTORY'];
+    expect(dropSealedFile(dir, 1)).toBe(false);
+  });
+
   it('of somebody who was here before is not taken up: nothing in the folder names it', () => {
     const pem = newKey();
     handOver(sealedKeyText(pem, 'host'));
