@@ -65,7 +65,8 @@ export function violations(month: Month): Readonly<Record<string, readonly Chang
     attempts: which(({ target, condition, at }) => {
       const story = of(target, condition, at - 1);
       const from = story.findLastIndex(({ what }) => ['people', 'healed', 'closed'].includes(what));
-      const failed = story.slice(from + 1).filter(({ what }) => OUTCOMES.includes(what));
+      // Who looked into a machine vouches for all of it.
+      const failed = story.slice(from + 1).filter((e) => OUTCOMES.includes(e.what) && !vouched(target, e.at, at));
       return failed.length >= LIMITS.maxAttempts;
     }),
     two_looks: which(({ target, condition, at }) => {
