@@ -6,7 +6,7 @@ import { APPLIANCE, PARTNER, SITE } from '../../tools/demo/site.ts';
 import { demoSite } from '../support/demo-site.ts';
 
 /** Generous: a busy machine. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 interface ProvisionStatus {
   readonly state: string | null;
