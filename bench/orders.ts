@@ -37,7 +37,11 @@ export function benchOrders({ smoke = false } = {}): BenchRow[] {
   return [
     rowOf('order judged, no authorisation', 'ms', repeat(judged(plainLines, NOW))),
     rowOf('order judged, authorised by two persons', 'ms', repeat(judged(authorisedLines, NIGHT))),
-    rowOf('order judged, accepted and on the disk', 'ms', Array.from({ length: runs }, () => received(plainLines))),
+    rowOf(
+      'order judged, accepted and on the disk',
+      'ms',
+      Array.from({ length: runs }, () => received(plainLines)),
+    ),
   ];
 }
 
