@@ -74,12 +74,13 @@ function decide(count: number, own: boolean, runs: number): { p50: number; p99: 
 }
 
 export function benchRules(o: { readonly smoke?: boolean } = {}): BenchRow[] {
-  const runs = o.smoke === true ? 5 : 2_000;
   const rows: BenchRow[] = [];
-  const row = (name: string, value: number, unit: string): void =>
-    void rows.push({ name, value, unit, runs, spread: 0 });
   for (const count of o.smoke === true ? SIZES.slice(0, 1) : SIZES) {
+    // The largest takes tens of milliseconds a decision.
+    const runs = o.smoke === true ? 5 : Math.min(2_000, 2_000_000 / count);
     const size = count.toLocaleString('en');
+    const row = (name: string, value: number, unit: string): void =>
+      void rows.push({ name, value, unit, runs, spread: 0 });
     const own = decide(count, true, runs);
     const others = decide(count, false, runs);
     row(`${size} rules for the finding's check, none fires: p50`, own.p50, 'µs');
