@@ -89,7 +89,11 @@ function tlsOptions({ hostname }: Endpoint, trust: TlsTrust): ConnectionOptions 
     // With a pinned key neither issuer nor name count; the key is compared before anything is sent.
     ...(trust.kind === 'spki'
       ? { rejectUnauthorized: false }
-      : { checkServerIdentity: (_, certificate) => checkServerIdentity(hostname, certificate) }),
+      : {
+          // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment changes nothing.
+          rejectUnauthorized: true,
+          checkServerIdentity: (_, certificate) => checkServerIdentity(hostname, certificate),
+        }),
   };
 }
 

@@ -135,6 +135,17 @@ describe('WinRM over HTTPS', () => {
     });
   });
 
+  it('is refused also where the environment tells Node to trust everybody', async () => {
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    try {
+      await withTls(await other.issueServer(), async (server) => {
+        await expectCodeAsync(runOnce(endpointOf(server, trust)), 'winrm_ca_unknown');
+      });
+    } finally {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    }
+  });
+
   it('must be told what the certificate has to show', () => {
     const endpoint = { scheme: 'https', hostname: 'localhost', port: 5986 } as const;
     expectCode(() => labSession(endpoint), 'winrm_trust_missing');
