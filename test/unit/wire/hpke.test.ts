@@ -17,6 +17,7 @@ import { vectorJson } from '../../support/vectors.ts';
 
 type Vector = Readonly<Record<'name' | 'info' | 'skRm' | 'pkRm' | 'enc' | 'pt' | 'aad' | 'ct', string>>;
 const { vectors } = vectorJson<{ vectors: Vector[] }>('hpke/rfc9180.json');
+const { vector: own } = vectorJson<{ vector: Vector & { skEm: string } }>('hpke/cfrg-x25519-aes256gcm.json');
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 const bytes = (text: string): ArrayBuffer => new Uint8Array(hex(text)).buffer;
 const named = (name: string): Vector => vectors.find((vector) => vector.name === name)!;
@@ -35,6 +36,11 @@ async function openVector(v: Vector, change: Partial<Vector> = {}): Promise<stri
 const flip = (text: string): string => (text.startsWith('0') ? '1' : '0') + text.slice(1);
 
 const context = { info: Buffer.from('compliance-agent/targets/v1'), aad: randomBytes(40) };
+/** The raw private key in PKCS #8 (RFC 8410, section 7). */
+const keyOf = (v: Vector): HpkeKeyPair => ({
+  publicKey: hex(v.pkRm),
+  privateKey: createPrivateKey({ key: hex(`302e020100300506032b656e04220420${v.skRm}`), format: 'der', type: 'pkcs8' }),
+});
 const raw = (key: HpkeKeyPair): Buffer => key.privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-32);
 
 describe('HPKE of RFC 9180', () => {
@@ -43,6 +49,20 @@ describe('HPKE of RFC 9180', () => {
     for (const field of ['info', 'aad', 'ct', 'enc'] as const) {
       await expect(openVector(v, { [field]: flip(v[field]) }), field).rejects.toThrow();
     }
+  });
+
+  it('opens the vector of exactly this suite in the file beside the RFC, and none of its fields may be another', async () => {
+    const open = (v: Vector) =>
+      openHpke(keyOf(v), hex(v.enc + v.ct), { info: hex(v.info), aad: hex(v.aad) }).then((b) => b.toString('hex'));
+    expect(await open(own)).toBe(own.pt);
+    for (const field of ['info', 'aad', 'ct', 'enc', 'skRm'] as const) {
+      await expectCodeAsync(open({ ...own, [field]: flip(own[field]) }), 'hpke_unreadable');
+    }
+    const sealed = referenceSeal(hex(own.pkRm), hex(own.skEm), hex(own.pt), {
+      ...{ info: hex(own.info), aad: hex(own.aad) },
+      aead: 2,
+    });
+    expect(sealed.toString('hex')).toBe(own.enc + own.ct);
   });
 
   it('has a second implementation that agrees with the RFC where both know the suite', () => {
