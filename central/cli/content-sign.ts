@@ -12,12 +12,14 @@ import { openContentList } from '../../agent/trust/content-list.ts';
 import { revokedKeyids } from '../../agent/trust/revocations.ts';
 import { defaultKeysDir, personSigners } from '../keys/person-keys.ts';
 import { print, type Common } from './output.ts';
+import { readGrants } from './read-grants.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 interface Options extends Common, WithData {
   readonly keys?: string;
   readonly dir: string;
   readonly note?: string;
+  readonly grants?: string;
   readonly out?: string;
 }
 
@@ -34,7 +36,8 @@ const KIND_OF_FOLDER: Readonly<Record<string, ContentFile['kind']>> = {
 
 /** Signs with every content key in the folder; refused before it is published unless appliances will take it. */
 export async function signContent(o: Options): Promise<void> {
-  const listed = listFiles(resolve(o.dir));
+  const grantsFile = o.grants === undefined ? null : resolve(o.grants);
+  const listed = listFiles(resolve(o.dir), grantsFile);
   const files = listed.map(({ file }) => file);
   await withRecords(o, async ({ store, trust, now }) => {
     const { root } = trust.root();
@@ -47,7 +50,7 @@ export async function signContent(o: Options): Promise<void> {
       expires_at: now() + CONTENT_LIFE_S,
       ...(o.note === undefined ? {} : { note: o.note }),
       files,
-      grants: [],
+      grants: grantsFile === null ? [] : readGrants(grantsFile, files, now()),
     };
     const signers = (await personSigners(resolve(o.keys ?? defaultKeysDir()), 'content', root)).map((p) => p.signer);
     const envelope = signDocument('contentList', list, signers);
@@ -65,8 +68,8 @@ export async function signContent(o: Options): Promise<void> {
     if (o.out !== undefined) writeFileSync(o.out, `${line}\n`);
     print(
       o,
-      { version: value.version, sha256: digest, files: files.length, persons },
-      `content list ${value.version} with ${files.length} files signed by ${persons.join(', ')}: ${digest}`,
+      { version: value.version, sha256: digest, files: files.length, grants: value.grants.length, persons },
+      `content list ${value.version} with ${files.length} files and ${value.grants.length} standing grants signed by ${persons.join(', ')}: ${digest}`,
     );
   });
 }
@@ -76,13 +79,17 @@ interface Listed {
   readonly bytes: Buffer;
 }
 
-/** A folder with a runbook.yaml is one runbook, its scripts included; every other YAML or JSON file stands for itself. */
-function listFiles(dir: string): Listed[] {
+/**
+ * A folder with a runbook.yaml is one runbook, its scripts included; every other YAML or JSON file stands for itself, but for the
+ * file of grants, which may lie among them.
+ */
+function listFiles(dir: string, grants: string | null): Listed[] {
   let names: string[];
   try {
     names = readdirSync(dir, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && /\.(?:ya?ml|json)$/.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name));
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((name) => name !== grants);
   } catch (cause) {
     throw new AgentError('usage', 'the folder cannot be read', { place: dir, cause });
   }

@@ -257,8 +257,12 @@ function buildProgram(): Command {
     .addOption(keysOption())
     .requiredOption('--dir <dir>', 'folder with baselines/, controls/, rules/ and runbooks')
     .option('--note <text>', 'what changed')
+    .option('--grants <file>', 'standing grants (YAML or JSON); without it the list has none')
     .option('--out <file>', 'also write the signed envelope there')
     .action(async (o) => (await import('./content-sign.ts')).signContent(o));
+  verb(content, 'show', 'show a published content list: its files and standing grants')
+    .option('--version <n>', 'another than the newest', wholeNumber)
+    .action(async (o) => (await import('./content-show.ts')).showContent(o));
 
   const keys = group(
     program,

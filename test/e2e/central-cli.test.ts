@@ -265,8 +265,41 @@ describe('central-command', () => {
     }
     const nobody = await send(central, server.url, contentPath(list.files[0]!.sha256), { method: 'GET' });
     expect(nobody.code).toBe('client_certificate_missing');
+    // With standing grants: what appliances are handed has the digests of what they name.
+    mkdirSync(join(dir, 'rules'));
+    writeFileSync(join(dir, 'rules', 'av-off.yaml'), 'id: av-off\nversion: 1\n');
+    const grants = join(dir, 'grants.yaml');
+    const grant = (line: string) =>
+      `grants:\n  - grant_id: av\n    rule: av-off\n    runbook: RB-AV\n    baseline: appliance\n    ${line}\n` +
+      "    scope: targets\n    limits: { per_day: 2 }\n    not_after: '2999-01-01T00:00:00Z'\n";
+    const signGranted = () =>
+      central.cli('content', 'sign', '--dir', dir, '--grants', grants, '--keys', central.keysDir, '--json');
+    writeFileSync(grants, grant('class: read'));
+    expect(codeOf(await signGranted())).toBe('usage');
+    writeFileSync(grants, grant('class: routine'));
+    expect(JSON.parse((await signGranted()).stdout)).toMatchObject({ version: 2, files: 3, grants: 1 });
+    const shown = JSON.parse((await central.cli('content', 'show', '--json')).stdout);
+    expect(shown).toMatchObject({
+      version: 2,
+      grants: [
+        {
+          ...{ grant_id: 'av', class: 'routine', scope: 'targets', limits: { per_day: 2 }, not_after: 32_472_144_000 },
+          baseline_sha256: list.files[0]!.sha256,
+          runbook: { id: 'RB-AV', version: 1, sha256: list.files[1]!.sha256 },
+        },
+      ],
+    });
+    const handed = (await checkIn(central, server.url, me)).content!.sha256;
+    const second = `/api/v1/appliances/documents/content/${handed}`;
+    const { body } = await send(central, server.url, second, { method: 'GET', tls: me.tls });
+    expect(openContentList(central.root.root, body, { currentVersion: 1 }).value.grants).toEqual(shown.grants);
+    expect((await central.cli('content', 'show')).stdout).toMatch(
+      /^av +av-off +RB-AV 1 +appliance 3 +routine +targets +2 /m,
+    );
+    expect((await central.cli('content', 'show', '--version', '1')).stdout).toContain('no standing grants');
+    expect(codeOf(await central.cli('content', 'show', '--version', '9', '--json'))).toBe('document_unknown');
     writeFileSync(join(dir, 'windows', 'av.yaml'), 'id: RB-AV\nversion: 1\n');
-    expect(codeOf(await sign())).toBe('usage');
+    expect(codeOf(await signGranted())).toBe('usage');
     const stranger = await makeCentral();
     const foreign = await central.cli('content', 'sign', '--dir', dir, '--keys', stranger.keysDir, '--json');
     await stranger.remove();
