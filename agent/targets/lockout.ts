@@ -27,8 +27,13 @@ export const MAX_BAD_PER_ACCOUNT = 4;
 export const ACCOUNT_WINDOW_S = 30 * 60;
 
 const seconds = v.pipe(v.number(), v.safeInteger());
+/** Written by any version before: accounts were spelt in more ways. */
+const account = v.pipe(
+  v.string(),
+  v.transform((text) => oneSpelling(text)),
+);
 const credentialSchema = v.strictObject({
-  account: v.string(),
+  account,
   credential_id: v.string(),
   version: seconds,
   /** `untried`: may be tried on one target. `good`: a target took it. `stopped`: proven wrong. */
@@ -47,7 +52,7 @@ export type CredentialStanding = v.InferOutput<typeof credentialSchema>;
 export const lockoutSchema = v.strictObject({
   credentials: v.array(credentialSchema),
   /** When an account was proven wrong, within the window. */
-  bad: v.array(v.strictObject({ account: v.string(), at: seconds })),
+  bad: v.array(v.strictObject({ account, at: seconds })),
   /** Targets that wait after another cause. */
   waits: v.array(v.strictObject({ target: v.string(), failures: seconds, until: seconds })),
 });
@@ -93,9 +98,26 @@ export function outcomeOf(code: string | null): Outcome {
  * credential where each machine has its own.
  */
 export function accountOf({ principal, domain, credentialId }: Credential): string {
-  const name = principal.toLowerCase();
-  if (name.includes('@')) return name;
-  return domain === null ? `${credentialId}:${name}` : `${domain.toLowerCase()}\\${name}`;
+  const isWhole = domain === null || /[@\\]/.test(principal);
+  const spelt = oneSpelling(isWhole ? principal : `${domain}\\${principal}`);
+  return spelt.includes('\\') ? spelt : `${credentialId}:${spelt}`;
+}
+
+/** NetBIOS names are no longer (MS-NBTE); the usual one of a domain is cut out of its DNS name. */
+const NETBIOS_LENGTH = 15;
+
+/**
+ * `user@lab.example`, `lab.example\user` and `LAB\user` as one: by the first label of the domain's name. Two domains of one first
+ * label count as one too, which only makes for fewer tries. Text without a domain stays as it is. Idempotent.
+ */
+function oneSpelling(text: string): string {
+  const lower = text.toLowerCase();
+  const [, before, after] = /^([^\\]*)\\(.*)$/s.exec(lower) ?? [];
+  const at = lower.lastIndexOf('@');
+  const [domain, user] =
+    before !== undefined ? [before, after] : at !== -1 ? [lower.slice(at + 1), lower.slice(0, at)] : [];
+  if (domain === undefined) return lower;
+  return `${(domain.split('.')[0] || domain).slice(0, NETBIOS_LENGTH)}\\${user}`;
 }
 
 /** Whether `credential` may be tried on `target` now (Unix seconds). */

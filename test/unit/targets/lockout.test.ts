@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import {
   ACCOUNT_WINDOW_S,
   beginTry,
+  lockoutSchema,
   mayTry,
   NO_LOCKOUTS,
   noteOutcome,
@@ -67,6 +69,42 @@ describe('a secret that was proven wrong', () => {
     const spelt = svc(1, { principal: 'SVC-Compliance', domain: 'clinic', credentialId: 'another-id' });
     expect(may(state, spelt, 'pc-2')).toBe('later');
     expect(may(state, svc(1, { principal: 'somebody-else', credentialId: 'third' }), 'pc-2')).toBe('try');
+  });
+
+  it('is not known by a user principal name or the DNS name of the domain, and by what an older version wrote of either', () => {
+    const upn = { principal: 'svc-compliance@clinic.example', domain: null };
+    const spellings: Partial<Credential>[] = [
+      {},
+      upn,
+      { ...upn, domain: 'CLINIC' },
+      { principal: 'SVC-Compliance@Clinic.Example' },
+      { domain: 'clinic.example' },
+      { principal: 'Clinic\\svc-compliance', domain: null },
+    ];
+    for (const first of spellings) {
+      const state = logon(NO_LOCKOUTS, svc(1, first), 'pc-1', 'winrm_logon_failed');
+      for (const second of spellings) expect(may(state, svc(1, second), 'pc-2'), JSON.stringify(second)).toBe('not');
+      const tried = beginTry(NO_LOCKOUTS, svc(1, first), 'pc-1', NOW);
+      for (const second of spellings)
+        expect(may(tried, svc(1, { ...second, credentialId: 'b' }), 'pc-2')).toBe('later');
+    }
+    // A NetBIOS name is cut where the DNS name is longer.
+    const long = beginTry(NO_LOCKOUTS, svc(1, { domain: 'ClinicOfTheNorth.example' }), 'pc-1', NOW);
+    expect(may(long, svc(1, { domain: 'CLINICOFTHENORT', credentialId: 'b' }), 'pc-2')).toBe('later');
+    const state = logon(NO_LOCKOUTS, svc(1, upn), 'pc-1', 'winrm_logon_failed');
+    const old = JSON.parse(JSON.stringify(state).replaceAll('clinic\\\\svc-compliance', upn.principal)) as unknown;
+    expect(JSON.stringify(old)).toContain(upn.principal);
+    expect(v.parse(lockoutSchema, old)).toEqual(state);
+    expect(v.parse(lockoutSchema, state)).toEqual(state);
+    for (const other of [
+      { domain: 'other.example' },
+      { domain: null },
+      { principal: 'svc-compliance@other.example' },
+    ]) {
+      expect(may(beginTry(NO_LOCKOUTS, svc(), 'pc-1', NOW), svc(1, { ...other, credentialId: 'b' }), 'pc-2')).toBe(
+        'try',
+      );
+    }
   });
 
   it('is proven wrong at most four times in half an hour for one account, however many credentials name it', () => {
