@@ -8,6 +8,7 @@ import { livenessOf, processExists, type Liveness } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
 import { rangeWords } from './range-words.ts';
+import { targetCounts, targetRows } from './target-lines.ts';
 import { ago, bytes, columns, duration, harmless, painter, resultColour, utc } from './style.ts';
 
 const LIVENESS_SENTENCE: Readonly<Record<Exclude<Liveness, 'running'>, string>> = {
@@ -94,6 +95,8 @@ function identityLines(status: AgentStatus, now: number): string[][] {
     'trust',
     `root ${version(status.root_version)}, content ${version(status.content_version)}, policy ${version(status.policy_version)}`,
   ]);
+  const targets = targetCounts(status.targets ?? []);
+  if (targets !== null) rows.push(['targets', harmless(targets)]);
   if (status.healing_paused_until !== null) rows.push(['healing', `paused until ${utc(status.healing_paused_until)}`]);
   return rows;
 }
@@ -129,6 +132,8 @@ function linesOf(status: AgentStatus, liveness: Liveness, context: CliContext): 
       column === 2 ? paint(resultColour(rows[row]?.[2] ?? ''), text) : text;
     lines.push('', ...columns(rows, colour));
   }
+  const waiting = targetRows(status.targets ?? []);
+  if (waiting.length > 0) lines.push('', ...columns(waiting));
   const troubled = status.stages.filter((stage) => stage.last_error !== null);
   if (troubled.length > 0) {
     lines.push('');

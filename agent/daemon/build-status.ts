@@ -9,6 +9,7 @@ import { nowSeconds } from './context.ts';
 import { openedEpoch } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 import { kept } from './self-care.ts';
+import { targetStates } from './target-health.ts';
 import { unknownTooLong } from './unknown-since.ts';
 
 /** As long as the alert lasts. */
@@ -60,6 +61,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
       sentence: finding.sentence,
       read_at: finding.facts_read_at,
     })),
+    targets: targetStates(context.targets, context.lockout),
     stages,
     warnings: warnings(context, now),
     device_key: context.keys.atRest,

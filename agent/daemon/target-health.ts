@@ -1,25 +1,31 @@
-// What a check-in says of each target, by one word.
+// What a check-in and `status` say of each target, by one word.
 import { isAgentError } from '../errors/agent-error.ts';
 import type { LockoutGuard } from '../targets/lockout-guard.ts';
+import type { TargetStanding } from '../system/status-file.ts';
 import type { OwnTargetTable } from '../targets/target-table.ts';
 import type { Health } from '../wire/schemas/checkin.ts';
 
 /**
  * `ready`; `outside_networks`: site policy does not let the agent reach it; `credential_stopped`, `credential_waiting`: the
- * lock-out guard; `unknown`: the guard's memory cannot be read.
+ * lock-out guard; `unknown`: the guard's memory cannot be read. Nothing else of a target: no address, no account.
  */
-export function targetHealth(table: OwnTargetTable, guard: Pick<LockoutGuard, 'look'>): Health['targets'] {
+export function targetStates(table: OwnTargetTable, guard: Pick<LockoutGuard, 'look'>): TargetStanding[] {
   return table.states().map(({ info, state }) => {
-    if (state !== 'ready') return { id: info.id, state };
+    if (state !== 'ready') return { id: info.id, state, cause: null };
     try {
       const verdict = guard.look(info);
-      return { id: info.id, state: verdict.may === 'try' ? 'ready' : verdict.code };
+      if (verdict.may === 'try') return { id: info.id, state: 'ready', cause: null };
+      return { id: info.id, state: verdict.code, cause: verdict.may === 'not' ? verdict.cause : null };
     } catch (error) {
       if (!isAgentError(error)) throw error;
-      return { id: info.id, state: 'unknown' };
+      return { id: info.id, state: 'unknown', cause: error.code };
     }
   });
 }
+
+/** As a check-in says it: without the cause, which Central Command hears of by an alert. */
+export const targetHealth = (table: OwnTargetTable, guard: Pick<LockoutGuard, 'look'>): Health['targets'] =>
+  targetStates(table, guard).map(({ id, state }) => ({ id, state }));
 
 /** Why a credential is stopped, the first one where there are several; null where none is. */
 export function whyStopped(guard: Pick<LockoutGuard, 'stopped'>): { readonly code: string } | null {

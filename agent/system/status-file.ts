@@ -55,6 +55,13 @@ export interface EpochOpened {
   readonly witnessed_size: number | null;
 }
 
+/** A machine that the appliance may look at, by its id alone. `cause`: code of why its credential is stopped, where one is known. */
+export interface TargetStanding {
+  readonly id: string;
+  readonly state: 'ready' | 'outside_networks' | 'credential_stopped' | 'credential_waiting' | 'unknown';
+  readonly cause: string | null;
+}
+
 /** Times are Unix seconds of the wall clock. Nothing secret: the file is 0640 so that a technician's group may read it. */
 export interface AgentStatus {
   readonly schema: 'compliance-agent/status/v1';
@@ -102,6 +109,8 @@ export interface AgentStatus {
     readonly sentence: string;
     readonly read_at: number;
   }[];
+  /** Targets of the list in force; empty where none came or all expired. */
+  readonly targets: readonly TargetStanding[];
   readonly stages: readonly StageStatus[];
   /** Plain sentences: keys lying in files, one person approving alone, expiries ahead. */
   readonly warnings: readonly string[];

@@ -125,6 +125,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
       { check: 'disk', target: 'appliance', result: 'pass', sentence: 'Enough room.', read_at: NOW - 60 },
       { check: 'clock', target: 'appliance', result: 'unknown', sentence: 'No tool.', read_at: NOW - 60 },
     ],
+    targets: [],
     stages: [
       {
         name: 'checkin',

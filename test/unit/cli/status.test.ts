@@ -40,6 +40,29 @@ describe('status', () => {
     expect(out).toMatch(/disk +appliance +pass +Enough room\./);
   });
 
+  it('says how many targets are in each state, and of each that is not ready why', async () => {
+    const targets: AgentStatus['targets'] = [
+      { id: 'pc-1', state: 'credential_stopped', cause: 'winrm_account_locked' },
+      { id: 'pc-2', state: 'ready', cause: null },
+      { id: 'srv-1', state: 'outside_networks', cause: null },
+      { id: 'srv-2', state: 'ready', cause: null },
+      { id: 'srv-3', state: 'unknown', cause: 'store_corrupt' },
+    ];
+    const { out, code } = await status({ targets });
+    expect(code).toBe(0);
+    expect(out).toMatch(/targets +5: 2 ready, 1 credential_stopped, 1 outside_networks, 1 unknown\n/);
+    expect(out).toMatch(/pc-1 +credential_stopped +its credential was proven wrong .*\(winrm_account_locked: .+\)/);
+    expect(out).toMatch(/srv-1 +outside_networks +target_networks of the site policy/);
+    expect(out).toMatch(/srv-3 +unknown .*\(store_corrupt: /);
+    expect(out).not.toMatch(/pc-2|srv-2/);
+    expect((await status({ targets }, '--json')).json()).toMatchObject({ status: { targets } });
+    expect((await status({})).out).not.toMatch(/^targets/m);
+    // As a daemon of before wrote it.
+    const { targets: _, ...older } = agentStatus({});
+    writeFileSync(join(dir, STATUS_FILE), JSON.stringify(older));
+    expect((await cli(['status', '--state', dir])).code).toBe(0);
+  });
+
   it.each([
     ['some', { size: 10, at: NOW - 30 }, 'witnessed=1 (operator) up to 10 entries 30 s ago, 2 unanchored'],
     ['all', { size: 12, at: NOW - 30 }, 'witnessed=1 (operator) up to 12 entries 30 s ago, nothing unanchored'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AgentError } from '../../../agent/errors/agent-error.ts';
-import { targetHealth, whyStopped } from '../../../agent/daemon/target-health.ts';
+import { targetHealth, targetStates, whyStopped } from '../../../agent/daemon/target-health.ts';
 import type { TryVerdict } from '../../../agent/targets/lockout.ts';
 import { createTargetTable } from '../../../agent/targets/target-table.ts';
 import { heldTarget } from '../../support/targets.ts';
@@ -24,6 +24,21 @@ describe('what a check-in says of targets', () => {
     const stopped = said({ may: 'not', code: 'credential_stopped', cause: 'winrm_logon_failed' });
     expect(stopped[1]).toBe('pc-1 credential_stopped');
     expect(Object.keys(targetHealth(table, { look: () => ({ may: 'try' }) })[0]!)).toEqual(['id', 'state']);
+  });
+
+  it('is for status the same word, with the code of a stopped credential and nothing of address or account', () => {
+    const states = (verdict: TryVerdict) => targetStates(table, { look: () => verdict });
+    expect(states({ may: 'not', code: 'credential_stopped', cause: 'winrm_account_locked' })).toEqual([
+      { id: 'far', state: 'outside_networks', cause: null },
+      { id: 'pc-1', state: 'credential_stopped', cause: 'winrm_account_locked' },
+    ]);
+    expect(states({ may: 'try' })[1]).toEqual({ id: 'pc-1', state: 'ready', cause: null });
+    expect(states({ may: 'later', code: 'credential_waiting', until: 5 })[1]?.cause).toBe(null);
+    expect(targetStates(table, { look: unreadable })[1]).toEqual({
+      id: 'pc-1',
+      state: 'unknown',
+      cause: 'store_corrupt',
+    });
   });
 
   it('goes on where the memory of the lock-out guard cannot be read, and says so', () => {
