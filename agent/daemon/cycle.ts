@@ -111,13 +111,21 @@ export function createCycle(stages: readonly Stage[], deps: CycleDeps): Cycle {
   const tick = (): void => {
     if (shutdown.signal.aborted) return;
     const nowMs = clock.monoMs();
+    const started: Slot[] = [];
     for (const slot of slots.values()) {
       if (isDue(slot.state, nowMs) && slot.stage.wanted()) {
         slot.state = { ...slot.state, running: true, startedMs: nowMs };
         slot.usedBefore = usedByProcess();
         slot.promise = runSlot(slot);
+        // One that threw at once has ended, and been counted.
+        if (!slot.state.running) continue;
+        slot.used = plus(slot.used, since(slot.usedBefore, usedByProcess()));
+        started.push(slot);
       } else if (slot.state.running) sayOverrun(slot, nowMs);
     }
+    // What one of them did at once is nothing that the others used, though none of them has ended yet.
+    const after = usedByProcess();
+    for (const slot of started) slot.usedBefore = after;
   };
 
   const sayOverrun = (slot: Slot, nowMs: number): void => {

@@ -40,6 +40,13 @@ function site(stages: readonly Stage[]) {
   return { clock, ticker, log, cycle, runs, seconds };
 }
 
+/** CPU of this process, in one go. */
+function burn(ms: number): Promise<void> {
+  const begin = process.cpuUsage();
+  while (process.cpuUsage(begin).user + process.cpuUsage(begin).system < ms * 1_000) Math.sqrt(ms);
+  return Promise.resolve();
+}
+
 const never = (): Promise<void> => new Promise(() => undefined);
 const untilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((_, reject) => {
@@ -47,6 +54,19 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
   });
 
 describe('the cycle', () => {
+  it('blames a stage for what it used itself, also where others begin at the same moment', async () => {
+    const { cycle, seconds } = site([
+      stage('control', () => Promise.resolve()),
+      stage('checks', () => burn(200)),
+      stage('upload', () => Promise.resolve()),
+    ]);
+    cycle.start();
+    await seconds(1);
+    const cpuMs = new Map(cycle.statuses().map(({ name, cpu_ms: ms }) => [name, ms]));
+    expect(cpuMs.get('checks')).toBeGreaterThanOrEqual(200);
+    for (const other of ['control', 'upload'] as const) expect(cpuMs.get(other)).toBeLessThan(100);
+  });
+
   it('a stage that hangs for ever stops no other stage, and is said to overrun once', async () => {
     let upload = 0;
     const { cycle, seconds, log } = site([
