@@ -13,6 +13,7 @@ import { healingPausedUntil } from './healing-pause.ts';
 /** Kinds that this version carries out; every other is refused with a code that says so. */
 export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'run_check',
+  'sync_content',
   'collect_diagnostics',
   'restart_agent',
   'set_healing',

@@ -50,6 +50,8 @@ export interface AgentState {
   lastAnswerAt: number | null;
   /** The signed line of the last answer, for the helpers, and when it came (monotonic); null before the first. */
   answerHeld: { readonly line: string; readonly atMs: number } | null;
+  /** Settles when nobody brings documents any more. */
+  documentsTurn: Promise<void>;
   /** Signed time minus wall clock at the last answer, milliseconds. */
   clockOffsetMs: number | null;
   /** The last answer's time lay before the one before it: only `read` orders until the next answer. */
@@ -82,6 +84,7 @@ export const initialState = (): AgentState => ({
   databaseCheck: null,
   lastAnswerAt: null,
   answerHeld: null,
+  documentsTurn: Promise.resolve(),
   clockOffsetMs: null,
   timeWentBack: false,
   checkinError: null,

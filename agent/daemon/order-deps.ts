@@ -11,6 +11,7 @@ import { nextEpochHandler } from './order-handlers/next-epoch.ts';
 import { retryCredentialsHandler } from './order-handlers/retry-credentials.ts';
 import { runCheckHandler } from './order-handlers/run-check.ts';
 import { runRunbookHandler } from './order-handlers/run-runbook.ts';
+import { syncContentHandler } from './order-handlers/sync-content.ts';
 import { setHealingHandler } from './order-handlers/set-healing.ts';
 
 /** Kinds that may take long, carried out beside the others (stages/runbooks-stage.ts). */
@@ -21,6 +22,7 @@ export const ORDERS_LANE: ReadonlySet<OrderKind> = new Set(ORDER_KINDS.filter((k
 export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: string): CarryOutDeps {
   const handlers: OrderHandler[] = [
     runCheckHandler(context),
+    syncContentHandler(enrolled, context),
     collectDiagnosticsHandler(context),
     restartAgentHandler(context),
     setHealingHandler(context),

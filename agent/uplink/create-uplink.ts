@@ -28,6 +28,8 @@ export interface Uplink {
     signal: AbortSignal,
     runId?: string,
   ): Promise<TrustChanges>;
+  /** The next {@link syncTrust} looks for every file of the content list in force, also where all were here before. */
+  lookAtContentAgain(): void;
   /** To be called when a check-in fails with signature_invalid. @returns whether a newer root came into force */
   catchUpRoots(evidence: Pick<EvidenceLog, 'append'>, signal: AbortSignal, runId?: string): Promise<boolean>;
   /**
@@ -77,6 +79,7 @@ export function createUplink(deps: UplinkDeps): Uplink {
     uploadClosedOnce: (signal, runId) => closed.once(signal, runId),
     uploadSetAside: (log, damaged, signal, runId) => uploadSetAside(d, log, damaged, signal, runId),
     syncTrust: (answer, evidence, signal, runId) => syncTrust(d, answer, evidence, signal, runId),
+    lookAtContentAgain: () => d.completeContent.clear(),
     catchUpRoots: (evidence, signal, runId) => catchUpRoots(d, evidence, signal, runId),
     queue() {
       const log = store.entries.state(epoch);

@@ -1,7 +1,7 @@
 // Targets with real logons: a Windows machine of the lab, a daemon and Central Command as processes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
@@ -113,9 +113,38 @@ describe('targets of an appliance', () => {
     expect(filesIn(join(site.paths.state, 'content')).length).toBeGreaterThan(10);
   });
 
+  it('are looked at with content that comes again when people order it, where files of it went from the disk', async () => {
+    const content = join(site.paths.state, 'content');
+    const before = filesIn(content).toSorted();
+    const lost = before.slice(0, 2);
+    for (const file of lost) rmSync(file);
+    const { order_id: id } = await site.issue('sync_content', {});
+    const reports = async () => {
+      const { orders } = (await site.central('order', 'list')) as {
+        orders: { order_id: string; reports: { state: string; outcome: string }[] }[];
+      };
+      return orders.find((order) => order.order_id === id)?.reports.find(({ state }) => state === 'result') ?? null;
+    };
+    expect(await until('the order has ended', reports, PATIENCE_MS, explain)).toMatchObject({ outcome: 'success' });
+    expect(filesIn(content).toSorted()).toEqual(before);
+    const results = linesOnDisk(site).flatMap((line) => {
+      const { predicate } = statementOf(line);
+      return predicate.kind === 'order' && predicate.state === 'result' ? [predicate] : [];
+    });
+    expect(results.at(-1)).toMatchObject({
+      ...{ order_kind: 'sync_content', outcome: 'success' },
+      result: { content_version: 1, policy_version: 2, files: before.length, files_missing: 0 },
+    });
+  });
+
   it('see a wrong secret once, however many they are, also after a restart; a signed retry is one more', async () => {
     account.password = LATER;
     await untilStates({ 'pc-1': 'credential_stopped', 'pc-2': 'credential_stopped' });
+    await site.untilStatus('status names what is stopped, and why', (s) => {
+      const said = s.targets.map(({ id, state, cause }) => `${id} ${state} ${cause}`);
+      const why = 'credential_stopped winrm_logon_failed';
+      return said.join() === `pc-1 ${why},pc-2 ${why}`;
+    });
     await setSecret(WRONG, 'set-secret', 'lab-svc', '--site', SITE);
     // What was good a moment ago was being used on both machines.
     const before = machine.refusedLogons;

@@ -11,8 +11,8 @@ import { acceptanceContext } from '../acceptance-context.ts';
 import type { Enrolled } from '../agent-state.ts';
 import { groupCauses, setAlert } from '../alerts.ts';
 import { blockingReason } from '../blocking-reason.ts';
+import { bringDocuments, documentsInTurn } from '../bring-documents.ts';
 import { buildHealth } from '../build-health.ts';
-import { takeUpContent } from '../content-in-force.ts';
 import type { DaemonContext } from '../context.ts';
 import { nowSeconds } from '../context.ts';
 import { clockOf } from '../entry-context.ts';
@@ -104,18 +104,7 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
   context.state.answerHeld = { line: answerLine, atMs: clock.monoMs() };
-  const changed = await takeDocuments(enrolled, answer, signal, runId);
-  const {
-    rootChanged: root,
-    contentChanged: content,
-    policyChanged: policy,
-    revocationsChanged: revocations,
-  } = changed;
-  if (root || content || policy || revocations) log.info('documents changed', { root, content, policy, revocations });
-  if (root || content || revocations) takeUpContent(context);
-  if (content) askForChecks(context);
-  // What was kept or dropped under the policy before comes anew.
-  if (policy) context.targets.wipe();
+  const changed = await bringDocuments(enrolled, context, answer, signal, runId);
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
   setAlert(enrolled.recorder, 'targets_not_accepted', targetsRefused);
@@ -149,15 +138,10 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
 }
 
 /** A new epoch: everything that is observed is said in it, and Central Command hears of it at once. */
-function beginAnew(context: DaemonContext): void {
-  askForChecks(context);
-  context.trigger('checkin');
-}
-
-/** What is judged by changed, or where it is said. */
-function askForChecks({ state, trigger }: DaemonContext): void {
+function beginAnew({ state, trigger }: DaemonContext): void {
   state.care.checksAsked += 1;
   trigger('checks');
+  trigger('checkin');
 }
 
 function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {
@@ -206,25 +190,13 @@ async function tryNewerRoots(
   runId: string,
 ): Promise<void> {
   if (error.code !== 'signature_invalid' && error.code !== 'threshold_not_met') return;
-  try {
-    if (await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId)) context.trigger('checkin');
-  } finally {
-    enrolled.trust.refresh();
-  }
-}
-
-/** Each document is committed by itself: one that stalls must not keep those before it, a revocation say, from counting. */
-async function takeDocuments(
-  enrolled: Enrolled,
-  answer: CheckinAnswer,
-  signal: AbortSignal,
-  runId: string,
-): ReturnType<Enrolled['uplink']['syncTrust']> {
-  try {
-    return await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
-  } finally {
-    enrolled.trust.refresh();
-  }
+  await documentsInTurn(context, signal, async () => {
+    try {
+      if (await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId)) context.trigger('checkin');
+    } finally {
+      enrolled.trust.refresh();
+    }
+  });
 }
 
 function noteFailure(enrolled: Enrolled, context: DaemonContext, error: AgentError): void {
