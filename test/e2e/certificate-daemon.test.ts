@@ -1,13 +1,12 @@
 // A real daemon at a real Central Command: back after a month off, with a revoked order key, and revoked itself.
 import { X509Certificate } from 'node:crypto';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../agent/store/open-store.ts';
 import { systemClock } from '../../agent/system/clock.ts';
-import { loadAuthority } from '../../central/ca/certificate-authority.ts';
 import { APPLIANCE } from '../../tools/demo/site.ts';
 import { until } from '../../tools/demo/process.ts';
 import { demoSite } from '../support/demo-site.ts';
+import { heldCertificate, lapseCertificate } from '../support/lapse-certificate.ts';
 
 const DAYS_OFF = 40;
 const DEADLINE_MS = 60_000;
@@ -39,38 +38,17 @@ describe('a daemon and its certificate', () => {
   it(
     'that was off for 40 days comes back by itself',
     async () => {
-      const lapsed = await lapse();
+      const lapsed = await lapseCertificate(site, DAYS_OFF);
       const startedAt = Math.floor(Date.now() / 1_000);
       site.startAgent();
       await answered(startedAt);
       await site.endAgent('SIGTERM');
-      const store = openBoxStore();
-      const held = store.trust.identity()!.certificatePem;
-      store.close();
+      const held = heldCertificate(site);
       expect(held).not.toBe(lapsed);
       expect(new X509Certificate(held).validToDate.getTime()).toBeGreaterThan(Date.now());
     },
     DEADLINE_MS,
   );
-
-  /** Puts the certificate of a month and more ago into its store, as if nothing had run since. */
-  async function lapse(): Promise<string> {
-    const store = openBoxStore();
-    try {
-      const identity = store.trust.identity()!;
-      const { publicKey } = new X509Certificate(identity.certificatePem);
-      const authority = await loadAuthority(join(site.paths.data, 'keys'));
-      const { pem } = await authority.issueDevice({
-        applianceId: APPLIANCE,
-        spki: publicKey.export({ type: 'spki', format: 'der' }),
-        now: Math.floor(Date.now() / 1_000) - DAYS_OFF * 86_400,
-      });
-      store.trust.saveIdentity({ ...identity, certificatePem: pem });
-      return pem;
-    } finally {
-      store.close();
-    }
-  }
 
   it(
     'refuses an order that a key signed which has been revoked since, and writes that down',

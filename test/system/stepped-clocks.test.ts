@@ -1,6 +1,6 @@
 // Real processes whose clocks are wrong or jump: the wall clock by libfaketime (TLS, SQLite and Node all see it), the boot clock by a
 // file in the place of /proc/uptime. A machine that slept is a process that was stopped while both went on.
-import { randomUUID } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { run } from '../../tools/demo/process.ts';
 import type { Site } from '../../tools/demo/site.ts';
 import { linesOnDisk } from '../support/crash-runs.ts';
 import { demoSite, REPO } from '../support/demo-site.ts';
+import { heldCertificate, lapseCertificate } from '../support/lapse-certificate.ts';
 import { livesShiftedBy, whyNoWallFile } from '../support/day/wall-file.ts';
 
 const THREE_YEARS_S = 3 * 365 * 86_400;
@@ -178,6 +179,40 @@ describe('a box whose clock ran down, and which has heard no signed time in this
     wall.set(0);
     await allIsWell(site);
   });
+
+  it.for([
+    ['three years behind', -THREE_YEARS_S],
+    ['three years ahead', THREE_YEARS_S],
+  ] as const)(
+    'comes back after 40 days off, its certificate lapsed and its clock %s: first a certificate, by that the time, and then all the rest',
+    async ([, seconds], ctx) => {
+      ctx.skip(why !== null, why ?? '');
+      await site.endAgent('SIGTERM');
+      const lapsed = await lapseCertificate(site, 40);
+      newBoot();
+      wall.set(seconds);
+      site.startAgent();
+      const { log } = await site.untilStatus(
+        'it is answered and uploads',
+        (s) =>
+          s.last_answer_at !== null && s.blocking_reason?.code === 'clock_far_off' && s.stored_size === s.log?.size,
+        WITHIN_MS,
+      );
+      expect(log?.origin).toMatch(/\/1$/);
+      const held = heldCertificate(site);
+      expect(held).not.toBe(lapsed);
+      expect(new X509Certificate(held).validToDate.getTime()).toBeGreaterThan(Date.now());
+      const output = site.agentProcess()?.output() ?? '';
+      expect([...output.matchAll(/certificate recovered|time recovered/g)].map(String)).toEqual([
+        'certificate recovered',
+        'time recovered',
+      ]);
+      expect(output).not.toContain('defect');
+      wall.set(0);
+      await allIsWell(site);
+    },
+    2 * WITHIN_MS,
+  );
 });
 
 describe('a daemon that was stopped', () => {
