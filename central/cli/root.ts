@@ -18,6 +18,10 @@ import { signDraftFile, type SignOptions } from './sign-draft.ts';
 import { withRecords, type WithData } from './with-records.ts';
 
 const DAY_S = 86_400;
+/** Appliances never go back to an earlier root, and a server key that is lost with a disk is in no earlier backup. */
+const BACKUP_AFTER_DRAFT = 'new keys of the server were made: back up keys/ before this root is published';
+const BACKUP_AFTER_PUBLISH =
+  'make a backup of central.db and keys/ now: appliances that take this root are ahead of every backup from before it';
 
 export async function show(o: Common & WithData): Promise<void> {
   await withRecords(o, ({ trust, now }) => {
@@ -87,8 +91,18 @@ export async function draft(o: DraftOptions): Promise<void> {
     writeDraft(o.out, 'root', encodeDocument('root', next));
     print(
       o,
-      { version: next.version, expires_at: next.expires_at, draft: o.out },
-      `${describeRoot(next)}\ndraft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
+      {
+        version: next.version,
+        expires_at: next.expires_at,
+        draft: o.out,
+        ...(made.length === 0 ? {} : { backup: BACKUP_AFTER_DRAFT }),
+      },
+      [
+        describeRoot(next),
+        `draft in ${o.out}: holders of root keys run central-command root sign ${o.out}`,
+        ...(made.length === 0 ? [] : [BACKUP_AFTER_DRAFT]),
+        'once it is published, a backup has to be made: keep the signed file until then',
+      ].join('\n'),
     );
   });
   // What was made plain a moment ago is no safer than those beside it.
@@ -114,8 +128,12 @@ export async function publish(file: string, o: Common & WithData): Promise<void>
     store.documents.add({ kind: 'root', scope: '', version, digest: next.digest, line: next.line }, now());
     print(
       o,
-      { version, root_sha256: next.digest, expires_at: next.root.expires_at },
-      `root ${version} is in force here, and at each appliance with its next check-in\ndigest ${next.digest}: publish it beside those before it`,
+      { version, root_sha256: next.digest, expires_at: next.root.expires_at, backup: BACKUP_AFTER_PUBLISH },
+      [
+        `root ${version} is in force here, and at each appliance with its next check-in`,
+        `digest ${next.digest}: publish it beside those before it`,
+        BACKUP_AFTER_PUBLISH,
+      ].join('\n'),
     );
   });
 }

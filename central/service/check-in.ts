@@ -133,6 +133,17 @@ function refuseClosedEpoch(central: Central, binding: BindingRow, signedBy: (spk
   );
 }
 
+/** Roots are published here before any appliance has them: one that is ahead was served by a database that is gone. */
+function noteRootsAhead({ store, trust }: Central, applianceId: string, taken: number, now: number): void {
+  const { version } = trust.root().root;
+  if (taken <= version) {
+    store.alarms.clear('root_set_back', applianceId, now);
+    return;
+  }
+  const detail = `it has taken root ${taken}; root ${version} is in force here: publish the signed root ${version + 1} again, or put back a later backup`;
+  store.alarms.raise('root_set_back', applianceId, detail, now);
+}
+
 /** False where the counter was used before: nothing is recorded then. */
 function record(central: Central, binding: BindingRow, request: CheckinRequest): boolean {
   const { store } = central;
@@ -162,6 +173,7 @@ function record(central: Central, binding: BindingRow, request: CheckinRequest):
   });
   for (const report of request.results) store.orders.addReport(applianceId, report, now);
   store.alarms.clear('appliance_silent', applianceId, now);
+  noteRootsAhead(central, applianceId, request.root_version, now);
   const said = request.health.blocking_reason?.code;
   // It found this out by itself, from what the witness showed it.
   if (said === 'log_rewound' || said === 'log_forked') {

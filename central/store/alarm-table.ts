@@ -21,6 +21,8 @@ export type AlarmKind =
   | 'log_forked'
   | 'witness_refused'
   | 'witness_set_back'
+  /** An appliance has taken a later trust root than is in force here: a backup from before it was put back. */
+  | 'root_set_back'
   | 'appliance_silent'
   /** An appliance opened an epoch of its log itself; cleared by people who confirm it. */
   | 'epoch_provisional'

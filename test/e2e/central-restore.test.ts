@@ -2,8 +2,15 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeCentral, type RunningCentral, type TestCentral } from '../support/central-process.ts';
-import { checkIn, enrolDevice, evidenceLines, upload, type Enrolled } from '../support/device.ts';
+import { generateEd25519 } from '../../agent/wire/node-signature.ts';
+import { makeCentral, run, type RunningCentral, type TestCentral } from '../support/central-process.ts';
+import { checkIn, enrolDevice, evidenceLines, postCheckin, upload, type Enrolled } from '../support/device.ts';
+
+interface Alarm {
+  readonly kind: string;
+  readonly subject: string;
+  readonly cleared_at: number | null;
+}
 
 let central: TestCentral;
 let server: RunningCentral;
@@ -50,6 +57,47 @@ describe('Central Command restored from an older backup', () => {
     const { logs } = await central.json<{ logs: { ok: boolean }[] }>('evidence', 'verify');
     expect(logs).toMatchObject([{ ok: true, size: 8 }]);
   });
+
+  it('names each appliance that has taken a later trust root, until the signed root is published again', async () => {
+    const draft = join(central.dir, 'root-2.json');
+    const rootAlarms = async () => {
+      const { alarms } = await central.json<{ alarms: Alarm[] }>('appliance', 'alarms');
+      return alarms.flatMap((one) =>
+        one.kind === 'root_set_back' ? [`${one.subject} ${one.cleared_at === null ? 'open' : 'cleared'}`] : [],
+      );
+    };
+    const db = new Database(join(central.dataDir, 'central.db'));
+    db.exec(`VACUUM INTO '${join(central.dir, 'before-root-2.db')}'`);
+    db.close();
+    const drafted = await central.json('root', 'draft', '--out', draft, '--online', 'order');
+    expect(drafted['backup']).toContain('back up keys/');
+    const signed = await run(['root', 'sign', draft, '--keys', central.keysDir, '--yes', '--json']);
+    expect([signed.code, signed.stderr]).toEqual([0, signed.stderr]);
+    expect((await central.json('root', 'publish', draft))['backup']).toContain(
+      'make a backup of central.db and keys/ now',
+    );
+    await checkIn(central, server.url, me, { order_floor: 4, root_version: 2 });
+    expect(await rootAlarms()).toEqual([]);
+
+    await server.stop();
+    for (const name of ['central.db', 'central.db-wal', 'central.db-shm']) {
+      rmSync(join(central.dataDir, name), { force: true });
+    }
+    cpSync(join(central.dir, 'before-root-2.db'), join(central.dataDir, 'central.db'));
+    server = await central.serve();
+    const stranger = generateEd25519().signer;
+    const forged = await postCheckin(central, server.url, me, { change: { root_version: 9 }, signer: stranger });
+    expect(forged.status).toBe(403);
+    await checkIn(central, server.url, me, { order_floor: 4, root_version: 1 });
+    expect(await rootAlarms()).toEqual([]);
+    await checkIn(central, server.url, me, { order_floor: 4, root_version: 2 });
+    await checkIn(central, server.url, me, { order_floor: 4, root_version: 2 });
+    expect(await rootAlarms()).toEqual(['north-1 open']);
+
+    await central.json('root', 'publish', draft);
+    await checkIn(central, server.url, me, { order_floor: 4, root_version: 2 });
+    expect(await rootAlarms()).toEqual(['north-1 cleared']);
+  }, 120_000);
 
   it('keeps evidence that is newer than the database', async () => {
     const lines = evidenceLines(me, 12);
