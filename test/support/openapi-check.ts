@@ -48,7 +48,9 @@ export function checkResponse(response: Response): void {
   if (!(String(type) in object.content)) throw new Error(`${where}: content type ${type}`);
   check(
     `${pointer}/content/${escape(String(type))}/schema`,
-    type === 'application/pem-certificate-chain' || type === 'application/octet-stream' ? response.body : JSON.parse(response.body),
+    type === 'application/pem-certificate-chain' || type === 'application/octet-stream'
+      ? response.body
+      : JSON.parse(response.body),
     where,
   );
 }

@@ -78,8 +78,7 @@ function opening(
 }
 const asking = (by: Signer, change: Partial<CheckinRequest>): Buffer =>
   Buffer.from(encodeEnvelope(signDocument('checkinRequest', checkinRequestOf(me, change), [by])));
-const ask = (body: Buffer): CheckinAnswer =>
-  takeCheckIn(central, certificate(), body).answer;
+const ask = (body: Buffer): CheckinAnswer => takeCheckIn(central, certificate(), body).answer;
 const alarms = (): string[] =>
   central.store.alarms
     .list(50)
