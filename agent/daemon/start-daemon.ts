@@ -206,12 +206,14 @@ export function startDaemon(options: DaemonOptions): Daemon {
         noteStoreTrouble(context.state, name, error);
         if (error?.code === 'store_full' && name !== 'storage') context.trigger('storage');
         publish();
+        // Where something nearly always runs, the moment after a stage is the only one.
+        careForMemory();
       },
     },
   );
   let memory: MemoryCare = { startedMs: clock.monoMs(), lastMs: null };
   const careForMemory = (): void => {
-    const busy = cycle?.statuses().some(({ running }) => running) ?? true;
+    const busy = (): boolean => cycle?.statuses().some(({ running }) => running) ?? true;
     if (!givesBackMemory(memory, clock.monoMs(), busy)) return;
     giveBackMemory();
     memory = { ...memory, lastMs: clock.monoMs() };
