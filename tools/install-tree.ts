@@ -48,7 +48,7 @@ const NODE_FLAGS = ['--no-strip-types', '--disable-sigusr1', '--max-semi-space-s
  * For `run` alone: `--expose-gc` lets the daemon collect at rest (agent/system/give-back-memory.ts), and then code that did not
  * run since the last time goes too: most of it ran once, at the start.
  */
-const DAEMON_FLAGS = ['--expose-gc', '--bytecode-old-age=1', '--flush-baseline-code'];
+export const DAEMON_FLAGS: readonly string[] = ['--expose-gc', '--bytecode-old-age=1', '--flush-baseline-code'];
 /** glibc: one heap for all threads, and its free end goes back to the kernel from 128 KiB on. */
 const MALLOC = 'MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072';
 

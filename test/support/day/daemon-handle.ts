@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { DayClocks, FromDaemon, ToDaemon, ToolRun } from './daemon-protocol.ts';
 import { livesByFile } from './wall-file.ts';
+import { DAEMON_FLAGS } from '../../../tools/install-tree.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../fixtures/programs/daemon-on-simulated-time.ts');
 /** As the unit starts it. */
-const NODE_OPTIONS = ['--disable-sigusr1', '--max-semi-space-size=1'];
+const NODE_OPTIONS = ['--disable-sigusr1', '--max-semi-space-size=1', ...DAEMON_FLAGS];
 /** Of log lines that are no JSON; for messages. */
 const MAX_KEPT = 50;
 
