@@ -123,7 +123,7 @@ describe('.ci/run', { timeout: 300_000 }, () => {
     const { status, out } = ciRun(repository('bad-ledger', { 'docs/proof.md': ledger('it holds for ever') }));
     expect(status, out).toBe(1);
     expect(out).toContain('the test "it holds for ever" did not run');
-    expect(out).toContain('failed step: proof ledger');
+    expect(out.split('failed step: proof ledger; it printed last:\n')[1]).toContain('"it holds for ever" did not run');
   });
 
   it('refuses a Node older than 20 before it runs anything, and takes Node 20', () => {
