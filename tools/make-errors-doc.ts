@@ -1,6 +1,7 @@
 // Writes docs/errors.md from the table of codes and the exit codes. `--check` fails when the document is stale.
 import { fileURLToPath } from 'node:url';
-import { CODES, type CodeInfo } from '../agent/errors/codes.ts';
+import type { CodeInfo } from '../agent/errors/code-info.ts';
+import { CODES } from '../agent/errors/codes.ts';
 import { EXIT } from '../agent/errors/exit-codes.ts';
 import { table, writeOrCheck } from './generated-doc.ts';
 

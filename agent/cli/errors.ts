@@ -1,6 +1,7 @@
 // `errors [CODE]`: what a code means and what to do about it.
 import { AgentError } from '../errors/agent-error.ts';
-import { CODES, type CodeInfo } from '../errors/codes.ts';
+import type { CodeInfo } from '../errors/code-info.ts';
+import { CODES } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { closestName } from '../errors/closest-name.ts';
 import type { CliContext } from './deps.ts';
