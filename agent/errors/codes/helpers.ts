@@ -73,4 +73,58 @@ export const HELPERS_CODES = {
     'wait until Central Command has bound the new key; then the helper takes it',
   ),
   helper_seal_failed: code(5, true, 'systemd-creds did not encrypt the device key', 'see what it said in the journal'),
+  helper_request_invalid: code(
+    4,
+    false,
+    'what a helper was asked to do does not fit its format, or is meant for another helper',
+    'find out who wrote it; see docs/formats/heal-request.md',
+  ),
+  helper_not_granted: code(
+    4,
+    false,
+    'nothing that the helpers hold allows this: no standing grant, or healing is not switched on for the runbook',
+    'sign a grant into the content list and switch the runbook on in the site policy, or give an order',
+  ),
+  helper_not_now: code(
+    3,
+    true,
+    'it is allowed, but not now: the window is closed, the clock is unsound, or the runs of a day are used up',
+    'wait; the sentence says what for',
+  ),
+  helper_time_unknown: code(
+    3,
+    true,
+    'the helpers hold no signed time of this boot',
+    'wait until sync-trust has taken an answer to a check-in',
+  ),
+  helper_not_declared: code(
+    4,
+    false,
+    'the baseline does not say what the helper would have to act on, or another baseline or runbook was handed over than is signed',
+    'declare it in the baseline and sign that into the content list',
+  ),
+  helper_unit_refused: code(
+    4,
+    false,
+    'the unit is journald under some name, takes journald with it, or does not start the declared program',
+    'name the service itself in the baseline, and find out what changed its unit file',
+  ),
+  helper_binary_differs: code(
+    4,
+    false,
+    'the program of the service is not the declared one, so it is not started again',
+    'find out what changed the program, and restore it from its package',
+  ),
+  helper_act_failed: code(
+    5,
+    true,
+    'a helper did what it was asked for and it did not work',
+    'see the sentence and the journal',
+  ),
+  helper_nothing_pending: code(
+    3,
+    false,
+    'there is no restored packet filter of this run to confirm or to undo: it went back by itself, or there was none',
+    'look at the packet filter again',
+  ),
 };
