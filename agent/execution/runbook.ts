@@ -64,6 +64,7 @@ const byCheck = v.strictObject({ by: v.literal('check') });
 const byNobody = v.strictObject({ by: v.literal('none'), reason });
 /** Verbs of the privileged helpers; their arguments come from the signed baseline. */
 const verb = v.picklist(['restart-unit', 'apply-update', 'restore-firewall', 'run-backup', 'restore-test']);
+export type RunbookVerb = v.InferOutput<typeof verb>;
 const byVerb = v.strictObject({ by: v.literal('verb'), verb, arguments: v.pipe(v.array(name), v.maxLength(8)) });
 
 const verifyTimes = {
@@ -147,6 +148,7 @@ const applianceRunbook = v.strictObject({
 export const runbookSchema = v.variant('platform', [windowsRunbook, applianceRunbook]);
 export type Runbook = v.InferOutput<typeof runbookSchema>;
 export type WindowsRunbook = Extract<Runbook, { platform: 'windows' }>;
+export type ApplianceRunbook = Extract<Runbook, { platform: 'appliance' }>;
 
 export const SCRIPT_FILES = ['detect.ps1', 'remediate.ps1', 'verify.ps1', 'rollback.ps1'] as const;
 export type ScriptFile = (typeof SCRIPT_FILES)[number];
