@@ -1,21 +1,19 @@
 // The steps of one run on one target, in their order. Nothing is changed before its intent is committed, and success is what the
 // separate verify saw.
 import type { Target } from '../targets/target.ts';
-import type { Clock } from '../system/ports.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { PlainJson } from '../wire/schemas/primitives.ts';
-import { DAY_S, judgeFacts, judgeRun, type Stopped } from './judge-run.ts';
+import { judgeFacts, type Stopped } from './judge-run.ts';
 import { act, lookAt, type PhaseReading, type PhaseRun } from './phase.ts';
 import type { Actions, Used } from './read-output.ts';
-import { changeSentences, headOf, planDigest, recordEnd, recordIntent, type RunHead } from './record-run.ts';
+import { changeSentences, headOf, planDigest, recordIntent, type RunHead } from './record-run.ts';
+import { endRun, isGood, lastChange, mayChange, nowS, runHead, undisturbed } from './run-frame.ts';
 import { ended, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
 import { windowsFinding, windowsRole, type Look } from './windows-finding.ts';
 
 /** Between two looks while a change settles. */
 const LEAST_PAUSE_S = 5;
 const LONGEST_PAUSE_S = 60;
-
-const nowS = (clock: Pick<Clock, 'wallMs'>): number => Math.floor(clock.wallMs() / 1_000);
 
 /** One run while it lasts. */
 export class RunSteps {
@@ -43,7 +41,7 @@ export class RunSteps {
   async remediate(): Promise<RunResult> {
     const { loaded } = this.#o;
     const { look, finding } = await this.#look('detect');
-    const before = this.#head(finding, [], null);
+    const before = runHead(this.#o, finding, [], null);
     if (!look.seen || finding.result === 'unknown') {
       return this.#stop(before, { outcome: 'failed', code: 'runbook_detect_unknown', sentence: finding.sentence });
     }
@@ -91,18 +89,18 @@ export class RunSteps {
   async #change(finding: Finding, facts: Record<string, PlainJson>, plan: Actions): Promise<RunResult> {
     const { loaded, params, targetId, dryRun } = this.#o;
     const digest = planDigest(loaded, targetId, params, plan.changes);
-    const head = this.#head(finding, changeSentences(plan.changes, 'would change'), digest);
+    const head = runHead(this.#o, finding, changeSentences(plan.changes, 'would change'), digest);
     if (dryRun) {
       const count = plan.changes.length;
       const sentence = `a dry run: ${count} settings would be changed`;
       const result = { outcome: 'dry_run', code: 'runbook_dry_run', sentence, changes: count } as const;
       return this.#end(null, head, result, null);
     }
-    const { nowT, stopped } = this.#mayChange();
+    const { nowT, stopped } = mayChange(this.#o, this.#deps);
     if (stopped !== null) return this.#stop(head, stopped);
     const runId = this.#deps.ids.uuidv7();
     recordIntent(this.#deps, { runId, action: 'remediate', snapshot: facts, at: nowT }, head);
-    return this.#undisturbed(runId, () => this.#remediated(runId, head, facts, finding));
+    return undisturbed(this.#deps, runId, () => this.#remediated(runId, head, facts, finding));
   }
 
   async #remediated(
@@ -199,19 +197,19 @@ export class RunSteps {
 
   /** Undoes the newest change of this runbook on this target, from what was seen before that change. */
   async orderedRollback(): Promise<RunResult> {
-    const row = this.#lastChange();
+    const row = lastChange(this.#o, this.#deps);
     if (row === null) return ended('rejected', 'runbook_nothing_to_change', 'no change of this runbook is known here');
     if (this.#o.loaded.runbook.rollback.how === 'none') {
       return ended('rejected', 'runbook_alert_only', 'the runbook has no way back');
     }
     const facts = JSON.parse(row.snapshot) as Record<string, PlainJson>;
     const { finding } = await this.#look('detect');
-    const head = this.#head(finding, [], headOf(row).plan_digest);
-    const { nowT, stopped } = this.#mayChange({ undoing: true });
+    const head = runHead(this.#o, finding, [], headOf(row).plan_digest);
+    const { nowT, stopped } = mayChange(this.#o, this.#deps, { undoing: true });
     if (stopped !== null) return this.#stop(head, stopped);
     const runId = this.#deps.ids.uuidv7();
     recordIntent(this.#deps, { runId, action: 'rollback', snapshot: facts, at: nowT }, head);
-    return this.#undisturbed(runId, async () => {
+    return undisturbed(this.#deps, runId, async () => {
       const undone = await this.#act('rollback', facts);
       const after = (await this.#look('detect')).finding;
       const actions = undone.read ? changeSentences(undone.value.changes, 'undid') : [];
@@ -224,43 +222,10 @@ export class RunSteps {
   }
 
   rollbackPlan(): RunResult {
-    const known = this.#lastChange() !== null && this.#o.loaded.runbook.rollback.how !== 'none';
+    const known = lastChange(this.#o, this.#deps) !== null && this.#o.loaded.runbook.rollback.how !== 'none';
     return known
       ? ended('dry_run', 'runbook_dry_run', 'the newest change of this runbook would be undone')
       : ended('rejected', 'runbook_nothing_to_change', 'no change of this runbook can be undone here');
-  }
-
-  #lastChange() {
-    const { loaded, targetId } = this.#o;
-    const rows = this.#deps.store.runs.since(targetId, loaded.runbook.id, 0);
-    const [last] = rows;
-    return last !== undefined && last.action === 'remediate' && last.runbookSha256 === loaded.sha256 ? last : null;
-  }
-
-  /** Windows and clocks are judged again right before the change. */
-  #mayChange(o: { readonly undoing?: true } = {}): { nowT: number; stopped: Stopped | null } {
-    const { loaded, targetId, windowOverridden } = this.#o;
-    const { nowT, ...now } = this.#deps.circumstances(loaded);
-    if (nowT === null) {
-      const sentence = 'there is no signed time in this boot yet';
-      return { nowT: 0, stopped: { outcome: 'deferred', code: 'order_time_unknown', sentence } };
-    }
-    const { runs } = this.#deps.store;
-    // The way back is not held up by how often or how lately something was changed.
-    const recent = o.undoing === true ? [] : runs.since(targetId, loaded.runbook.id, nowT - DAY_S);
-    const interruptedOpen = runs.interrupted().some((row) => row.targetId === targetId);
-    const { runbook } = loaded;
-    return { nowT, stopped: judgeRun({ runbook, ...now, nowT, windowOverridden, recent, interruptedOpen }) };
-  }
-
-  /** What is cut short after the intent is looked at later, never run again. */
-  async #undisturbed(runId: string, fn: () => Promise<RunResult>): Promise<RunResult> {
-    try {
-      return await fn();
-    } catch (error) {
-      this.#deps.store.runs.interrupt(runId);
-      throw error;
-    }
   }
 
   /** A look is told nothing of what was there before. */
@@ -296,21 +261,6 @@ export class RunSteps {
     return { cpuMs: this.#cpuMs, bytes: this.#bytes };
   }
 
-  #head(finding: Finding, actions: readonly string[], digest: string | null): RunHead {
-    const { loaded, link } = this.#o;
-    const { id, version, rollback } = loaded.runbook;
-    return {
-      target: finding.target,
-      controls: finding.controls,
-      runbook: { id, version, sha256: loaded.sha256 },
-      link,
-      pre_state: finding.facts,
-      actions,
-      plan_digest: digest,
-      rollback_available: rollback.how !== 'none',
-    };
-  }
-
   #stop(head: RunHead, { outcome, code, sentence }: Stopped): RunResult {
     return this.#end(null, head, ended(outcome, code, sentence), null);
   }
@@ -322,15 +272,10 @@ export class RunSteps {
     postState: RunHead['pre_state'] | null,
     actions?: readonly string[],
   ): RunResult {
-    const { outcome, code } = result;
-    const end = { outcome, code, postState, used: this.#used(), ...(actions === undefined ? {} : { actions }) };
-    recordEnd(this.#deps, runId, head, end, nowS(this.#deps.clock));
-    this.#deps.log.info('runbook ended', { runbook: head.runbook.id, target: head.target.id, outcome, code });
-    return result;
+    const used = this.#used();
+    return endRun(this.#deps, runId, head, { result, postState, used, ...(actions === undefined ? {} : { actions }) });
   }
 }
-
-const isGood = ({ result }: Finding): boolean => result === 'pass';
 
 /** Keys that say what a look cost are no state. */
 function sameState(a: RunHead['pre_state'], b: RunHead['pre_state']): boolean {
