@@ -311,6 +311,62 @@ const SEVENTH = `
   ${sumTriggers('incident_lines')}
 `;
 
+/** What a planner was asked, and what learning counts. */
+const EIGHTH = `
+  CREATE TABLE planner_calls (
+    call_id TEXT PRIMARY KEY NOT NULL,
+    finding_key TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    model TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('asked', 'ended')),
+    code TEXT,
+    tokens INTEGER NOT NULL CHECK (tokens >= 0),
+    micro_cents INTEGER NOT NULL CHECK (micro_cents >= 0),
+    retry_at INTEGER,
+    prompt_sha256 TEXT NOT NULL,
+    output_sha256 TEXT,
+    plan TEXT,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX planner_calls_by_finding ON planner_calls (finding_key, at);
+  CREATE INDEX planner_calls_by_time ON planner_calls (at);
+  CREATE TABLE planner_texts (
+    call_id TEXT PRIMARY KEY NOT NULL,
+    prompt TEXT NOT NULL,
+    answer TEXT,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE TABLE learning_patterns (
+    pattern_sha256 TEXT PRIMARY KEY NOT NULL,
+    platform TEXT NOT NULL,
+    check_id TEXT NOT NULL,
+    shape TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE TABLE learning_cases (
+    case_key TEXT PRIMARY KEY NOT NULL,
+    pattern_sha256 TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('occurrence', 'resolution')),
+    incident_id TEXT NOT NULL,
+    tier TEXT CHECK ((tier IS NULL) = (kind = 'occurrence')),
+    runbook_id TEXT,
+    runbook_sha256 TEXT,
+    params TEXT,
+    verified INTEGER CHECK ((verified IS NULL) = (kind = 'occurrence')),
+    duration_ms INTEGER,
+    at INTEGER NOT NULL,
+    ${sum}
+  ) STRICT;
+  CREATE INDEX learning_cases_by_pattern ON learning_cases (pattern_sha256, at);
+  ${sumTriggers('planner_calls')}
+  ${sumTriggers('planner_texts')}
+  ${sumTriggers('learning_patterns')}
+  ${sumTriggers('learning_cases')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
@@ -319,6 +375,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, readableFrom: 1, sql: FIFTH },
   { version: 6, readableFrom: 1, sql: SIXTH },
   { version: 7, readableFrom: 1, sql: SEVENTH },
+  { version: 8, readableFrom: 1, sql: EIGHTH },
 ];
 
 /** What this program writes and reads. */

@@ -19,7 +19,11 @@ import type { FindingsTable } from './findings.ts';
 import { assertOurFile, assertSound, migrate, noteOpened, soundness } from './integrity.ts';
 import { incidentsTable } from './incidents.ts';
 import type { IncidentsTable } from './incidents.ts';
+import { learningTable } from './learning-cases.ts';
+import type { LearningTable } from './learning-cases.ts';
 import { ordersTable } from './orders.ts';
+import { plannerTable } from './planner-calls.ts';
+import type { PlannerTable } from './planner-calls.ts';
 import { prunesTable } from './prunes.ts';
 import type { PrunesTable } from './prunes.ts';
 import type { OrdersTable } from './orders.ts';
@@ -46,8 +50,10 @@ export type { PruneRow } from './prunes.ts';
 export type { EntryRow } from './entries.ts';
 export type { FindingState } from './findings.ts';
 export type { IncidentLine, IncidentRow } from './incidents.ts';
+export type { CaseRow, PatternRow } from './learning-cases.ts';
 export type { OrderChange, OrderRow, OrderState, RefusalRow, ReportRow } from './orders.ts';
 export type { NewRun, RunRow, RunState } from './runbook-runs.ts';
+export type { PlannerCallRow, PlannerTexts } from './planner-calls.ts';
 export type { DocumentRow, EnrolledIdentity, RootRow, SignedTimeRow } from './trust-documents.ts';
 export type { ParkedRow, ReceiptRow, TrafficRow } from './uplink-state.ts';
 
@@ -66,6 +72,8 @@ export interface Store {
   readonly findings: FindingsTable;
   readonly incidents: IncidentsTable;
   readonly runs: RunbookRunsTable;
+  readonly planner: PlannerTable;
+  readonly learning: LearningTable;
   readonly trust: TrustTable;
   readonly uplink: UplinkTable;
   readonly settings: SettingsTable;
@@ -142,6 +150,8 @@ function storeOf(db: Db, unlock: () => void): Store {
     findings: findingsTable(db),
     incidents: incidentsTable(db),
     runs: runbookRunsTable(db),
+    planner: plannerTable(db),
+    learning: learningTable(db),
     trust: trustTable(db),
     uplink: uplinkTable(db),
     settings: settingsTable(db),

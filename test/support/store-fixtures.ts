@@ -110,6 +110,31 @@ export function fill(store: Store, lines = 12, lineLength = 660): void {
   const condition = { targetId: 'srv-1', checkId: 'windows_av', condition: 'av-off' };
   const story = [{ at: AT, what: 'seen', sentence: 'Protection is off.', evidenceSeq: 3 }];
   store.incidents.put({ incidentId, ...condition, state: 'seen', severity: 'high', ...times, detail: '{}' }, story);
+  const call = {
+    findingKey: '0f'.repeat(32),
+    endpoint: 'local',
+    model: 'small-2',
+    state: 'ended' as const,
+    code: null,
+  };
+  const cost = { tokens: 900, microCents: 0, retryAt: null, promptSha256: '0e'.repeat(32), outputSha256: null };
+  store.planner.put(
+    { callId: '019e0000-0000-7000-8000-0000000000d1', ...call, ...cost, plan: '{}', at: AT },
+    { prompt: '{}', answer: '{}' },
+  );
+  const pattern = { patternSha256: '0d'.repeat(32), platform: 'windows', checkId: 'windows_av', shape: '{}' };
+  const unresolved = {
+    tier: null,
+    runbookId: null,
+    runbookSha256: null,
+    params: null,
+    verified: null,
+    durationMs: null,
+  };
+  store.learning.add(
+    { ...pattern, firstAt: AT },
+    { caseKey: 'a', patternSha256: pattern.patternSha256, kind: 'occurrence', incidentId, ...unresolved, at: AT },
+  );
   const delivery = { eventId: 'a-1', outputId: 'mail', ticketId: 'a', event: '{}', queuedAt: AT };
   store.tickets.put({ id: 'a', key: 'finding/appliance/disk', json: '{}' }, [delivery]);
   store.tickets.settle({ ...delivery, state: 'sent', attempts: 1, nextAt: AT, failure: null, reference: '17.1' });
