@@ -18,6 +18,8 @@ export interface RecordDeps {
 export interface RunLink {
   readonly order_digest?: string;
   readonly authorisation_digest?: string;
+  /** Of healing: its incident, whose entries say by which rule and grant it acts. */
+  readonly incident_id?: string;
 }
 
 /** What every entry of one run repeats; kept in the journal, so that the next process can write the last one. */

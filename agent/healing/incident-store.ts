@@ -21,6 +21,7 @@ const detail = v.strictObject({
   attemptsFrom: time,
   deferredSince: v.nullable(time),
   held: v.nullable(v.strictObject({ guard: v.string(), sentence: v.string() })),
+  ruleSha256: v.nullable(v.string()),
 });
 const state = v.picklist(INCIDENT_STATES);
 

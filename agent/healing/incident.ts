@@ -53,18 +53,26 @@ export interface Incident {
   readonly nextStepAt: number | null;
   /** What the guards said last, where they held it back. */
   readonly held: { readonly guard: string; readonly sentence: string } | null;
+  /** Of the rule that was chosen last; null where none fits. */
+  readonly ruleSha256: string | null;
 }
 
 export type IncidentEvent = { readonly at: number; readonly seq?: number } & (
-  | { readonly event: 'drift'; readonly severity: Severity; readonly sentence: string }
-  | { readonly event: 'pass' }
+  | { readonly event: 'drift'; readonly severity: Severity; readonly sentence: string; readonly rule?: string | null }
+  /** `sentence`: where the check still fails, but in another way. */
+  | { readonly event: 'pass'; readonly sentence?: string }
   /** The check could not judge: no pass, and no drift either. */
   | { readonly event: 'unknown'; readonly sentence: string }
   | { readonly event: 'waived'; readonly sentence: string }
   | { readonly event: 'judged'; readonly verdict: HealingVerdict; readonly runbook: string | null }
   | { readonly event: 'intent'; readonly runbook: string }
   | { readonly event: 'changed' }
-  | { readonly event: 'result'; readonly outcome: 'healed' | 'reverted' | 'rollback_failed' | 'failed' | 'interrupted' }
+  /** `changes`: what the run changed and undid, as its entry says it. */
+  | {
+      readonly event: 'result';
+      readonly outcome: 'healed' | 'reverted' | 'rollback_failed' | 'failed' | 'interrupted';
+      readonly changes?: readonly string[];
+    }
   /** The rule was changed, or people gave it back to healing. */
   | { readonly event: 'rearmed'; readonly sentence: string }
   /** Time went by. */
@@ -94,12 +102,13 @@ export interface IncidentKey {
 export function openIncident(
   id: string,
   key: IncidentKey,
-  first: { readonly at: number; readonly seq?: number; readonly severity: Severity; readonly sentence: string },
+  first: Omit<Extract<IncidentEvent, { event: 'drift' }>, 'event'>,
 ): Step {
-  const { at, severity, sentence, seq } = first;
+  const { at, severity, sentence, seq, rule = null } = first;
   const incident: Incident = {
     ...{ id, ...key, state: 'seen', severity, openedAt: at, openedSeq: seq ?? null, changedAt: at, seenAt: [at] },
     ...{ recurredAt: [], passingSince: null, attemptsFrom: 0, deferredSince: null, nextStepAt: null, held: null },
+    ruleSha256: rule,
   };
   return { incident, line: { at, what: 'seen', sentence, evidenceSeq: seq ?? null } };
 }
@@ -130,25 +139,26 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
     case 'drift': {
       // Whether it holds is for the verification to say, whose looks these are.
       if (UNDER_WAY.includes(state)) return silent();
+      const ruleSha256 = event.rule === undefined ? incident.ruleSha256 : event.rule;
+      const seen = { severity: event.severity, ruleSha256 };
       if (QUIET.includes(state)) {
         const recurredAt = [...incident.recurredAt, at].slice(-MAX_RECURRENCES);
-        const more = { ...fresh, severity: event.severity, seenAt: [at], recurredAt };
+        const more = { ...fresh, ...seen, seenAt: [at], recurredAt };
         // A closed one begins anew; one that was not stable yet goes on with its failed runs.
         const attemptsFrom = state === 'closed' ? at : incident.attemptsFrom;
         return to('seen', 'recurred', event.sentence, { ...more, attemptsFrom });
       }
-      if (state === 'waived')
-        return to('seen', 'seen', event.sentence, { ...fresh, severity: event.severity, seenAt: [at] });
+      if (state === 'waived') return to('seen', 'seen', event.sentence, { ...fresh, ...seen, seenAt: [at] });
       const first = incident.seenAt[0];
       const seenAt = first === undefined ? [at] : [first, at];
-      return silent({ seenAt, severity: event.severity, passingSince: null });
+      return silent({ ...seen, seenAt, passingSince: null });
     }
     case 'pass': {
       if (UNDER_WAY.includes(state)) return silent();
       if (state === 'ticketed' || QUIET.includes(state)) {
         return silent({ seenAt: [], passingSince: incident.passingSince ?? at });
       }
-      return to('passing', 'passing', 'it passes again; healing did not do that', {
+      return to('passing', 'passing', event.sentence ?? 'it passes again; healing did not do that', {
         ...fresh,
         seenAt: [],
         passingSince: at,
@@ -166,7 +176,8 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
       const { verdict } = event;
       if (verdict.verdict === 'act') return silent({ held: null, nextStepAt: null });
       if (verdict.verdict === 'dry_run') {
-        return to('ticketed', 'dry_run', `dry run: ${event.runbook ?? 'nothing'} would have been run`, fresh);
+        const sentence = `dry run: ${event.runbook ?? 'nothing'} would have been run`;
+        return to('ticketed', 'dry_run', sentence, { ...fresh, held: { guard: 'mode', sentence } });
       }
       const held = { guard: verdict.guard, sentence: verdict.sentence };
       if (verdict.verdict !== 'wait') return to('ticketed', 'ticketed', verdict.sentence, { ...fresh, held });
@@ -187,7 +198,7 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
       only(['acting']);
       return to('verifying', 'verifying', 'the runbook ended; whether it holds is looked at');
     case 'result':
-      return resultOf(event.outcome, incident, only, to, at);
+      return resultOf(event, incident, only, to, at);
     case 'rearmed':
       if (state !== 'ticketed' && !OPEN.includes(state)) return silent({ attemptsFrom: at });
       // What was seen before people looked at it says nothing about now.
@@ -200,27 +211,37 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
   }
 }
 
+/** Of what was changed so much is said in a line. */
+const MAX_CHANGES_CHARS = 400;
+
+function withChanges(sentence: string, changes: readonly string[] = []): string {
+  if (changes.length === 0) return sentence;
+  const all = changes.join('; ');
+  return `${sentence}: ${all.length <= MAX_CHANGES_CHARS ? all : `${all.slice(0, MAX_CHANGES_CHARS - 1)}…`}`;
+}
+
 function resultOf(
-  outcome: Extract<IncidentEvent, { event: 'result' }>['outcome'],
+  { outcome, changes }: Extract<IncidentEvent, { event: 'result' }>,
   incident: Incident,
   only: (allowed: readonly IncidentState[]) => void,
   to: (next: IncidentState, what: string, sentence: string, more?: Partial<Incident>) => Step,
   at: number,
 ): Step {
+  const said = (sentence: string): string => withChanges(sentence, changes);
   switch (outcome) {
     case 'healed':
       // Never from `acting`: what was not looked at is not healed.
       only(['verifying']);
-      return to('healed', 'healed', 'a look of its own found it in order', { seenAt: [], passingSince: at });
+      return to('healed', 'healed', said('a look of its own found it in order'), { seenAt: [], passingSince: at });
     case 'reverted':
       only(UNDER_WAY);
-      return to('seen', 'reverted', 'it did not hold and was rolled back', { seenAt: incident.seenAt });
+      return to('seen', 'reverted', said('it did not hold and was rolled back'), { seenAt: incident.seenAt });
     case 'rollback_failed':
       only(UNDER_WAY);
-      return to('ticketed', 'rollback_failed', 'it did not hold, and rolling it back failed');
+      return to('ticketed', 'rollback_failed', said('it did not hold, and rolling it back failed'));
     case 'failed':
       only(UNDER_WAY);
-      return to('seen', 'failed', 'the run failed');
+      return to('seen', 'failed', said('the run failed'));
     case 'interrupted':
       only(UNDER_WAY);
       return to('seen', 'interrupted', 'the run was cut off; what it did is looked at first', { seenAt: [] });

@@ -27,6 +27,10 @@ export interface IncidentLine {
 export interface IncidentsTable {
   get(incidentId: string): IncidentRow | null;
   find(targetId: string, checkId: string, condition: string): IncidentRow | null;
+  /** All conditions of one check on one target. */
+  ofCheck(targetId: string, checkId: string): IncidentRow[];
+  /** In one of `states`, and not to be left alone beyond `now`; oldest first. */
+  due(states: readonly string[], now: number): IncidentRow[];
   /** Newest change first. `but`: states that are left out. */
   list(o: { readonly limit: number; readonly but?: readonly string[] }): IncidentRow[];
   /** Keeps the row as it is now and adds lines to its story, in one unit. */
@@ -53,6 +57,11 @@ export function incidentsTable(db: Db): IncidentsTable {
   const select = `SELECT ${pairs.map(([name, column]) => `${column} AS ${name}`).join(', ')} FROM incidents`;
   const get = db.query<IncidentRow>(`${select} WHERE incident_id = ?`);
   const find = db.query<IncidentRow>(`${select} WHERE target_id = ? AND check_id = ? AND condition = ?`);
+  const ofCheck = db.query<IncidentRow>(`${select} WHERE target_id = ? AND check_id = ? ORDER BY rowid`);
+  const due = db.query<IncidentRow>(
+    `${select} WHERE state IN (SELECT value FROM json_each(?)) AND (next_step_at IS NULL OR next_step_at <= ?)
+     ORDER BY opened_at, rowid`,
+  );
   const list = db.query<IncidentRow>(
     `${select} WHERE state NOT IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC, rowid DESC LIMIT ?`,
   );
@@ -71,6 +80,8 @@ export function incidentsTable(db: Db): IncidentsTable {
   return {
     get: (incidentId) => get.get(incidentId) ?? null,
     find: (targetId, checkId, condition) => find.get(targetId, checkId, condition) ?? null,
+    ofCheck: (targetId, checkId) => ofCheck.all(targetId, checkId),
+    due: (states, now) => due.all(JSON.stringify(states), now),
     list: ({ limit, but = [] }) => list.all(JSON.stringify(but), limit),
     put: (row, added) =>
       db.unit(() => {

@@ -39,6 +39,10 @@ export interface RunbookRunsTable {
   byId(runId: string): RunRow | null;
   /** Runs on one target by one runbook that began at `since` (Unix seconds) or later, newest first. */
   since(targetId: string, runbookId: string, since: number): RunRow[];
+  /** On all targets by all runbooks, begun at `since` or later; newest first. */
+  allSince(since: number): RunRow[];
+  /** The newest run for one incident (`link.incident_id` of its detail). */
+  lastOfIncident(incidentId: string): RunRow | null;
   /** Newest first. */
   list(limit: number): RunRow[];
 }
@@ -64,6 +68,11 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
   const since = db.query<RunRow>(
     `SELECT ${RUN} FROM runbook_runs WHERE target_id = ? AND runbook_id = ? AND at >= ? ORDER BY at DESC, run_id DESC`,
   );
+  const allSince = db.query<RunRow>(`SELECT ${RUN} FROM runbook_runs WHERE at >= ? ORDER BY at DESC, run_id DESC`);
+  const ofIncident = db.query<RunRow>(
+    `SELECT ${RUN} FROM runbook_runs WHERE json_extract(detail, '$.link.incident_id') = ?
+     ORDER BY at DESC, run_id DESC LIMIT 1`,
+  );
   const list = db.query<RunRow>(`SELECT ${RUN} FROM runbook_runs ORDER BY at DESC, run_id DESC LIMIT ?`);
   return {
     begin: (run) => void begin.run({ ...run }),
@@ -73,6 +82,8 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
     interrupted: () => interrupted.all(),
     byId: (runId) => byId.get(runId) ?? null,
     since: (targetId, runbookId, from) => since.all(targetId, runbookId, from),
+    allSince: (from) => allSince.all(from),
+    lastOfIncident: (incidentId) => ofIncident.get(incidentId) ?? null,
     list: (limit) => list.all(limit),
   };
 }
