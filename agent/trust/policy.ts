@@ -56,5 +56,8 @@ function policyProblem(policy: SitePolicy): string | null {
   if (policy.llm !== null && policy.llm.provider !== 'local' && policy.llm.baa_id === undefined) {
     return 'llm that is not local needs a baa_id';
   }
+  if (policy.llm?.local !== undefined && policy.llm.provider !== 'hybrid') {
+    return 'llm.local belongs to the provider hybrid alone';
+  }
   return null;
 }

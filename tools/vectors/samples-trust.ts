@@ -179,6 +179,25 @@ const contentList: Sample = {
   ],
 };
 
+const quietPolicy = {
+  schema: 'compliance-agent/site-policy/v1',
+  partner_id: PARTNER,
+  site_id: 'main-street',
+  version: 5,
+  issued_at: NOW,
+  time_zone: 'America/New_York',
+  windows: [],
+  allow_disruptive_outside_window: false,
+  healing: { mode: 'off', runbooks: [] },
+  target_networks: [],
+  waivers: [],
+  outputs: [],
+  timestamp_authority: null,
+  auto_confirm: [],
+  confirmations: [],
+  retention_years: 7,
+};
+
 const sitePolicy: Sample = {
   document: 'sitePolicy',
   signer: 'operator-a',
@@ -214,6 +233,26 @@ const sitePolicy: Sample = {
       confirmations: [{ what: 'new_epoch', subject_sha256: SHA(9), persons: ['alice', 'bob'] }],
       retention_years: 7,
     },
+    'a language model in the building': {
+      ...quietPolicy,
+      llm: { provider: 'local', host: '10.20.0.9', port: 8080, model: 'qwen2.5-7b', money_per_day_cents: 0 },
+    },
+    'a remote language model behind one in the building': {
+      ...quietPolicy,
+      llm: {
+        provider: 'hybrid',
+        host: 'resource.openai.azure.com',
+        port: 443,
+        model: 'gpt-4.1-mini',
+        path: '/openai/v1/chat/completions',
+        credential: 'llm_key',
+        auth: 'api_key',
+        local: { host: '10.20.0.9', port: 8443, model: 'qwen2.5-7b' },
+        baa_id: 'BAA-2026-7',
+        money_per_day_cents: 200,
+        cents_per_million_tokens: 160,
+      },
+    },
   },
   changes: [
     ['a window that is never open', '"end":"04:00"', '"end":"22:00"', 'schema_invalid'],
@@ -223,6 +262,12 @@ const sitePolicy: Sample = {
     ['healing in a mode that does not exist', '"mode":"dry_run"', '"mode":"maybe"', 'schema_invalid'],
     ['an output with a secret in it', '"credential":"siem_ca"', '"credential":"siem_ca","token":"x"', 'schema_invalid'],
     ['a port that does not exist', '"port":6514', '"port":65536', 'schema_invalid'],
+    [
+      'a language model with its key in it',
+      '"llm":null',
+      '"llm":{"provider":"local","host":"10.20.0.9","port":443,"model":"m","key":"x","money_per_day_cents":0}',
+      'schema_invalid',
+    ],
   ],
 };
 

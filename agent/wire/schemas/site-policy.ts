@@ -44,6 +44,19 @@ export type Waiver = v.InferOutput<typeof waiver>;
 const mode = v.picklist(['off', 'dry_run', 'on']);
 const port = int(1, 65_535);
 
+/** Where a language model is asked, and how the agent proves who it is there. */
+const modelEndpoint = {
+  host: v.pipe(v.string(), v.maxLength(253), v.regex(/^[A-Za-z0-9.:-]+$/)),
+  port,
+  model: text(120),
+  /** Default `/v1/chat/completions`. */
+  path: v.optional(v.pipe(text(300), v.regex(/^\/[!-~]*$/, 'must be a path that begins with /'))),
+  /** Name of the systemd credential that holds the key, never the key. */
+  credential: v.optional(name),
+  /** Header that carries it: `Authorization: Bearer`, which is the default, or `api-key`. */
+  auth: v.optional(v.picklist(['bearer', 'api_key'])),
+};
+
 export const sitePolicySchema = v.strictObject({
   schema: v.literal('compliance-agent/site-policy/v1'),
   partner_id: id,
@@ -87,12 +100,14 @@ export const sitePolicySchema = v.strictObject({
   llm: v.nullable(
     v.strictObject({
       provider: v.picklist(['local', 'remote', 'hybrid']),
-      host: v.pipe(v.string(), v.maxLength(253), v.regex(/^[A-Za-z0-9.:-]+$/)),
-      port,
-      model: text(120),
+      ...modelEndpoint,
+      /** With `hybrid`: asked first; the fields above name the remote one. */
+      local: v.optional(v.strictObject(modelEndpoint)),
       /** Business associate agreement; required for anything not local. */
       baa_id: v.optional(text(80)),
       money_per_day_cents: int(0, 1_000_000),
+      /** Of the remote one, the dearer of input and output; without it nothing is asked there. */
+      cents_per_million_tokens: v.optional(int(0, 10_000_000)),
     }),
   ),
   timestamp_authority: v.nullable(

@@ -110,6 +110,7 @@ describe('a site policy', () => {
     expect(open({}, null).value.version).toBe(1);
   });
   const llm = { provider: 'remote' as const, host: 'llm.example', port: 443, model: 'm', money_per_day_cents: 0 };
+  const besides = { host: '10.20.0.9', port: 443, model: 'm' };
   const output = { id: 'siem', kind: 'syslog' as const, host: 'siem.example', port: 6514, events: [] };
   it.each<[string, Partial<SitePolicy>]>([
     ['names a time zone that does not exist', { time_zone: 'Europe/Atlantis' }],
@@ -130,6 +131,8 @@ describe('a site policy', () => {
     ],
     ['names an output twice', { outputs: [output, { ...output, host: 'other.example' }] }],
     ['names a remote model without a BAA', { llm }],
+    ['names a remote model behind one in the building without a BAA', { llm: { ...llm, provider: 'hybrid' } }],
+    ['names a second model for one alone', { llm: { ...llm, provider: 'local', local: besides } }],
   ])('that %s is refused', (_, partial) => {
     expectCode(() => open(partial), 'policy_invalid');
   });
