@@ -102,7 +102,7 @@ export const ROOMS = {
     because: 'results and health are handed in, so that a check-in never waits for a check or an order',
   },
   helpers: {
-    imports: ['system', 'wire', 'trust', 'guards'],
+    imports: ['system', 'wire', 'trust', 'guards', 'facts', 'checks'],
     because: 'privileged oneshots hold no SQLite and no network',
   },
   daemon: {

@@ -1,10 +1,12 @@
 // What the baseline declares for `backup`.
 import * as v from 'valibot';
 import { int } from '../wire/schemas/primitives.ts';
-import { absolutePath } from './expected-none.ts';
+import { absolutePath, serviceName } from './expected-none.ts';
 
 export const backupBaseline = v.strictObject({
   expected: v.literal('declared'),
+  /** The service that makes a backup and ends; absent: nobody but its own timer or people start it. */
+  unit: v.optional(serviceName),
   /** Holds the location of the restic repository, as restic's --repository-file takes it. */
   repository_file: absolutePath,
   password_file: absolutePath,

@@ -7,6 +7,7 @@ import { encryptionBaseline } from './baseline-encryption.ts';
 import { loggingBaseline } from './baseline-logging.ts';
 import { patchingBaseline } from './baseline-patching.ts';
 import { parseDataFile } from './data-file.ts';
+import { MAX_RULESET_CHARACTERS, rulesetProblem } from './declared-ruleset.ts';
 import { expectedNone } from './expected-none.ts';
 
 const percent = int(1, 100);
@@ -47,7 +48,7 @@ const clock = v.strictObject({
 export type ClockBaseline = v.InferOutput<typeof clock>;
 
 const policy = v.picklist(['drop', 'accept', 'any']);
-const firewall = v.strictObject({
+const firewallFields = v.strictObject({
   expected: v.literal('declared'),
   default_policy: v.strictObject({ input: policy, output: policy, forward: policy }),
   tables: v.pipe(
@@ -62,8 +63,18 @@ const firewall = v.strictObject({
     v.maxLength(64),
   ),
   undeclared_tables: v.picklist(['fail', 'allow']),
+  /** nft(8): the declared tables, as they are loaded again where they were changed. Absent: nobody restores them but people. */
+  ruleset: v.optional(v.pipe(v.string(), v.maxLength(MAX_RULESET_CHARACTERS))),
   listeners: v.lazy((given) => (given === 'any' ? v.literal('any') : listeners)),
 });
+const firewall = v.pipe(
+  firewallFields,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.ruleset === undefined) return;
+    const problem = rulesetProblem(dataset.value.ruleset, dataset.value.tables);
+    if (problem !== null) addIssue({ message: `ruleset ${problem}` });
+  }),
+);
 export type FirewallBaseline = v.InferOutput<typeof firewall>;
 
 const self = v.strictObject({

@@ -2,7 +2,7 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { backupCheckJob, restoreTestJob, type JobOutcome } from './backup-jobs.ts';
 import { loggingCanaryJob } from './logging-canary.ts';
-import { saveJobRun, type JobName, type JobResult } from './job-result.ts';
+import { saveJobRun, type JobName, type JobResult, type JobRun } from './job-result.ts';
 import { Unreadable, type ProbeContext } from './probe.ts';
 
 /** A large repository takes hours to read; a job that hangs must not hold the next night's run. */
@@ -24,12 +24,22 @@ function stopped(error: unknown): JobOutcome {
   return { outcome: 'inconclusive', reason: reason ?? 'failed', subject: null, counts: {} };
 }
 
-/** Runs a job and keeps its result. Null where the baseline declares nothing for it. @throws AgentError of writing */
-export async function runJob(name: JobName, context: ProbeContext): Promise<JobResult | null> {
+/** Runs a job. Null where the baseline declares nothing for it. `deadlineMs`: of each of its programs. */
+export async function proveJob(
+  name: JobName,
+  context: ProbeContext,
+  deadlineMs: number = JOB_DEADLINE_MS,
+): Promise<JobRun | null> {
   const now = (): number => Math.floor(context.clock.wallMs() / 1000);
   const startedAt = now();
-  const work = JOBS[name]({ ...context, deadlineMs: JOB_DEADLINE_MS });
+  const work = JOBS[name]({ ...context, deadlineMs });
   if (work === null) return null;
   const outcome = await work.catch(stopped);
-  return saveJobRun(context.stateDir, name, { ...outcome, started_at: startedAt, finished_at: now() });
+  return { ...outcome, started_at: startedAt, finished_at: now() };
+}
+
+/** Runs a job and keeps its result. Null where the baseline declares nothing for it. @throws AgentError of writing */
+export async function runJob(name: JobName, context: ProbeContext): Promise<JobResult | null> {
+  const run = await proveJob(name, context);
+  return run === null ? null : saveJobRun(context.stateDir, name, run);
 }

@@ -132,6 +132,29 @@ export function readRuleset(text: string): Ruleset | null {
   };
 }
 
+export interface SetName {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+}
+
+/** Sets whose elements come and go by themselves: what fills them does not stand in the ruleset. Null as for {@link readRuleset}. */
+export function selfFillingSets(text: string): SetName[] | null {
+  let document: Json;
+  try {
+    document = JSON.parse(text) as Json;
+  } catch {
+    return null;
+  }
+  const items = isObject(document) ? document.nftables : undefined;
+  if (!Array.isArray(items)) return null;
+  return (items as readonly Json[]).flatMap((entry) => {
+    const set = isObject(entry) ? entry.set : undefined;
+    if (!isObject(set) || !fillsItself(set) || set.elem === undefined) return [];
+    return [{ family: String(set.family), table: String(set.table), name: String(set.name) }];
+  });
+}
+
 function digestOf(parts: { place: string; text: string }[]): string {
   const ordered = parts.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
   return createHash('sha256')

@@ -33,8 +33,9 @@ export function judgeSeq(order: Order, ctx: AcceptanceContext): Stop | null {
   if (order.seq <= ctx.floor) {
     return refuse('order_replayed', `seq ${order.seq} is not above ${ctx.floor}, the highest decided on`);
   }
-  if (order.seq > ctx.floor + MAX_SEQ_STEP) {
-    return refuse('order_seq_too_high', `seq ${order.seq} is more than ${MAX_SEQ_STEP} above ${ctx.floor}`);
+  const step = ctx.maxSeqStep ?? MAX_SEQ_STEP;
+  if (order.seq > ctx.floor + step) {
+    return refuse('order_seq_too_high', `seq ${order.seq} is more than ${step} above ${ctx.floor}`);
   }
   return null;
 }

@@ -24,6 +24,8 @@ export interface AcceptanceContext {
   readonly epoch: number;
   /** Highest seq decided on in this epoch; 0 before the first. */
   readonly floor: number;
+  /** How far above the floor a seq may lie, where that is not the general limit: a helper sees few of the orders. */
+  readonly maxSeqStep?: number | undefined;
   /** Time T, Unix seconds; null without signed time in this boot. */
   readonly nowT: number | null;
   /** The content list and site policy in force, verified; null before the first. */
