@@ -85,7 +85,15 @@ export function judgeFacts(
   if (typeof build === 'number' && (build < min || (max !== undefined && build > max))) {
     return rejected('runbook_not_applicable', `the runbook is not for the build ${build}`);
   }
-  const failing = runbook.preconditions.find((one) => !holds(one, facts));
+  return judgePreconditions(runbook, facts);
+}
+
+/** The first precondition that does not hold, as the end of the run. */
+export function judgePreconditions(
+  { preconditions }: Pick<Runbook, 'preconditions'>,
+  facts: Readonly<Record<string, PlainJson>>,
+): Stopped | null {
+  const failing = preconditions.find((one) => !holds(one, facts));
   if (failing === undefined) return null;
   return {
     outcome: 'alert',
@@ -95,7 +103,7 @@ export function judgeFacts(
 }
 
 /** A fact that is missing holds nothing. */
-function holds({ fact, is }: Precondition, facts: Readonly<Record<string, PlainJson>>): boolean {
+export function holds({ fact, is }: Omit<Precondition, 'why'>, facts: Readonly<Record<string, PlainJson>>): boolean {
   return at(facts, fact) === is;
 }
 

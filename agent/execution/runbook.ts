@@ -49,13 +49,14 @@ const params = v.pipe(
   v.check((given) => Object.keys(given).length <= 32, 'must be at most 32 params'),
 );
 
-/** Holds, or nothing is changed: judged against the facts that detect saw. */
-const precondition = v.strictObject({
+/** A fact that a look saw, and what it has to be. */
+const seenFact = {
   /** A key of the facts, or keys joined by dots where parts lie in parts. */
   fact: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}(?:\.[a-z][a-z0-9_]{0,63}){0,3}$/)),
   is: v.union([v.boolean(), int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), name]),
-  why: text(300),
-});
+};
+/** Holds, or nothing is changed: judged against the facts that detect saw. */
+const precondition = v.strictObject({ ...seenFact, why: text(300) });
 export type Precondition = v.InferOutput<typeof precondition>;
 
 const byScript = v.strictObject({ by: v.literal('script') });
@@ -138,7 +139,12 @@ const applianceRunbook = v.strictObject({
   dry_run: v.picklist(['partial', 'none']),
   detect: byCheck,
   remediate: v.variant('by', [byVerb, byNobody]),
-  verify: v.strictObject({ by: v.literal('check'), ...verifyTimes }),
+  verify: v.strictObject({
+    by: v.literal('check'),
+    ...verifyTimes,
+    /** What the check has to see, where it judges more than this runbook mends; absent: it has to pass. */
+    holds: v.optional(v.pipe(v.array(v.strictObject(seenFact)), v.minLength(1), v.maxLength(16))),
+  }),
   rollback: v.variant('how', [
     v.strictObject({ how: v.literal('verb'), verb }),
     v.strictObject({ how: v.literal('none'), reason }),

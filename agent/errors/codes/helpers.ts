@@ -127,4 +127,22 @@ export const HELPERS_CODES = {
     'there is no restored packet filter of this run to confirm or to undo: it went back by itself, or there was none',
     'look at the packet filter again',
   ),
+  helper_not_installed: code(
+    3,
+    false,
+    'there is no unit for this privileged helper here, so nothing was done',
+    'install the agent with its helpers (docs/appliance.md), or do what the finding says by hand',
+  ),
+  helper_not_started: code(
+    3,
+    true,
+    'systemd did not start the unit of a privileged helper, so nothing was done',
+    'see the status of its unit, and the rule of polkit that lets the agent start it',
+  ),
+  helper_silent: code(
+    3,
+    true,
+    'a privileged helper was started and left no result in time, so what it did is not known',
+    'see the journal of its unit',
+  ),
 };

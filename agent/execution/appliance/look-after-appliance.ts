@@ -1,0 +1,79 @@
+// What runs on the appliance left for later: one that was cut short is looked at and recorded as failed, never run again; one whose
+// act went on by itself ends once a look sees what came of it.
+import type { Finding } from '../../wire/schemas/finding.ts';
+import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
+import { headOf, recordEnd } from '../record-run.ts';
+import { nowS } from '../run-frame.ts';
+import { APPLIANCE, type ApplianceDeps, type ApplianceLoaded } from './appliance-run.ts';
+import { isMended } from './appliance-steps.ts';
+import { forgetStarted, rememberStarted, startedRuns } from './started-runs.ts';
+
+/** After this an interrupted run ends without a look, and one that was started has come to nothing. */
+const WAIT_S = 86_400;
+/** Between two looks at what was started: they cost the appliance something, and a backup takes its time. */
+const LOOK_EVERY_S = 900;
+
+type LookDeps = Pick<ApplianceDeps, 'store' | 'evidence' | 'clock' | 'log' | 'look'>;
+/** The runbook of that digest, where held. */
+type Find = (sha256: string) => ApplianceLoaded | null;
+
+/** A run that ended now: its second result, or its first where it had been cut short. */
+export interface Settled {
+  readonly runId: string;
+  readonly runbookId: string;
+  readonly outcome: ActionOutcome;
+}
+
+/** Ends what it can of the interrupted and the started runs. Rejects with the signal's reason. */
+export async function lookAfterAppliance(deps: LookDeps, find: Find, signal: AbortSignal): Promise<readonly Settled[]> {
+  return [...(await interruptedOnes(deps, find, signal)), ...(await startedOnes(deps, find, signal))];
+}
+
+async function interruptedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Promise<readonly Settled[]> {
+  const settled: Settled[] = [];
+  for (const row of deps.store.runs.interrupted()) {
+    if (row.targetId !== APPLIANCE) continue;
+    const loaded = find(row.runbookSha256);
+    const finding = loaded === null ? null : await deps.look(loaded.runbook.check, signal);
+    const postState = seen(finding)?.facts ?? null;
+    if (postState === null && nowS(deps.clock) - row.at < WAIT_S) continue;
+    const end = { outcome: 'failed', code: 'runbook_interrupted', postState, used: null } as const;
+    recordEnd(deps, row.runId, headOf(row), end, nowS(deps.clock));
+    deps.log.warn('interrupted runbook looked at', { runbook: row.runbookId, target: row.targetId, run: row.runId });
+    settled.push({ runId: row.runId, runbookId: row.runbookId, outcome: 'failed' });
+  }
+  return settled;
+}
+
+async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Promise<readonly Settled[]> {
+  const { store, clock } = deps;
+  const settled: Settled[] = [];
+  for (const { runId, at } of startedRuns(store)) {
+    if (nowS(clock) - at < LOOK_EVERY_S) continue;
+    const row = store.runs.byId(runId);
+    if (row === null) {
+      forgetStarted(store, runId);
+      continue;
+    }
+    const loaded = find(row.runbookSha256);
+    const finding = loaded === null ? null : seen(await deps.look(loaded.runbook.check, signal));
+    const isDone = loaded !== null && finding !== null && isMended(loaded, finding);
+    if (!isDone && nowS(clock) - row.at < WAIT_S) {
+      rememberStarted(store, { runId, at: nowS(clock) });
+      continue;
+    }
+    const outcome = isDone ? 'success' : 'failed';
+    const code = isDone ? null : 'runbook_not_verified';
+    store.unit(() => {
+      const end = { outcome, code, postState: finding?.facts ?? null, used: null } as const;
+      recordEnd(deps, null, headOf(row), end, nowS(clock));
+      forgetStarted(store, runId);
+    });
+    deps.log.info('runbook ended', { runbook: row.runbookId, target: row.targetId, outcome, code });
+    settled.push({ runId, runbookId: row.runbookId, outcome });
+  }
+  return settled;
+}
+
+/** An unknown says nothing about what is there. */
+const seen = (finding: Finding | null): Finding | null => (finding?.result === 'unknown' ? null : finding);
