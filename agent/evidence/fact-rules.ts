@@ -1,5 +1,6 @@
 // The facts that each check may put into an entry: field → rule. A check that is not named here may record numbers,
 // booleans, digests, versions and closed words only. A test holds this table against what the checks declare.
+import { UNSEEN_REASONS } from '../wire/unseen-reasons.ts';
 import type { Rule } from './scrub-rules.ts';
 
 type Rules = Readonly<Record<string, Rule>>;
@@ -52,19 +53,8 @@ const UNJUDGED: Rules = {
 };
 
 /** What any check of a Windows machine may say beside its own facts: why it saw nothing, and what looking cost there. */
-export const UNSEEN: Rules = {
-  unseen: words(
-    'unreachable',
-    'unauthorised',
-    'timeout',
-    'over_budget',
-    'unparsable',
-    'wrong_shape',
-    'script_failed',
-    'not_listed',
-    'other_machine',
-    'subnet_dark',
-  ),
+const UNSEEN: Rules = {
+  unseen: words(...UNSEEN_REASONS),
   used_cpu_ms: 'integer',
   used_bytes: 'integer',
 };

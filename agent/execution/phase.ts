@@ -1,9 +1,10 @@
 // Runs one phase of a runbook on one target and reads what it printed. Nothing that a target does throws here.
 import { isAgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
-import type { RunbookParams, UnseenReason } from '../checks/windows/windows-check.ts';
+import type { RunbookParams } from '../checks/windows/windows-check.ts';
 import type { Target } from '../targets/target.ts';
 import type { PlainJson } from '../wire/schemas/primitives.ts';
+import type { UnseenReason } from '../wire/unseen-reasons.ts';
 import type { LoadedRunbook } from './load-runbook.ts';
 import { errorRecords, ONLY_LOOKS, readActions, readFacts, type Actions, type Reading } from './read-output.ts';
 import type { WindowsRunbook, ScriptFile } from './runbook.ts';
@@ -24,9 +25,6 @@ export interface PhaseRun {
   readonly params: RunbookParams;
   readonly snapshot: Readonly<Record<string, PlainJson>> | null;
 }
-
-export type PhaseReading<T> =
-  Extract<Reading<T>, { read: true }> | (Extract<Reading<T>, { read: false }> & { readonly code: ErrorCode });
 
 const UNAUTHORISED: ReadonlySet<string> = new Set([
   'winrm_logon_failed',
@@ -72,19 +70,18 @@ async function read<T>(
   runner: Runner,
   signal: AbortSignal,
   as: (output: RunOutput, errors: number, budget: { cpuMs: number; outputBytes: number }) => Reading<T>,
-): Promise<PhaseReading<T>> {
+): Promise<Reading<T>> {
   const { budget } = o.loaded.runbook;
   try {
     const output = await run(phase, o, runner, signal);
     const limits = { cpuMs: budget.cpu_s * 1_000, outputBytes: budget.output_kib * 1_024 };
-    const reading = as(output, errorRecords(output.stderr), limits);
-    return reading.read ? reading : { ...reading, code: 'runbook_output_unknown' };
+    return as(output, errorRecords(output.stderr), limits);
   } catch (error) {
     signal.throwIfAborted();
     if (!isAgentError(error) || error.code === 'internal') throw error;
     // The message may repeat what a target said: evidence says what the code means.
     const sentence = CODES[error.code].when;
-    return { read: false, reason: reasonOf(error.code), sentence, used: { cpuMs: null, bytes: 0 }, code: error.code };
+    return { read: false, reason: reasonOf(error.code), sentence, used: { cpuMs: null, bytes: 0 } };
   }
 }
 
@@ -94,7 +91,7 @@ export function lookAt(
   o: PhaseRun,
   runner: Runner,
   signal: AbortSignal,
-): Promise<PhaseReading<Record<string, PlainJson>>> {
+): Promise<Reading<Record<string, PlainJson>>> {
   return read(phase, o, runner, signal, readFacts);
 }
 
@@ -104,6 +101,6 @@ export function act(
   o: PhaseRun,
   runner: Runner,
   signal: AbortSignal,
-): Promise<PhaseReading<Actions>> {
+): Promise<Reading<Actions>> {
   return read(phase, o, runner, signal, readActions);
 }

@@ -1,7 +1,7 @@
 // What a phase printed: exactly one JSON document as the last line of stdout. Anything else is not known. Pure.
 import * as v from 'valibot';
-import type { UnseenReason } from '../checks/windows/windows-check.ts';
 import { count, plainObject } from '../wire/schemas/primitives.ts';
+import type { UnseenReason } from '../wire/unseen-reasons.ts';
 import type { Phase, RunOutput } from './runner.ts';
 
 export const FACTS_SCHEMA = 'compliance-agent/windows-facts/v1';

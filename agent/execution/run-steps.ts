@@ -4,8 +4,8 @@ import type { Target } from '../targets/target.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { PlainJson } from '../wire/schemas/primitives.ts';
 import { judgeFacts, type Stopped } from './judge-run.ts';
-import { act, lookAt, type PhaseReading, type PhaseRun } from './phase.ts';
-import type { Actions, Used } from './read-output.ts';
+import { act, lookAt, type PhaseRun } from './phase.ts';
+import type { Actions, Reading, Used } from './read-output.ts';
 import { changeSentences, headOf, planDigest, recordIntent, type RunHead } from './record-run.ts';
 import { endRun, isGood, lastChange, mayChange, nowS, runHead, undisturbed } from './run-frame.ts';
 import { ended, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
@@ -250,7 +250,7 @@ export class RunSteps {
     return { loaded, target: this.#target, params, snapshot };
   }
 
-  #count<T>(reading: PhaseReading<T>): PhaseReading<T> {
+  #count<T>(reading: Reading<T>): Reading<T> {
     const { cpuMs, bytes } = reading.used;
     if (cpuMs !== null) this.#cpuMs = (this.#cpuMs ?? 0) + cpuMs;
     this.#bytes += bytes;
@@ -304,7 +304,7 @@ function stoppedByPlan({ status, changes }: Actions): Stopped | null {
 }
 
 /** What a phase read, as a look. */
-export function toLook(reading: PhaseReading<Record<string, PlainJson>>): Look {
+export function toLook(reading: Reading<Record<string, PlainJson>>): Look {
   if (reading.read) return { seen: true, facts: reading.value, used: reading.used };
   const { reason, sentence, used } = reading;
   return {

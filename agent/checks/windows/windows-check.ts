@@ -1,5 +1,6 @@
 // Judgements of what a runbook's detect or verify saw on a Windows machine. One file for each runbook in this folder; pure.
 import * as v from 'valibot';
+import type { UnseenReason } from '../../wire/unseen-reasons.ts';
 import type { FactKey, Judgement } from '../check.ts';
 
 /** Told apart before anything is judged: what binds a domain controller may not bind a member server. */
@@ -42,31 +43,6 @@ export interface TypedWindowsCheck<S extends v.GenericSchema> {
 export interface WindowsCheck extends Omit<TypedWindowsCheck<v.GenericSchema>, 'judge'> {
   judge(input: WindowsJudgeInput<unknown>): Judgement;
 }
-
-/** Facts that any Windows check may record where nothing could be judged: why. */
-export const UNSEEN_REASONS = [
-  /** No connection to the machine came about. */
-  'unreachable',
-  /** The machine refused the credentials, or the lock-out guard holds them back. */
-  'unauthorised',
-  /** Not done within its time. */
-  'timeout',
-  /** Used more processor time or output than it may. */
-  'over_budget',
-  /** The last line was not the one JSON document that it has to be. */
-  'unparsable',
-  /** The document's fields are not those of this check. */
-  'wrong_shape',
-  /** The script ended with an error. */
-  'script_failed',
-  /** The runbook's digest is not in the signed content list. */
-  'not_listed',
-  /** Another machine answered than the one that was pinned. */
-  'other_machine',
-  /** Most machines of the site are unreachable at once: one finding for all of them. */
-  'subnet_dark',
-] as const;
-export type UnseenReason = (typeof UNSEEN_REASONS)[number];
 
 /** The judgement where a machine or its facts could not be read. */
 export function unseen(reason: UnseenReason, sentence: string): Judgement {

@@ -20,12 +20,6 @@ export const EXECUTION_CODES = {
     'a script of a runbook is larger than 400,000 bytes',
     'shorten the script; thresholds and judgement belong in the check',
   ),
-  runbook_output_unknown: code(
-    3,
-    true,
-    'a script did not print the one JSON document that it has to, or used more than it may',
-    'see the finding for what was printed instead; a script is mended in its runbook',
-  ),
   runbook_unknown: code(
     4,
     false,
