@@ -262,6 +262,15 @@ describe('a connection that is lost', () => {
     });
   });
 
+  it('again right after it was opened anew, because the host forgot the session twice, is named', async () => {
+    const forgetful = (operation: string, nth: number): Mishap | null =>
+      operation === 'Command' && nth <= 2 ? { kind: 'status', status: 401 } : null;
+    await withServer({ mishap: forgetful }, async (server) => {
+      await expectCodeAsync(runOnce(endpointOf(server), echo()), 'winrm_session_lost');
+      expect([server.operations['Command'], server.liveShells]).toEqual([2, 0]);
+    });
+  });
+
   it('five times while waiting for output is borne, six times is not', async () => {
     const lossy =
       (losses: number) =>

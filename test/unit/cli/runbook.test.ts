@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createExec } from '../../../agent/system/exec.ts';
@@ -8,11 +8,28 @@ import { createIds } from '../../../agent/system/ids.ts';
 import { sha256Hex } from '../../../agent/wire/digest.ts';
 import { stripTree } from '../../../tools/strip-types.ts';
 import { withDir } from '../../support/evidence-fixtures.ts';
+import { runbookText } from '../../support/runbook-fixtures.ts';
 import { cli } from '../../support/run-cli.ts';
 import { makeTrust, NOW } from '../../support/trust-fixtures.ts';
 
 const RUNBOOKS = join(import.meta.dirname, '../../../runbooks');
 const FIREWALL = join(RUNBOOKS, 'windows/RB-WIN-FIREWALL-001');
+
+/** What makes the runbook of the fixtures one of the appliance. */
+const APPLIANCE_CHANGES = {
+  id: 'RB-APP-BACKUP-001',
+  platform: 'appliance',
+  check: 'backup',
+  applies_if: { role: ['appliance'] },
+  dry_run: 'partial',
+  preconditions: [],
+  params: {},
+  budget: undefined,
+  detect: { by: 'check' },
+  remediate: { by: 'verb', verb: 'run-backup', arguments: [] },
+  verify: { by: 'check', within_s: 600, stable_for_s: 0 },
+  rollback: { how: 'none', reason: 'a backup more harms nothing' },
+};
 
 describe('runbook', () => {
   it('list names every runbook with its class and the digest of its one blob', async () => {
@@ -67,6 +84,17 @@ describe('runbook run', () => {
       const run = await createExec().run([...argv, '--content', target], { deadlineMs: 60_000, env });
       expect(run.stderr.toString()).toContain('developer_mode_absent');
       expect(run.code).toBe(2);
+    }));
+
+  it('runs no runbook of the appliance, which has no scripts for a target', () =>
+    withDir(async (dir) => {
+      const folder = join(dir, 'RB-APP-BACKUP-001');
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'runbook.yaml'), runbookText(APPLIANCE_CHANGES));
+      expect(await cli(['runbook', 'lint', folder])).toMatchObject({ code: 0 });
+      const run = await cli(['runbook', 'run', folder]);
+      expect(run.code).toBe(4);
+      expect(run.err).toContain('runbook_not_for_platform');
     }));
 
   it('takes the trust root of a lab only, and a content list that it signed', () =>

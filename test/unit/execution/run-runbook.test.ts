@@ -137,6 +137,24 @@ describe('a runbook on a machine that drifted', () => {
     }),
   );
 
+  it('is left as it is, and not called healed, where verify does not confirm the change and there is no way back', () =>
+    on(drifted({ reverts: true }), async (lab) => {
+      const loaded = loadedRunbook({ rollback: { how: 'none', reason: 'the change cannot be undone' } });
+      expect(await lab.run({ loaded })).toMatchObject({ outcome: 'failed', code: 'runbook_not_verified', changes: 2 });
+      expect(lab.phases()).not.toContain('rollback');
+    }));
+
+  it('that is as declared is no success where the second look does not see that', () =>
+    on(
+      machine({
+        answers: { verify: () => factsLine({ host: { role: 'member_server', build: 20_348 }, guard_on: false }) },
+      }),
+      async (lab) => {
+        expect(await lab.run()).toMatchObject({ outcome: 'failed', code: 'runbook_not_verified', changes: 0 });
+        expect(lab.phases()).toEqual(['detect', 'verify']);
+      },
+    ));
+
   it('whose script ended badly is no success although verify passes, and nothing is undone', () =>
     on(drifted(), async (lab) => {
       const srv = lab.site.machines['srv-1']!;
