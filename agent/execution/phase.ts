@@ -37,7 +37,12 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
   'winrm_challenge_weak',
   'credential_stopped',
   'credential_waiting',
-  'target_auth_unsupported',
+  'winrm_client_certificate_not_asked',
+  'winrm_client_certificate_unmapped',
+  'winrm_client_certificate_untrusted',
+  'client_certificate_invalid',
+  'client_certificate_purpose',
+  'client_certificate_date',
 ]);
 
 /** What an error of the connection means for the finding. */

@@ -4,6 +4,7 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { LockoutGuard } from '../targets/lockout-guard.ts';
 import type { Target } from '../targets/target.ts';
 import type { Clock, Ids, Log } from '../system/ports.ts';
+import { readClientCertificate } from '../wire/client-certificate.ts';
 import type { Endpoint } from '../winrm/endpoint.ts';
 import { kerberosCredentials } from '../winrm/kerberos-session.ts';
 import type { Credentials } from '../winrm/security-context.ts';
@@ -71,7 +72,7 @@ async function inSession(
   deps: WinRmRunnerDeps,
   signal: AbortSignal,
 ): Promise<RunOutput> {
-  const session = deps.open(endpointOf(target), credentialsOf(target), deps);
+  const session = deps.open(endpointOf(target), credentialsOf(target, deps.clock.wallMs()), deps);
   try {
     return await session.run({
       command: POWERSHELL,
@@ -97,7 +98,7 @@ function endpointOf({ scheme, hostname, address, port, tls }: Target): Endpoint 
   return { scheme, hostname, address, port, ...(scheme === 'https' ? { tls: trust } : {}) };
 }
 
-function credentialsOf(target: Target): Credentials {
+function credentialsOf(target: Target, nowMs: number): Credentials {
   const { auth, principal: user, domain, secret: password, kdc } = target;
   switch (auth) {
     case 'ntlm':
@@ -107,6 +108,8 @@ function credentialsOf(target: Target): Credentials {
     case 'kerberos':
       return kerberosCredentials({ user, password, realm: (domain ?? '').toUpperCase(), kdcs: kdc ?? [] });
     case 'certificate':
-      throw new AgentError('target_auth_unsupported', 'this agent does not log on with a client certificate');
+      // What the host would refuse anyway is not shown to it.
+      readClientCertificate(password, nowMs);
+      return { kind: 'certificate', pem: password };
   }
 }

@@ -35,7 +35,7 @@ export interface TargetInfo {
 
 /** A target with its secret. Whoever is handed one releases the lease; the bytes are zeros afterwards. */
 export interface Target extends TargetInfo {
-  /** Password, or PKCS #12 for `certificate`; UTF-8 or binary, never a string. */
+  /** Password in UTF-8, or key and chain in PEM for `certificate`; never a string. */
   readonly secret: Buffer;
 }
 

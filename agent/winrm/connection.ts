@@ -4,10 +4,10 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { serverEndPoint } from './channel-binding.ts';
 import { endpointName, type Endpoint } from './endpoint.ts';
 import { HttpExchange, type HttpAnswer } from './http-exchange.ts';
-import { refusedLogon, unexpectedStatus } from './http-refusals.ts';
+import { refusedCertificateLogon, refusedLogon, unexpectedStatus } from './http-refusals.ts';
 import type { Limits } from './limits.ts';
 import { NtlmSession, type NtlmDeps } from './ntlm-session.ts';
-import { openSocket, speaksTls, type OpenSocket } from './open-socket.ts';
+import { askedForCertificate, openSocket, speaksTls, type OpenSocket } from './open-socket.ts';
 import { isSealedContentType, readSealed, sealedContentType, writeSealed, type SealScheme } from './sealed-body.ts';
 import type { ContextRequest, Credentials, SecurityContext } from './security-context.ts';
 import { SpnegoSession } from './spnego-session.ts';
@@ -29,15 +29,19 @@ export class Connection {
   readonly #endpoint: Endpoint;
   readonly #http: HttpExchange;
   readonly #raw: OpenSocket['raw'];
+  readonly #socket: OpenSocket['socket'];
   readonly #scheme: SealScheme;
   readonly #context: SecurityContext | null;
   readonly #authorization: string | null;
+  readonly #showsCertificate: boolean;
   #requests = 0;
 
   private constructor(endpoint: Endpoint, opened: OpenSocket, credentials: Credentials, ntlm: NtlmDeps) {
     this.#endpoint = endpoint;
-    this.#http = new HttpExchange(endpoint, opened.socket);
+    this.#showsCertificate = credentials.kind === 'certificate';
+    this.#http = new HttpExchange(endpoint, opened.socket, this.#showsCertificate);
     this.#raw = opened.raw;
+    this.#socket = opened.socket;
     this.#scheme = credentials.kind === 'context' ? credentials.scheme : 'Negotiate';
     const channelBinding = opened.certificate === null ? null : serverEndPoint(opened.certificate);
     const request: ContextRequest = { hostname: endpoint.hostname, channelBinding };
@@ -53,7 +57,8 @@ export class Connection {
     limits: Pick<Limits, 'connectMs' | 'answerMs'>,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const opened = await openSocket(endpoint, limits.connectMs, signal);
+    const pem = credentials.kind === 'certificate' ? credentials.pem : null;
+    const opened = await openSocket(endpoint, limits.connectMs, signal, pem);
     const connection = new Connection(endpoint, opened, credentials, ntlm);
     try {
       await connection.#logOn({ answerMs: limits.answerMs, signal });
@@ -134,6 +139,9 @@ export class Connection {
   }
 
   async #logOn(options: CallOptions): Promise<void> {
+    if (answer.status === 401 && this.#showsCertificate) {
+      return refusedCertificateLogon(answer, askedForCertificate(this.#socket), place);
+    }
     const context = this.#context;
     if (context === null) return;
     const place = endpointName(this.#endpoint);
@@ -194,10 +202,20 @@ function contextFor(credentials: Credentials, request: ContextRequest, deps: Ntl
 }
 
 function basic({ user, password }: { user: string; password: Buffer }): string {
+    case 'certificate':
   const pair = Buffer.concat([Buffer.from(`${user}:`, 'utf8'), password]);
   const header = `Basic ${pair.toString('base64')}`;
   pair.fill(0);
   return header;
+/** Security profile of DSP0226 (WS-Management), annex C: says that the client's certificate of this connection is what authenticates. */
+const MUTUAL_TLS = 'http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual';
+
+/** The header of every request, where the logon is not a matter of the connection. */
+function authorizationOf(credentials: Credentials): string | null {
+  if (credentials.kind === 'certificate') return MUTUAL_TLS;
+  return credentials.kind === 'basic_tls' ? basic(credentials) : null;
+}
+
 }
 
 /** The token of this scheme in `WWW-Authenticate` fields, of which one may hold several challenges. */

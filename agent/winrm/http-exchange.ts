@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { AgentError } from '../errors/agent-error.ts';
 import { endpointName, type Endpoint } from './endpoint.ts';
 import { MAX_ANSWER_BYTES } from './limits.ts';
-import { nativeCode } from './open-socket.ts';
+import { nativeCode, refusedCertificate } from './open-socket.ts';
 
 const MAX_HEADER_BYTES = 16_384;
 const DEFAULT_PATH = '/wsman';
@@ -47,12 +47,15 @@ class OneSocketAgent extends Agent {
 export class HttpExchange {
   readonly #endpoint: Endpoint;
   readonly #socket: Socket;
+  readonly #showsCertificate: boolean;
   readonly #agent: OneSocketAgent;
   #answered = false;
 
-  constructor(endpoint: Endpoint, socket: Socket) {
+  /** `showsCertificate`: the host may ask for a client certificate, and refuse it, at any time. */
+  constructor(endpoint: Endpoint, socket: Socket, showsCertificate = false) {
     this.#endpoint = endpoint;
     this.#socket = socket;
+    this.#showsCertificate = showsCertificate;
     this.#agent = new OneSocketAgent(socket);
   }
 
@@ -118,6 +121,8 @@ export class HttpExchange {
 
   #translated(error: unknown, place: string): unknown {
     if (error instanceof AgentError) return error;
+    const refused = this.#showsCertificate ? refusedCertificate(error, place) : null;
+    if (refused !== null) return refused;
     const native = nativeCode(error);
     const details = { native };
     if (native.startsWith('HPE_')) {

@@ -23,6 +23,18 @@ export function refusedLogon(answer: HttpAnswer, scheme: string, shown: Shown, p
   return new AgentError('winrm_logon_failed', 'the host refused the user name or the password', { place, details });
 }
 
+/** A 401 to a request whose connection has a client certificate; `asked`: the host has asked for it. */
+export function refusedCertificateLogon(answer: HttpAnswer, asked: boolean, place: string): AgentError {
+  if (answer.viaProxy) return proxyBetween(answer, place);
+  const details = { offered: schemesOf(answer.challenges).join(' ') };
+  return asked
+    ? new AgentError('winrm_client_certificate_unmapped', 'the host logs nobody on with this certificate', {
+        place,
+        details,
+      })
+    : new AgentError('winrm_client_certificate_not_asked', 'the host asked for no certificate', { place, details });
+}
+
 /** Any answer that is no answer of WS-Management. */
 export function unexpectedStatus(answer: HttpAnswer, place: string): AgentError {
   const { status } = answer;

@@ -22,7 +22,7 @@ const LOST: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'winrm_session_lost',
 ]);
 
-/** Errors that prove a bad secret: another try would only count towards a lock-out. */
+/** Errors that prove a bad secret, or may: another try would only count towards a lock-out. */
 const BAD_SECRET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'winrm_logon_failed',
   'winrm_account_locked',
@@ -30,6 +30,10 @@ const BAD_SECRET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'winrm_password_expired',
 ]);
 
+  // The mapping of a certificate holds a password of its own, which the host tries each time.
+  'winrm_client_certificate_unmapped',
+  'winrm_client_certificate_untrusted',
+  'winrm_client_certificate_not_asked',
 export function isLost(error: unknown): error is AgentError {
   return isAgentError(error) && LOST.has(error.code);
 }

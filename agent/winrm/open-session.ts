@@ -14,6 +14,10 @@ export const openWinRmSession: OpenWinRmSession = (endpoint, credentials, deps) 
   if (endpoint.scheme === 'https') trustOf(endpoint);
   else if (credentials.kind === 'basic_tls') {
     throw new AgentError('winrm_basic_without_tls', 'Basic is not sent without TLS', { place: endpointName(endpoint) });
+  } else if (credentials.kind === 'certificate') {
+    throw new AgentError('winrm_certificate_without_tls', 'without TLS no certificate can be shown', {
+      place: endpointName(endpoint),
+    });
   }
   return new Session(endpoint, credentials, deps);
 };

@@ -2,7 +2,7 @@
 // for before a byte of HTTP leaves.
 import { createHash, type X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import { endpointName, type Endpoint, type TlsTrust } from './endpoint.ts';
@@ -16,8 +16,17 @@ export interface OpenSocket {
   readonly certificate: X509Certificate | null;
 }
 
-/** Rejects with `winrm_unreachable`, `winrm_name_unresolved`, a code of TLS, or the reason of `signal`. */
-export async function openSocket(endpoint: Endpoint, connectMs: number, signal: AbortSignal): Promise<OpenSocket> {
+/**
+ * Rejects with `winrm_unreachable`, `winrm_name_unresolved`, a code of TLS, or the reason of `signal`.
+ *
+ * @param clientPem key and chain to show where the host asks for a certificate, whether at once or when it has read a request
+ */
+export async function openSocket(
+  endpoint: Endpoint,
+  connectMs: number,
+  signal: AbortSignal,
+  clientPem: Buffer | null = null,
+): Promise<OpenSocket> {
   signal.throwIfAborted();
   const place = endpointName(endpoint);
   const raw = connectTcp({
@@ -43,12 +52,14 @@ export async function openSocket(endpoint: Endpoint, connectMs: number, signal: 
     if (endpoint.scheme === 'http') return { socket: raw, raw, certificate: null };
     phase = 'tls';
     const trust = trustOf(endpoint);
-    const tls = connectTls({ socket: raw, ...tlsOptions(endpoint, trust) });
+    const tls = connectTls({ socket: raw, ...tlsOptions(endpoint, trust), ...showing(clientPem) });
     await firstOf(tls, 'secureConnect', raw);
     return { socket: tls, raw, certificate: checked(tls, trust, place) };
   } catch (error) {
     raw.destroy();
-    throw signal.aborted ? signal.reason : translated(error, phase, place);
+    if (signal.aborted) throw signal.reason;
+    const refused = clientPem === null ? null : refusedCertificate(error, place);
+    throw refused ?? translated(error, phase, place);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
@@ -95,6 +106,41 @@ function tlsOptions({ hostname }: Endpoint, trust: TlsTrust): ConnectionOptions 
           checkServerIdentity: (_, certificate) => checkServerIdentity(hostname, certificate),
         }),
   };
+}
+
+/**
+ * Windows asks for the certificate only once it has read a request: by renegotiation, which TLS 1.3 does not have and whose
+ * substitute there (RFC 8446, section 4.6.2) Node does not offer. OpenSSL takes from the PEM what it is asked for.
+ */
+const showing = (pem: Buffer | null): ConnectionOptions =>
+  pem === null ? {} : { key: pem, cert: pem, maxVersion: 'TLSv1.2' };
+
+/** True where the server has asked for a certificate: only then has it named what signatures of one it takes. */
+export function askedForCertificate(socket: Socket): boolean {
+  return socket instanceof TLSSocket && socket.getSharedSigalgs().length > 0;
+}
+
+/** The alert by which a server refuses the certificate that it was shown (RFC 8446, section 6.2); null for anything else. */
+function certificateAlert(error: unknown): string | null {
+  const code = (error as { code?: unknown } | null)?.code;
+  const found =
+    typeof code === 'string'
+      ? /_ALERT_((?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_(?:REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED)$/.exec(
+          code,
+        )
+      : null;
+  return found === null ? null : found[1]!.toLowerCase();
+}
+
+/** `error` as the host's refusal of the client certificate; null where it is none. */
+export function refusedCertificate(error: unknown, place: string): AgentError | null {
+  const alert = certificateAlert(error);
+  if (alert === null) return null;
+  return new AgentError('winrm_client_certificate_untrusted', `the host refused the client certificate (${alert})`, {
+    place,
+    details: { alert },
+    cause: error,
+  });
 }
 
 function checked(tls: TLSSocket, trust: TlsTrust, place: string): X509Certificate {

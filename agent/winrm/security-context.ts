@@ -54,6 +54,11 @@ export type Credentials =
     }
   | { readonly kind: 'basic_tls'; readonly user: string; readonly password: Buffer }
   | {
+      readonly kind: 'certificate';
+      /** Private key and certificate chain in one PEM text. The caller may wipe it once the session is closed. */
+      readonly pem: Buffer;
+    }
+  | {
       readonly kind: 'context';
       readonly scheme: 'Negotiate' | 'Kerberos';
       readonly open: (request: ContextRequest) => SecurityContext;

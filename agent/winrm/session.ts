@@ -62,5 +62,8 @@ export interface SessionDeps {
   readonly limits?: Partial<Limits>;
 }
 
-/** Nothing is sent before the first `run`. Throws `winrm_basic_without_tls` and `winrm_trust_missing` at once. */
+/**
+ * Nothing is sent before the first `run`. Throws `winrm_basic_without_tls`, `winrm_certificate_without_tls` and
+ * `winrm_trust_missing` at once.
+ */
 export type OpenWinRmSession = (endpoint: Endpoint, credentials: Credentials, deps: SessionDeps) => WinRmSession;

@@ -2,6 +2,7 @@
 // secret but to seal it to an appliance's key.
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
+import { readClientCertificate } from '../../agent/wire/client-certificate.ts';
 import { targetsSchema } from '../../agent/wire/schemas/checkin.ts';
 import type { UnplacedTarget } from '../../agent/wire/targets-frame.ts';
 import type { TargetVault } from '../keys/target-vault.ts';
@@ -29,7 +30,7 @@ const MAX_SECRET_BYTES = 16_384;
 /**
  * Stores the next version of an account's secret. `secret` is zeroed.
  *
- * @throws site_unknown, usage
+ * @throws site_unknown, usage, client_certificate_… where targets show it as a certificate
  */
 export function setTargetSecret(
   central: Parts,
@@ -41,6 +42,7 @@ export function setTargetSecret(
     if (o.secret.length === 0 || o.secret.length > MAX_SECRET_BYTES) {
       throw new AgentError('usage', `a secret has 1 to ${MAX_SECRET_BYTES} bytes`);
     }
+    if (showsCertificate(central, o.siteId, o.credentialId)) readClientCertificate(o.secret, now() * 1_000);
     return store.unit(() => {
       const before = store.targets.credential(o.siteId, o.credentialId);
       const principal = o.principal ?? before?.principal;
@@ -63,7 +65,7 @@ export function setTargetSecret(
   }
 }
 
-/** @throws appliance_unknown, usage */
+/** @throws appliance_unknown, usage, client_certificate_… where the stored secret is to be shown as a certificate and is none */
 export function addTarget(
   central: Parts,
   o: { applianceId: string; credentialId: string; fields: TargetFields } & By,
@@ -77,6 +79,7 @@ export function addTarget(
       throw new AgentError('usage', `there is no secret for the credential ${o.credentialId} at ${binding.site_id}`);
     }
     refuseUnfit(o.fields, credential);
+    if (o.fields.auth === 'certificate') refuseNoCertificate(targetVault, credential, now());
     const others = store.targets.of(o.applianceId).filter((row) => row.target_id !== o.fields.id);
     if (others.length >= MAX_TARGETS) throw new AgentError('usage', `an appliance has at most ${MAX_TARGETS} targets`);
     const json = JSON.stringify(o.fields);
@@ -156,6 +159,27 @@ function refuseUnfit(fields: TargetFields, credential: CredentialRow): void {
   if (result.success) return;
   const path = result.issues[0].path?.slice(2).map((item) => String(item.key));
   throw new AgentError('usage', `${path?.join('.') ?? 'a field'} of the target does not fit`);
+}
+
+/** The secret of a credential is read by what its targets log on with. */
+function showsCertificate({ store }: Pick<Parts, 'store'>, siteId: string, credentialId: string): boolean {
+  return store.targets
+    .all()
+    .some(
+      (row) =>
+        row.credential_id === credentialId &&
+        store.appliances.binding(row.appliance_id)?.site_id === siteId &&
+        (JSON.parse(row.json) as TargetFields).auth === 'certificate',
+    );
+}
+
+function refuseNoCertificate(vault: TargetVault, credential: CredentialRow, now: number): void {
+  const secret = vault.open(credential.sealed, boundOf(credential));
+  try {
+    readClientCertificate(secret, now * 1_000);
+  } finally {
+    secret.fill(0);
+  }
 }
 
 type Bound = Pick<CredentialRow, 'site_id' | 'credential_id' | 'version' | 'principal' | 'domain'>;

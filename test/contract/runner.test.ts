@@ -171,17 +171,4 @@ describe('the runner on WinRM', () => {
       await close();
     }
   });
-
-  it('refuses a target that wants a client certificate, before anything is sent', async () => {
-    const { runner, target, server, close } = await overWinRm(machine());
-    try {
-      await expectCodeAsync(
-        runner.run({ ...target, auth: 'certificate' }, run('detect'), never),
-        'target_auth_unsupported',
-      );
-      expect(server?.connections).toBe(0);
-    } finally {
-      await close();
-    }
-  });
 });

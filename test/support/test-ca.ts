@@ -28,8 +28,8 @@ export interface TestCa {
   readonly caKeyPem: string;
   /** A server certificate with a fresh P-256 key. */
   issueServer(o?: Validity & { names?: readonly string[]; ips?: readonly string[] }): Promise<IssuedCertificate>;
-  /** A client certificate with a fresh key. */
-  issueClient(o: Validity & { cn: string }): Promise<IssuedCertificate>;
+  /** A client certificate with a fresh key; `upn` as Windows has it in the alternative name, `usages` instead of clientAuth. */
+  issueClient(o: Validity & { cn: string; upn?: string; usages?: readonly string[] }): Promise<IssuedCertificate>;
   /** A client certificate for a key that is known by its SPKI or CSR (both DER in base64). */
   issueClientFor(o: Validity & { cn: string } & ({ spki: string } | { csr: string })): Promise<{ certPem: string }>;
   /** A CA certificate in PEM for a key that is known by its SPKI: what must never be given to a device. */
@@ -72,10 +72,10 @@ async function caFrom(name: string, cert: x509.X509Certificate, keys: webcrypto.
         await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     });
-  const leaf = (usage: string): x509.Extension[] => [
+  const leaf = (...usages: string[]): x509.Extension[] => [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension([usage]),
+    ...(usages.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension(usages)]),
   ];
   return {
     caPem: pemOf(cert),
@@ -95,7 +95,12 @@ async function caFrom(name: string, cert: x509.X509Certificate, keys: webcrypto.
     },
     async issueClient(c) {
       const own = await generateKeys();
-      const issued = await issue(`CN=${c.cn}`, own.publicKey, leaf(x509.ExtendedKeyUsage.clientAuth), c);
+      const upn = c.upn === undefined ? [] : [{ type: 'upn' as const, value: c.upn }];
+      const extensions = [
+        ...leaf(...(c.usages ?? [x509.ExtendedKeyUsage.clientAuth])),
+        ...(upn.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(upn)]),
+      ];
+      const issued = await issue(`CN=${c.cn}`, own.publicKey, extensions, c);
       return { certPem: pemOf(issued), keyPem: await privatePem(own) };
     },
     async issueClientFor(c) {

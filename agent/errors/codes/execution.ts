@@ -69,12 +69,6 @@ export const EXECUTION_CODES = {
     'a runbook was to be run by hand with the trust root of a clinic',
     'use the root of a lab',
   ),
-  target_auth_unsupported: code(
-    4,
-    false,
-    'this agent does not log on with a client certificate',
-    'hand the target out with Kerberos or NTLM',
-  ),
   target_busy: code(3, true, 'another runbook is at work on a target of this site', 'wait for its end'),
   runbook_window_closed: code(
     3,

@@ -86,6 +86,30 @@ export const WINRM_CODES = {
     'Basic authentication without TLS would show the password to the network',
     'use https for this target, or NTLM or Kerberos',
   ),
+  winrm_certificate_without_tls: code(
+    2,
+    false,
+    'a client certificate can be shown over TLS only',
+    'use https for this target',
+  ),
+  winrm_client_certificate_not_asked: code(
+    3,
+    false,
+    'a Windows host asks for no client certificate, so it takes none',
+    'switch certificate authentication on there: Set-Item WSMan:\\localhost\\Service\\Auth\\Certificate $true',
+  ),
+  winrm_client_certificate_unmapped: code(
+    7,
+    false,
+    'a Windows host saw the client certificate and logs nobody on with it',
+    'on the host: a mapping for its issuer and its UPN (dir WSMan:\\localhost\\ClientCertificate) with the account and its password of today, and the issuing CA among the trusted roots',
+  ),
+  winrm_client_certificate_untrusted: code(
+    7,
+    false,
+    'a Windows host refused the client certificate during TLS; the details name the alert',
+    'install the issuing CA in the Root store of the host, or have a certificate issued by one that is there; certificate_expired: compare the clocks',
+  ),
   winrm_auth_not_offered: code(
     3,
     false,

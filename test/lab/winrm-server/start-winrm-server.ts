@@ -1,13 +1,30 @@
 // A WinRM server for tests, in this process and on loopback only: HTTP with sealing or HTTPS with channel binding, NTLMv2,
 // the remote shell, and whatever goes wrong on the way. What a command does is up to a handler.
-import { createHash, X509Certificate } from 'node:crypto';
+import { constants, createHash, X509Certificate } from 'node:crypto';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { NtlmAcceptor, type NtlmUser } from './ntlm-acceptor.ts';
 import type { CommandHandler } from './remote-command.ts';
 import { Fault, readRequest, ShellService, writeAnswer, writeFault } from './shell-service.ts';
 import type { Operation, ServiceFault, ShellRequest } from './shell-service.ts';
+
+/** Logons with a client certificate, as WinRM has them (MS-WSMV 2.2.4.3). */
+export interface CertificateLogons {
+  /** CAs whose certificates the host trusts. */
+  readonly caPem: string;
+  /** `renegotiation`, as HTTP.sys does: once a request says that it wants it. `handshake`: at once. `never`: switched off. */
+  readonly asks: 'renegotiation' | 'handshake' | 'never';
+  readonly mappings: readonly {
+    /** The certificate that signed the client's; Windows keeps its thumbprint. */
+    readonly issuerPem: string;
+    /** Compared with the UPN; one `*` at its beginning or its end stands for anything. */
+    readonly subject: string;
+    /** Account of the host. */
+    readonly user: string;
+  }[];
+}
 
 /** What goes wrong with one request. `before`: the server has not acted yet. */
 export type Mishap =
@@ -30,6 +47,8 @@ export interface WinRmServerOptions {
   readonly users: readonly NtlmUser[];
   readonly handler: CommandHandler;
   readonly tls?: { readonly certPem: string; readonly keyPem: string };
+  /** With `tls` only. */
+  readonly certificates?: CertificateLogons;
   /** Default strict. */
   readonly channelBinding?: 'none' | 'relaxed' | 'strict';
   /** Schemes in `WWW-Authenticate`; default Negotiate. */
@@ -67,6 +86,7 @@ export interface WinRmServer {
 }
 
 const SOAP_TYPE = 'application/soap+xml;charset=UTF-8';
+const MUTUAL_TLS = 'http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual';
 const PROTOCOL = 'application/HTTP-SPNEGO-session-encrypted';
 
 interface SocketState {
@@ -111,7 +131,7 @@ export async function startWinRmServer(o: WinRmServerOptions): Promise<WinRmServ
   };
 
   /** True when the request may go on. */
-  const authenticated = (header: string, state: SocketState, response: ServerResponse): boolean => {
+  const authenticated = (header: string, socket: Socket, state: SocketState, response: ServerResponse): boolean => {
     const [scheme = '', value = ''] = header.split(' ');
     const token = Buffer.from(value, 'base64');
     if (scheme === 'Basic' && o.offer?.includes('Basic') === true && o.tls !== undefined) {
@@ -121,6 +141,15 @@ export async function startWinRmServer(o: WinRmServerOptions): Promise<WinRmServ
         return true;
       }
       counts.refused += 1;
+    } else if (header === MUTUAL_TLS && o.certificates !== undefined) {
+      const { user, refusal } = mappedUser(socket as TLSSocket, o.certificates);
+      if (user !== null) {
+        if (state.user === null) counts.logons += 1;
+        state.user = user;
+        return true;
+      }
+      counts.refused += 1;
+      lastRefusal = refusal;
     } else if (scheme === 'Negotiate' && (o.offer ?? ['Negotiate']).includes('Negotiate')) {
       const fresh = newAcceptor();
       const answer = fresh.challenge(token);
@@ -143,12 +172,15 @@ export async function startWinRmServer(o: WinRmServerOptions): Promise<WinRmServ
 
   const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const state = sockets.get(request.socket)!;
+    const { authorization } = request.headers;
+    if (authorization === MUTUAL_TLS && o.certificates?.asks === 'renegotiation' && state.user === null) {
+      await askForCertificate(request.socket as TLSSocket);
+    }
     const parts: Buffer[] = [];
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
     const body = Buffer.concat(parts);
     if (body.length > 0) lastBody = body;
-    const { authorization } = request.headers;
-    if (authorization !== undefined && !authenticated(authorization, state, response)) return;
+    if (authorization !== undefined && !authenticated(authorization, request.socket, state, response)) return;
     if (request.method !== 'POST' || request.url !== '/wsman') return reply(response, 404, {});
     if (state.user === null) return challenge(response, state);
     if (body.length === 0) return reply(response, 200, {});
@@ -216,7 +248,9 @@ export async function startWinRmServer(o: WinRmServerOptions): Promise<WinRmServ
     });
   };
   const server =
-    o.tls === undefined ? createHttp(listener) : createHttps({ cert: o.tls.certPem, key: o.tls.keyPem }, listener);
+    o.tls === undefined
+      ? createHttp(listener)
+      : createHttps({ cert: o.tls.certPem, key: o.tls.keyPem, ...askingFor(o.certificates) }, listener);
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.on(o.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
@@ -263,6 +297,49 @@ export async function startWinRmServer(o: WinRmServerOptions): Promise<WinRmServ
       await closed;
     },
   };
+}
+
+/** What the TLS side has to be told of client certificates. Whoever shows a bad one is told by HTTP, as by WinRM. */
+function askingFor(certificates: CertificateLogons | undefined): TlsOptions {
+  if (certificates === undefined) return {};
+  return {
+    ca: certificates.caPem,
+    requestCert: certificates.asks === 'handshake',
+    rejectUnauthorized: false,
+    // An abbreviated handshake would not ask.
+    secureOptions: constants.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION,
+  };
+}
+
+/** Rejects in TLS 1.3, which knows no renegotiation. */
+function askForCertificate(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const began = socket.renegotiate({ requestCert: true, rejectUnauthorized: false }, (error) =>
+      error === null ? resolve() : reject(error),
+    );
+    if (began === false) reject(new Error('no renegotiation'));
+  });
+}
+
+/** The account of the first mapping that fits the certificate of this connection, or why there is none. */
+function mappedUser(
+  socket: TLSSocket,
+  { mappings }: CertificateLogons,
+): { readonly user: string | null; readonly refusal: string } {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return { user: null, refusal: 'no certificate' };
+  if (!socket.authorized) return { user: null, refusal: `untrusted certificate: ${String(socket.authorizationError)}` };
+  const upn = /\bUPN:([^,]+)/.exec(certificate.subjectAltName ?? '')?.[1] ?? '';
+  const found = mappings.find(({ issuerPem, subject }) => {
+    const issuer = new X509Certificate(issuerPem);
+    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey) && subjectFits(subject, upn);
+  });
+  return found === undefined ? { user: null, refusal: 'no mapping' } : { user: found.user, refusal: '' };
+}
+
+function subjectFits(pattern: string, upn: string): boolean {
+  if (pattern.startsWith('*')) return upn.endsWith(pattern.slice(1));
+  return pattern.endsWith('*') ? upn.startsWith(pattern.slice(0, -1)) : pattern === upn;
 }
 
 /** RFC 5929, section 4.1, for the certificates of these tests (SHA-256). */

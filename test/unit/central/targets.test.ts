@@ -14,6 +14,7 @@ import { databasePath } from '../../../central/store/open-central-store.ts';
 import { bindDevice, makeInProcessCentral, type InProcessCentral } from '../../support/central-in-process.ts';
 import { checkinRequestOf, type Enrolled } from '../../support/device.ts';
 import { expectCode } from '../../support/expect-code.ts';
+import { makeTestCa } from '../../support/test-ca.ts';
 import { wireTarget } from '../../support/targets.ts';
 
 const SECRET = 'Tr0ub4dor&3-Grün';
@@ -170,6 +171,30 @@ describe('targets at Central Command', () => {
       expectCode(() => add('pc-1', change), 'usage');
     }
     add('pc-1');
+  });
+
+  it('with auth certificate take only a key and its certificate, whichever of the two is stored first', async () => {
+    const ca = await makeTestCa();
+    const dates = { notBefore: new Date(0), notAfter: new Date('2049-01-01') };
+    const [client, other] = await Promise.all([
+      ca.issueClient({ cn: 'agent', ...dates }),
+      ca.issueClient({ cn: 'other', ...dates }),
+    ]);
+    setSecret('a password', 'clinic-cert');
+    const change = { auth: 'certificate' } as const;
+    expectCode(() => add('pc-1', change, 'clinic-cert'), 'client_certificate_invalid');
+    expect(central.store.targets.of('north-1')).toEqual([]);
+    setSecret(client.keyPem + client.certPem, 'clinic-cert');
+    add('pc-1', change, 'clinic-cert');
+    for (const secret of ['a password', other.keyPem + client.certPem]) {
+      expectCode(() => setSecret(secret, 'clinic-cert'), 'client_certificate_invalid');
+    }
+    const server = await ca.issueServer(dates);
+    expectCode(() => setSecret(server.keyPem + server.certPem, 'clinic-cert'), 'client_certificate_purpose');
+    expect(central.store.targets.credential('north', 'clinic-cert')?.version).toBe(2);
+    expect(setSecret(other.keyPem + other.certPem, 'clinic-cert')).toBe(3);
+    // Other credentials stay what they were.
+    setSecret('a password');
   });
 
   it('are refused for an appliance, a site or a secret that is not there', () => {

@@ -32,6 +32,40 @@ const logon = (state: LockoutState, credential: Credential, target: string, outc
 const may = (state: LockoutState, credential: Credential, target: string, now = NOW) =>
   mayTry(state, credential, target, now).may;
 
+describe('a client certificate', () => {
+  const local = (): Credential => svc(1, { domain: null });
+
+  it("that one host does not take is held back there, and stopped nowhere: mapping and trust are that host's own", () => {
+    for (const code of [
+      'winrm_client_certificate_unmapped',
+      'winrm_client_certificate_untrusted',
+      'winrm_client_certificate_not_asked',
+    ]) {
+      const state = logon(NO_LOCKOUTS, local(), 'pc-1', outcomeOf(code));
+      expect(may(state, local(), 'pc-1')).toBe('later');
+      expect(may(state, local(), 'pc-2')).toBe('try');
+    }
+  });
+
+  it('is shown to a host that does not take it at most four times in 30 minutes: its mapping holds a password', () => {
+    let state = NO_LOCKOUTS;
+    let tries = 0;
+    for (let now = NOW; now < NOW + ACCOUNT_WINDOW_S; now += 10) {
+      if (may(state, local(), 'pc-1', now) !== 'try') continue;
+      tries += 1;
+      state = logon(state, local(), 'pc-1', outcomeOf('winrm_client_certificate_unmapped'), now);
+    }
+    expect(tries).toBeGreaterThan(1);
+    expect(tries).toBeLessThanOrEqual(4);
+  });
+
+  it('that is not shown at all holds nothing up', () => {
+    for (const code of ['client_certificate_date', 'client_certificate_invalid', 'client_certificate_purpose']) {
+      expect(outcomeOf(code)).toBe('no_logon');
+    }
+  });
+});
+
 describe('a secret that was proven wrong', () => {
   it.each(PROVEN_BAD)('%s stops the credential on every target, and says why', (code) => {
     const state = logon(NO_LOCKOUTS, svc(), 'pc-1', code);
