@@ -1,6 +1,7 @@
 // What the keys of one runbook must say together, beyond what each may say alone. Pure.
+import { CHECKS } from '../checks/registry.ts';
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
-import { scriptsOf, SCRIPT_FILES, type Runbook } from './runbook.ts';
+import { scriptsOf, SCRIPT_FILES, type ApplianceRunbook, type Runbook, type RunbookVerb } from './runbook.ts';
 
 /** How every script begins: parameters arrive as one JSON document, never pasted into its text. */
 const SCRIPT_BEGINS = /^(?:\s*#[^\n]*\n|\s*\n)*\s*param\(\[string\]\$InputJson\)/i;
@@ -15,7 +16,7 @@ export function lintRunbook(
 ): readonly string[] {
   return [
     ...lintSense(runbook),
-    ...(runbook.platform === 'windows' ? lintCheck(runbook, checks) : []),
+    ...(runbook.platform === 'windows' ? lintCheck(runbook, checks) : lintAppliance(runbook)),
     ...lintFiles(runbook, files),
   ];
 }
@@ -52,6 +53,39 @@ function lintCheck(
   return runbook.preconditions
     .filter(({ fact }) => !facts.includes(fact.split('.')[0] ?? ''))
     .map(({ fact }) => `the precondition's fact ${fact} is none that ${check.id} reads`);
+}
+
+/** The words that a verb takes; those of `restart-unit` name what the baseline declares for a check (helpers/heal-request.ts). */
+const WORDS_OF_VERB: Readonly<Record<RunbookVerb, readonly string[] | null>> = {
+  'restart-unit': ['av_edr', 'log_forwarder'],
+  'restore-firewall': null,
+  'run-backup': null,
+  'restore-test': null,
+  'apply-update': null,
+};
+
+function lintAppliance(runbook: ApplianceRunbook): string[] {
+  const { remediate, rollback, preconditions, verify } = runbook;
+  const check = CHECKS.find(({ id }) => id === runbook.check);
+  const seen = [...preconditions, ...(verify.holds ?? [])].map(({ fact }) => fact);
+  const mistakes =
+    check === undefined
+      ? [`there is no check ${runbook.check} of the appliance`]
+      : seen
+          .filter((fact) => !Object.hasOwn(check.factKeys, fact))
+          .map((fact) => `the fact ${fact} is none that ${check.id} records`);
+  if (remediate.by === 'none') return mistakes;
+  const words = WORDS_OF_VERB[remediate.verb];
+  const [word] = remediate.arguments;
+  const fits =
+    words === null
+      ? remediate.arguments.length === 0
+      : word !== undefined && remediate.arguments.length === 1 && words.includes(word);
+  if (!fits) mistakes.push(`the verb ${remediate.verb} takes ${words === null ? 'no argument' : words.join(' or ')}`);
+  if (rollback.how === 'verb' && rollback.verb !== remediate.verb) {
+    mistakes.push('the way back is by the verb that made the change');
+  }
+  return mistakes;
 }
 
 function lintFiles(runbook: Runbook, files: ReadonlyMap<string, string>): string[] {
