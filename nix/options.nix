@@ -60,6 +60,16 @@ in
   orderTtlS =
     whole "order_ttl_s" 60 900 900
       "Upper bound, in seconds, for the lifetime of an order; longer-lived orders are refused.";
+  healingMode = {
+    key = "healing_mode";
+    type = types.enum [
+      "off"
+      "dry_run"
+      "on"
+    ];
+    default = "on";
+    description = "The most that unattended healing may do here, whatever site policy allows; without a policy it does nothing in any case.";
+  };
   allowedHosts = {
     key = "allowed_hosts";
     type = types.listOf text;

@@ -26,6 +26,7 @@ export interface Config {
   readonly upload_interval_s: number;
   readonly heartbeat_interval_s: number;
   readonly order_ttl_s: number;
+  readonly healing_mode: (typeof HEALING_MODES)[number];
   readonly allowed_hosts: readonly string[];
   readonly baseline_path: string | null;
   readonly evidence_retention: number;
@@ -39,6 +40,9 @@ export interface Config {
   readonly maintenance_window: LocalWindow | null;
 }
 export type ConfigKey = keyof Config;
+
+/** From the strictest on. */
+export const HEALING_MODES = ['off', 'dry_run', 'on'] as const;
 
 export interface KeyInfo {
   readonly schema: v.GenericSchema<unknown>;
@@ -176,6 +180,13 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
     default: 900,
     accepts: wholeText(60, 900, 'seconds'),
     meaning: 'Upper bound for the lifetime of an order; longer-lived orders are refused.',
+  },
+  healing_mode: {
+    schema: v.picklist(HEALING_MODES),
+    default: 'on',
+    accepts: HEALING_MODES.map((mode) => `\`${mode}\``).join(', '),
+    meaning:
+      'The most that unattended healing may do here, whatever site policy allows; without a policy it does nothing in any case.',
   },
   allowed_hosts: {
     schema: v.pipe(v.array(v.pipe(v.string(), v.maxLength(253), v.regex(HOST))), v.maxLength(MAX_HOSTS)),

@@ -7,6 +7,7 @@ import { WINDOWS_CHECKS } from '../checks/windows/registry.ts';
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
 import { loadPackage } from '../execution/load-package.ts';
 import type { Book } from '../execution/look-around.ts';
+import { rulesInForce } from '../healing/rules-in-force.ts';
 import type { ContentFiles } from '../store/content-files.ts';
 import type { Log } from '../system/ports.ts';
 import type { ContentList } from '../wire/schemas/content.ts';
@@ -28,6 +29,10 @@ export function takeUpContent(context: DaemonContext): void {
     context.checks = shipped.checks;
   }
   context.windows.books = booksInForce(shipped.books, list, store.content, log);
+  context.healing.rules = rulesInForce(list, store.content);
+  for (const { code, place, message } of context.healing.rules.refused) {
+    log.error('rule left out', { code, place, reason: message });
+  }
 }
 
 /** Whether this appliance could go by the list, all of whose files are here. @throws as {@link checksInForce} */

@@ -1,5 +1,6 @@
 // What every stage of the daemon is given.
 import type { HelperFolders } from './helper-folders.ts';
+import type { HealingWork } from './note-incident.ts';
 import type { LoadedChecks } from './load-checks.ts';
 import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';
@@ -39,6 +40,7 @@ export interface DaemonContext extends Ports {
   /** In force: of the content list where it names them. */
   checks: LoadedChecks;
   readonly windows: WindowsWork;
+  readonly healing: HealingWork;
   readonly checkpoints: CheckpointOutput;
   /** Machines that may be reached, with their secrets, in memory. */
   readonly targets: OwnTargetTable;

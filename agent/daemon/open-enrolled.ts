@@ -13,6 +13,7 @@ import { judgeContent } from './content-in-force.ts';
 import type { DaemonContext } from './context.ts';
 import { entryContext } from './entry-context.ts';
 import { openedEpoch, openingBody, type OpenedEpoch } from './epoch-state.ts';
+import { noteIncident } from './note-incident.ts';
 import { listedBooks } from './windows-work.ts';
 import { expectedTargets, scopeOf } from './windows-scope.ts';
 import { loadTrustState } from './trust-state.ts';
@@ -39,9 +40,13 @@ export function openEnrolled(
     opening: openingOf(store, identity, binding.value),
     context: () => entryContext(context, trust),
   });
-  const recorder = createRecorder({ store, log: evidence, clock, heartbeatIntervalS: config.heartbeat_interval_s });
+  const recorder = createRecorder({
+    ...{ store, log: evidence, clock, heartbeatIntervalS: config.heartbeat_interval_s },
+    recorded: (finding, seq) => noteIncident(context, evidence, finding, seq),
+  });
   recorder.setScope(scopeOf(expectedTargets(store), listedBooks(context.windows, trust), config.checks_interval_s));
-  const https = connection ?? swappableClient(centralClient(context, identity, identity.certificatePem));
+  const connect = () => centralClient(context, identity, trust.root().root, identity.certificatePem);
+  const https = connection ?? swappableClient(connect());
   const uplink = createUplink({
     store,
     https,

@@ -11,6 +11,7 @@ export const STAGE_NAMES = [
   'checks',
   'windows',
   'runbooks',
+  'healing',
   'self_watch',
   'canary',
   'evidence',

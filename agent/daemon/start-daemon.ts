@@ -30,6 +30,7 @@ import { createCycle } from './cycle.ts';
 import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
+import { newHealingWork } from './note-incident.ts';
 import { resumeEpoch } from './resume-epoch.ts';
 import { forgetRotatedKey } from './settle-epoch.ts';
 import { givesBackMemory, MEMORY_LOOK_MS } from './memory-care.ts';
@@ -44,6 +45,7 @@ import { canaryStage } from './stages/canary-stage.ts';
 import { checksStage } from './stages/checks-stage.ts';
 import { controlStage } from './stages/control-stage.ts';
 import { enrolStage, tidyStick } from './stages/enrol-stage.ts';
+import { healingStage } from './stages/healing-stage.ts';
 import { evidenceStage } from './stages/evidence-stage.ts';
 import { pruneStage } from './stages/prune-stage.ts';
 import { ordersStage } from './stages/orders-stage.ts';
@@ -141,6 +143,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       shipped: { checks, books: windows.books },
       checks,
       windows,
+      healing: newHealingWork(),
       state,
       startedAt: nowSeconds(clock),
       instance: ports.ids.uuidv7(),
@@ -187,6 +190,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       checksStage(context),
       windowsStage(context),
       runbooksStage(context),
+      healingStage(context),
       canaryStage(context),
       evidenceStage(context),
       storageStage(context),

@@ -66,12 +66,15 @@ export interface RecorderOptions {
   readonly log: EvidenceLog;
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly heartbeatIntervalS?: number;
+  /** Told of each finding that was recorded, with the entry that it rests on, within the same unit. */
+  readonly recorded?: (finding: Finding, seq: number) => void;
 }
 
 const SCOPE_KEY = 'evidence.scope';
 const DIGEST_KEY = 'evidence.digest';
 const ALERTS_KEY = 'evidence.alerts';
-const TARGET_KEY = 'evidence.target.';
+/** Followed by the id of a target: what was last recorded of it. */
+export const TARGET_KEY = 'evidence.target.';
 
 /** What a store says that takes nothing now. */
 const REFUSALS = ['store_full', 'store_read_only', 'store_io'] as const;
@@ -82,7 +85,7 @@ interface Raised {
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { store, log, clock, heartbeatIntervalS = HEARTBEAT_INTERVAL_S } = options;
+  const { store, log, clock, heartbeatIntervalS = HEARTBEAT_INTERVAL_S, recorded } = options;
   const { findings, settings } = store;
   const nowS = (): number => sayableTime(clock.wallMs() / 1000);
   const load = <T>(key: string): T | null => {
@@ -155,6 +158,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const state = findings.get(finding.target.id, finding.check.id);
       if (state !== null && !isStateChange(finding, state)) {
         findings.put(unchangedState(finding, state));
+        recorded?.(finding, state.sinceSeq);
         return null;
       }
       if (state !== null) tellRunsBefore(state);
@@ -170,6 +174,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       );
       findings.put(changedState(finding, entry.seq, entry.body.facts_digest, nowS()));
       save(TARGET_KEY + finding.target.id, finding.target);
+      recorded?.(finding, entry.seq);
       return entry.seq;
     });
 

@@ -25,6 +25,8 @@ const detail = v.strictObject({
 });
 const state = v.picklist(INCIDENT_STATES);
 
+type Incidents = Pick<Store, 'unit' | 'incidents'>;
+
 /** @throws store_corrupt where a row is not what this program writes */
 export function incidentOf(row: IncidentRow): Incident {
   try {
@@ -73,7 +75,7 @@ function rowOf(incident: Incident): IncidentRow {
  * @returns the incident as it is kept now
  */
 export function recordDrift(
-  store: Store,
+  store: Incidents,
   newId: () => string,
   key: IncidentKey,
   drift: Omit<Extract<IncidentEvent, { event: 'drift' }>, 'event'>,
@@ -88,7 +90,7 @@ export function recordDrift(
 }
 
 /** @throws incident_unknown; internal where the event does not follow */
-export function recordStep(store: Store, incidentId: string, event: IncidentEvent): Incident {
+export function recordStep(store: Incidents, incidentId: string, event: IncidentEvent): Incident {
   return store.unit(() => {
     const row = store.incidents.get(incidentId);
     if (row === null) throw new AgentError('incident_unknown', `there is no incident ${incidentId}`);

@@ -151,6 +151,7 @@ describe('parseConfig', () => {
         'upload_interval_s: 5',
         'heartbeat_interval_s: 60',
         'order_ttl_s: 600',
+        'healing_mode: dry_run',
         'allowed_hosts: [ntp.example, 192.0.2.1, "2001:db8::1"]',
         'baseline_path: /etc/baseline.yaml',
         'evidence_retention: 500',

@@ -1,0 +1,130 @@
+// Heals what is due: one run at a time. Its looks are those of the stages that look; here it is decided, acted, and kept what came of it.
+import { isAgentError } from '../../errors/agent-error.ts';
+import { healIncident } from '../../healing/heal-incident.ts';
+import { groundsChanged } from '../../healing/healing-memory.ts';
+import { incidentOf, recordStep } from '../../healing/incident-store.ts';
+import type { Incident, IncidentEvent } from '../../healing/incident.ts';
+import type { Severity } from '../../wire/schemas/primitives.ts';
+import type { Enrolled } from '../agent-state.ts';
+import type { DaemonContext } from '../context.ts';
+import { healDeps } from '../healing-deps.ts';
+import { beginPauseByHand, pausedByHand, pausedByOrder } from '../healing-pause.ts';
+import { noteWaiting, recordIncident, signedNow } from '../note-incident.ts';
+import type { Stage, StageResult } from '../stage.ts';
+
+const LOOK_MS = 5_000;
+/** One run: below the hour for which it may keep the credentials of its target. */
+const DEADLINE_MS = 55 * 60_000;
+const RANK: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
+/** What went to people because of what was signed, and not because of what was tried, is judged anew when something else is signed. */
+const SIGNED_GUARDS: ReadonlySet<string> = new Set(['mode', 'authority', 'validation', 'rule', 'limits', 'window']);
+
+export function healingStage(context: DaemonContext): Stage {
+  const { state, store, config } = context;
+  /** What was judged by last: other things let everything that waits be judged at once. */
+  let judgedBy = '';
+  return {
+    name: 'healing',
+    wanted: () => state.enrolled !== null,
+    intervalMs: () => Math.min(LOOK_MS, (config.checks_interval_s ?? LOOK_MS) * 1_000),
+    jittered: false,
+    deadlineMs: DEADLINE_MS,
+    longestPauseMs: () => 60_000,
+    async run(signal, runId): Promise<StageResult | void> {
+      const { enrolled } = state;
+      const now = signedNow(context);
+      if (enrolled === null || now === null) return;
+      noteWaiting(context, enrolled.evidence);
+      beginPauseByHand(store, now);
+      tellPause(enrolled, context, now);
+      endInterrupted(enrolled, context, now);
+      const signed = groundsOf(enrolled);
+      if (groundsChanged(store, signed)) armAgain(enrolled, context, now);
+      const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store)]);
+      const due = store.incidents.due(['seen', 'waiting'], by === judgedBy ? now : Number.MAX_SAFE_INTEGER);
+      judgedBy = by;
+      for (const incident of inOrder(due.map(incidentOf))) {
+        signal.throwIfAborted();
+        if (await heal(incident, enrolled, context, signal, runId)) {
+          // What else is due is judged with what this run left.
+          judgedBy = '';
+          return { nextInMs: 0 };
+        }
+      }
+    },
+  };
+}
+
+const inOrder = (incidents: readonly Incident[]): Incident[] =>
+  incidents.toSorted((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity) || a.openedAt - b.openedAt);
+
+async function heal(
+  incident: Incident,
+  enrolled: Enrolled,
+  context: DaemonContext,
+  signal: AbortSignal,
+  runId: string,
+): Promise<boolean> {
+  const { healing } = context;
+  healing.underWay = incident.id;
+  try {
+    return (await healIncident(incident, healDeps(enrolled, context, runId), signal)) === 'ran';
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAgentError(error) || error.code === 'internal' || error.code.startsWith('store_')) throw error;
+    context.log.error('incident not healed', { incident: incident.id, code: error.code, reason: error.message });
+    return false;
+  } finally {
+    healing.underWay = null;
+  }
+}
+
+/** Policy and content list as they were signed. */
+function groundsOf({ trust }: Enrolled): string {
+  return JSON.stringify([trust.policy()?.digest ?? null, trust.content()?.digest ?? null]);
+}
+
+/** Steps an incident with an entry that says the same. */
+function say(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  incident: Incident,
+  event: IncidentEvent,
+  sentence: string,
+): void {
+  context.store.unit(() => {
+    const seq = recordIncident(context, enrolled.evidence, { ...incident, state: 'seen', nextStepAt: null }, sentence);
+    recordStep(context.store, incident.id, { ...event, seq });
+  });
+}
+
+/** What a process that ended had begun: looked at first (stages/runbooks-stage.ts), never run again as if nothing had been. */
+function endInterrupted(enrolled: Enrolled, context: DaemonContext, at: number): void {
+  const { store, healing } = context;
+  for (const row of store.incidents.due(['acting', 'verifying'], Number.MAX_SAFE_INTEGER)) {
+    const incident = incidentOf(row);
+    const run = store.runs.lastOfIncident(incident.id);
+    // Ended as deferred: it goes on by itself on the target, and later looks say what comes of it.
+    if (incident.id === healing.underWay || (run?.state === 'ended' && run.outcome === 'deferred')) continue;
+    const sentence = 'the run was cut off; what it did is looked at first';
+    say(enrolled, context, incident, { event: 'result', outcome: 'interrupted', at }, sentence);
+  }
+}
+
+/** Another policy or content list was signed. */
+function armAgain(enrolled: Enrolled, context: DaemonContext, at: number): void {
+  const { store } = context;
+  for (const row of store.incidents.due(['ticketed'], Number.MAX_SAFE_INTEGER)) {
+    const incident = incidentOf(row);
+    if (incident.held === null || !SIGNED_GUARDS.has(incident.held.guard)) continue;
+    const sentence = 'another policy or content list was signed: it is judged anew';
+    say(enrolled, context, incident, { event: 'rearmed', at, sentence }, sentence);
+  }
+}
+
+/** A pause by hand is an alert as long as it lasts: people hear of it who did not set it. */
+function tellPause({ recorder }: Enrolled, { store }: DaemonContext, now: number): void {
+  const until = pausedByHand(store) ?? 0;
+  if (until > now) recorder.raise('healing_paused_by_hand', { severity: 'medium', details: {} });
+  else recorder.clear('healing_paused_by_hand');
+}

@@ -1,0 +1,48 @@
+// What healing remembers beside its incidents: the breakers, and on what grounds it judged last. In the store's settings.
+import type { Store } from '../store/open-store.ts';
+import { afterNeed, SITE_BREAKER_CLOSED, type SiteBreaker } from '../guards/site-breaker.ts';
+
+type Memory = Pick<Store, 'settings'>;
+
+const BREAKERS = 'healing.site_breakers';
+const BLOCKED = 'healing.blocked_runbooks';
+const GROUNDS = 'healing.grounds';
+
+const load = <T>(store: Memory, key: string, empty: T): T => {
+  const text = store.settings.get(key);
+  return text === null ? empty : (JSON.parse(text) as T);
+};
+
+/** By id of the runbook. */
+export const siteBreakers = (store: Memory): ReadonlyMap<string, SiteBreaker> =>
+  new Map(Object.entries(load<Record<string, SiteBreaker>>(store, BREAKERS, {})));
+
+/** A target needs a runbook at `at` (signed time). `siteTargets`: how many the site has. */
+export function noteNeed(store: Memory, runbookId: string, targetId: string, at: number, siteTargets: number): void {
+  const all = new Map(siteBreakers(store));
+  all.set(runbookId, afterNeed(all.get(runbookId) ?? SITE_BREAKER_CLOSED, targetId, at, siteTargets));
+  store.settings.set(BREAKERS, JSON.stringify(Object.fromEntries(all)));
+}
+
+/** Runbooks whose rollback failed somewhere. */
+export const blockedRunbooks = (store: Memory): ReadonlySet<string> => new Set(load<string[]>(store, BLOCKED, []));
+
+export function blockRunbook(store: Memory, runbookId: string): void {
+  store.settings.set(BLOCKED, JSON.stringify([...new Set([...blockedRunbooks(store), runbookId])]));
+}
+
+/** Two persons said that healing goes on. Returns how many breakers were open. */
+export function closeBreakers(store: Memory): number {
+  const open = [...siteBreakers(store).values()].filter(({ openedAt }) => openedAt !== null).length;
+  const blocked = blockedRunbooks(store).size;
+  store.settings.delete(BREAKERS);
+  store.settings.delete(BLOCKED);
+  return open + blocked;
+}
+
+/** True where `grounds` (what policy and content list are in force) are others than last time; they are remembered. */
+export function groundsChanged(store: Memory, grounds: string): boolean {
+  if (store.settings.get(GROUNDS) === grounds) return false;
+  store.settings.set(GROUNDS, grounds);
+  return true;
+}
