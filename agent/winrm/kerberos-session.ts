@@ -1,5 +1,5 @@
 // Kerberos as a security context: tickets for the target's HTTP service got with a password, sealing as MS-WSMV lays it out. The work is
-// done by MIT's library in a child process (docs/decisions/0021-kerberos-in-a-child.md).
+// done by MIT's library in a child process (docs/decisions/0019-kerberos-in-a-child.md).
 import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';

@@ -1,5 +1,5 @@
 // Where secrets of targets lie: in the database, sealed with AES-256-GCM under a key that is a file of its own beside the online
-// keys. Who has the database has no secret, and cannot point one at another machine (docs/decisions/0019).
+// keys. Who has the database has no secret, and cannot point one at another machine (docs/decisions/0022).
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
