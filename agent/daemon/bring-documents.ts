@@ -4,6 +4,7 @@ import type { CheckinAnswer } from '../wire/schemas/checkin.ts';
 import type { Enrolled } from './agent-state.ts';
 import { takeUpContent } from './content-in-force.ts';
 import type { DaemonContext } from './context.ts';
+import { refreshTrust } from './take-up-cas.ts';
 
 /**
  * Each document is committed by itself: one that stalls must not keep those before it, a revocation say, from counting.
@@ -21,7 +22,7 @@ export async function bringDocuments(
     try {
       return await enrolled.uplink.syncTrust(answer, enrolled.evidence, signal, runId);
     } finally {
-      enrolled.trust.refresh();
+      refreshTrust(context, enrolled);
     }
   });
   const {

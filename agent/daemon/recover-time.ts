@@ -18,7 +18,8 @@ export async function recoverTime(
   signal: AbortSignal,
 ): Promise<void> {
   const identity = context.store.trust.identity() ?? enrolled.identity;
-  const https = centralClient(context, identity, identity.certificatePem, () => ({ by: 'nobody' }));
+  const { root } = enrolled.trust.root();
+  const https = centralClient(context, identity, root, identity.certificatePem, () => ({ by: 'nobody' }));
   try {
     await enrolled.uplink.askForTime(https, input, signal);
   } finally {

@@ -39,6 +39,8 @@ export interface HttpsResponse {
   /** On the TCP connection, TLS records included, since the last report of this lane. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** Which of `caPins` the server's certificate descends from. */
+  readonly caPin: string;
 }
 
 export interface HttpsClient {
@@ -74,7 +76,7 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
   const laneOf = (name: Lane): LaneState => {
     let lane = lanes.get(name);
     if (lane === undefined) {
-      lane = { client: null, raw: null, sent: 0, received: 0, phase: 'connect' };
+      lane = { client: null, raw: null, sent: 0, received: 0, phase: 'connect', caPin: '' };
       lanes.set(name, lane);
     }
     return lane;
@@ -90,8 +92,9 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
         });
         adoptSocket(lane, opened.raw);
         opened.secured.then(
-          (socket) => {
+          ({ socket, caPin }) => {
             lane.phase = 'request';
+            lane.caPin = caPin;
             callback(null, socket);
           },
           (error: Error) => callback(error, null),
@@ -126,7 +129,7 @@ export function createHttpsClient(o: HttpsClientOptions): HttpsClient {
           signal: stop.signal,
           onPhase: (phase) => (lane.phase = phase),
         });
-        return { ...response, ...takeBytes(lane) };
+        return { ...response, ...takeBytes(lane), caPin: lane.caPin };
       } catch (error) {
         const failure = translateFailure(stop.signal.aborted ? stop.signal.reason : error, {
           host: url.host,
@@ -159,6 +162,8 @@ interface LaneState {
   sent: number;
   received: number;
   phase: Phase;
+  /** Of the connection that is or was open. */
+  caPin: string;
 }
 
 function adoptSocket(lane: LaneState, raw: Socket): void {

@@ -5,7 +5,7 @@ import { checkServerIdentity, connect as tlsConnect } from 'node:tls';
 import type { PeerCertificate, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { AgentError } from '../errors/agent-error.ts';
 import { serverProblem, shakeHandsUnjudged, type DateJudge } from './judged-dates.ts';
-import { descendsFromPin } from './pin-check.ts';
+import { pathToPin, spkiPin } from './pin-check.ts';
 import type { PinnedTls } from './pinned-tls.ts';
 import { sinkholeKind } from './sinkhole.ts';
 import { translateFailure, type Phase } from './translate-failure.ts';
@@ -19,7 +19,13 @@ export interface OpenedConnection {
   /** The TCP socket below TLS: its counters are the bytes on the wire. */
   readonly raw: Socket;
   /** Rejects with an AgentError. */
-  readonly secured: Promise<TLSSocket>;
+  readonly secured: Promise<SecuredConnection>;
+}
+
+export interface SecuredConnection {
+  readonly socket: TLSSocket;
+  /** Of the pinned CA that the server's certificate descends from. */
+  readonly caPin: string;
 }
 
 /** Starts to connect at once; `onPhase` reports how far it came, for the sentence of a timeout. */
@@ -55,7 +61,7 @@ export function openPinned(
     addresses.push(address);
     enter('connect');
   });
-  const secured = new Promise<TLSSocket>((resolve, reject) => {
+  const secured = new Promise<SecuredConnection>((resolve, reject) => {
     // A connection that succeeds says more than its address; one that fails at such an address never had a chance.
     const fail = (error: unknown): void =>
       reject(filteredBy(addresses, at) ?? translateFailure(error, { host: at.host, phase }));
@@ -71,17 +77,17 @@ export function openPinned(
       socket.on('error', fail);
       socket.once('close', closed);
       socket.once('secureConnect', () => {
-        if (judge.by !== 'wall_clock') {
-          const peer = socket.getPeerCertificate(true);
-          const problem = serverProblem(socket, peer, peerChain(peer), at, tls, judge);
-          if (problem !== null) {
-            fail(problem);
-            socket.destroy();
-            return;
-          }
+        const peer = socket.getPeerCertificate(true);
+        const chain = peerChain(peer);
+        const problem = judge.by === 'wall_clock' ? null : serverProblem(socket, peer, chain, at, tls, judge);
+        const caPin = pinUsed(chain, tls);
+        if (problem !== null || caPin === null) {
+          fail(problem ?? notPinned(at.host));
+          socket.destroy();
+          return;
         }
         raw.on('error', () => socket.destroy());
-        resolve(socket);
+        resolve({ socket, caPin });
       });
     });
   });
@@ -114,13 +120,21 @@ function startTls(raw: Socket, at: { hostname: string; host: string }, tls: Pinn
 }
 
 function pinFailure(host: string, cert: PeerCertificate, tls: PinnedTls): Error | undefined {
-  const peer = peerChain(cert);
-  const [leaf] = peer;
-  if (leaf !== undefined && descendsFromPin(leaf, [...peer.slice(1), ...tls.authorities], tls.pins)) return undefined;
+  return pinUsed(peerChain(cert), tls) === null ? notPinned(host) : undefined;
+}
+
+function notPinned(host: string): AgentError {
   return new AgentError('tls_pin_mismatch', `the certificate of ${host} chains to a CA whose key is not pinned`, {
     place: host,
     details: { host },
   });
+}
+
+/** Null where no pinned CA stands behind the chain. */
+function pinUsed([leaf, ...others]: readonly X509Certificate[], tls: PinnedTls): string | null {
+  const path = leaf === undefined ? null : pathToPin(leaf, [...others, ...tls.authorities], tls.pins);
+  const authority = path?.at(-1);
+  return authority === undefined ? null : spkiPin(authority);
 }
 
 function peerChain(cert: PeerCertificate): X509Certificate[] {

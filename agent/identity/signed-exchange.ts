@@ -24,6 +24,8 @@ export interface SignedExchange<Q extends QuestionName> {
   /** server_time, tied to the moment at which the request left: T is never behind, so nothing is taken after its expiry. */
   readonly signedTime: SignedTime;
   readonly bytes: { readonly sent: number; readonly received: number };
+  /** Of the CA of the connection that it came over. */
+  readonly caPin: string;
 }
 
 /**
@@ -71,6 +73,7 @@ export async function exchangeSigned<Q extends QuestionName>(
     answer,
     signedTime: { serverTime: answer.value.server_time, bootMs: sentBootMs, bootId },
     bytes: { sent: response.bytesSent, received: response.bytesReceived },
+    caPin: response.caPin,
   };
 }
 

@@ -2,6 +2,7 @@
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { keyidOf } from '../wire/keys.ts';
 import type { Role, Root } from '../wire/schemas/root.ts';
+import { centralCaProblem } from './central-cas.ts';
 import { assertStrictKey } from './verify-signature.ts';
 
 /** Signed by people, with keys that no server holds. */
@@ -26,7 +27,12 @@ export const MAX_ROOT_LIFETIME_S = 366 * 86_400;
  */
 export function assertConsistentRoot(root: Root, place?: string): void {
   const problem =
-    timeProblem(root) ?? personProblem(root) ?? keyProblem(root) ?? roleProblem(root) ?? pastKeyProblem(root);
+    timeProblem(root) ??
+    personProblem(root) ??
+    keyProblem(root) ??
+    roleProblem(root) ??
+    pastKeyProblem(root) ??
+    centralCaProblem(root.central_cas ?? []);
   if (problem !== null) throw rootInvalid(problem, place);
 }
 

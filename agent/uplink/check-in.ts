@@ -46,6 +46,8 @@ export interface CheckinResult {
   /** The answer's time lies behind the one before it: only `read` orders in this cycle. */
   readonly wentBack: boolean;
   readonly bytes: { readonly sent: number; readonly received: number };
+  /** Of the CA of the connection that the answer came over. */
+  readonly caPin: string;
   /** Empty when Central Command holds what we hold. */
   readonly alerts: readonly UplinkAlert[];
   /** Why the targets in the answer were not taken; the ones in force stay until they expire. Null: taken, or there were none. */
@@ -176,7 +178,8 @@ function keep(
       }
     }
     alerts.push(...takeVerdict());
-    return { answer, answerLine: exchange.answer.line, signedTime: time, wentBack, bytes: exchange.bytes, alerts };
+    const { bytes, caPin } = exchange;
+    return { answer, answerLine: exchange.answer.line, signedTime: time, wentBack, bytes, caPin, alerts };
   });
 }
 

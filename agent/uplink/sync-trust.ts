@@ -3,6 +3,7 @@
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { EvidenceLog } from '../evidence/log.ts';
 import { expectAnswer } from '../https/expect-answer.ts';
+import { heldAfterRoot } from '../identity/central-cas.ts';
 import { DSSE_MEDIA_TYPE, withoutFinalLineFeed } from '../identity/signed-exchange.ts';
 import { openContentList } from '../trust/content-list.ts';
 import { openPolicy } from '../trust/policy.ts';
@@ -122,9 +123,14 @@ async function takeNextRoot(
   runId: string,
 ): Promise<PinnedRoot> {
   const version = root.root.version + 1;
-  const next = acceptSuccessor(root, await fetchLine(d, 'root', String(version), signal, runId), `root ${version}`);
+  const { line, caPin } = await fetchDocument(d, 'root', String(version), signal, runId);
+  const next = acceptSuccessor(root, line, `root ${version}`);
   d.store.unit(() => {
     d.store.trust.addRoot({ version, digest: next.digest, line: next.line });
+    const identity = d.store.trust.identity();
+    if (identity !== null) {
+      d.store.trust.saveIdentity({ ...identity, ...heldAfterRoot(identity, root.root, next.root, caPin) });
+    }
     evidence.append('trust', {
       what: 'root',
       version,
@@ -281,13 +287,17 @@ function keepDocument(
   });
 }
 
-async function fetchLine(
+const fetchLine = async (...asked: Parameters<typeof fetchDocument>): Promise<string> =>
+  (await fetchDocument(...asked)).line;
+
+/** `caPin`: of the CA of the connection that it came over. */
+async function fetchDocument(
   d: UplinkDeps,
   kind: DocumentKind,
   ref: string,
   signal: AbortSignal,
   runId: string,
-): Promise<string> {
+): Promise<{ line: string; caPin: string }> {
   const response = await d.https.request({
     method: 'GET',
     path: `${DOCUMENTS_PATH}/${kind}/${ref}`,
@@ -297,5 +307,5 @@ async function fetchLine(
     signal,
   });
   const body = expectAnswer(response, { host: d.https.host, mediaType: DSSE_MEDIA_TYPE });
-  return withoutFinalLineFeed(body).toString('utf8');
+  return { line: withoutFinalLineFeed(body).toString('utf8'), caPin: response.caPin };
 }

@@ -90,8 +90,8 @@ async function makeBox({ central, url }: Running, applianceId = 'north-1') {
   const state = initialState();
   const config = { central_url: null, poll_interval_s: 60 } as DaemonContext['config'];
   const base = { config, keys, state, store, clock };
-  const https = swappableClient(centralClient(base, identity, identity.certificatePem));
-  state.enrolled = { identity, https } as EnrolledState;
+  const https = swappableClient(centralClient(base, identity, central.trust.root().root, identity.certificatePem));
+  state.enrolled = { identity, https, trust: { root: () => central.trust.root() } } as EnrolledState;
   const context = {
     ...base,
     ids: fakeIds(1, clock),

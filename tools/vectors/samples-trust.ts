@@ -1,4 +1,5 @@
 // Valid documents of the trust root, content and policy, with changes that make them invalid.
+import { CA_1, CA_2, CA_2_AGAIN, CA_3, CA_4 } from './ca-certificates.ts';
 import type { Sample } from './sample.ts';
 import { vectorKey } from './signing.ts';
 
@@ -67,7 +68,10 @@ export const ROOT = {
 const root: Sample = {
   document: 'root',
   signer: 'root-a',
-  valid: { 'a root with two people': ROOT },
+  valid: {
+    'a root with two people': ROOT,
+    'a root that names the CAs of Central Command': { ...ROOT, central_cas: [CA_1, CA_2] },
+  },
   changes: [
     ['a role is missing', `,"witness":${JSON.stringify(single('witness'))},"receipt"`, ',"receipt"', 'schema_invalid'],
     [
@@ -80,6 +84,24 @@ const root: Sample = {
     ['a person of an unknown kind', '"kind":"service"', '"kind":"robot"', 'schema_invalid'],
     ['a name that is not in NFC', 'Åkesson', 'A\u030akesson', 'schema_invalid'],
     ['a version as text', '"version":3', '"version":"3"', 'schema_invalid'],
+    ...(
+      [
+        ['a CA without a backup', [CA_1]],
+        ['no CA, in a list', []],
+        ['five CAs', [CA_1, CA_2, CA_3, CA_4, CA_2_AGAIN]],
+        ['CAs in PEM', [`-----BEGIN CERTIFICATE-----${CA_1}`, CA_2]],
+        ['CAs by name', { in_use: CA_1, backup: CA_2 }],
+      ] as const
+    ).map(([what, cas]) => {
+      const field = `"central_cas":${JSON.stringify(cas)},"witness_name"`;
+      return [what, '"witness_name"', field, 'schema_invalid'] as const;
+    }),
+    [
+      'pins in place of certificates',
+      '"witness_name"',
+      `"central_ca_pins":["${SHA(3)}"],"witness_name"`,
+      'schema_invalid',
+    ],
     ['a domain with capitals', 'logs.northern', 'Logs.northern', 'schema_invalid'],
   ],
 };

@@ -4,6 +4,7 @@ import { isAgentError } from '../../errors/agent-error.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Config } from '../../config/keys.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { acceptedCas } from '../../identity/central-cas.ts';
 import { mistakeLine, ProvisionError } from '../../identity/provision-mistake.ts';
 import { readProvisionFiles } from '../../identity/provision-files.ts';
 import type { EnrolledIdentity, RootRow, SignedTimeRow } from '../../store/trust-documents.ts';
@@ -86,11 +87,12 @@ export async function findEnrolment(
   const { identity = null, root = null, signedTime = null } = read.ok ? read.value : {};
   if (identity === null || root === null) return fromProvision(places);
   const url = places.config?.central_url ?? identity.centralUrl;
+  const inForce = parseRoot(root.line).root;
   const value: Enrolment = {
-    central: centralAt(url, identity),
+    central: centralAt(url, acceptedCas(identity, inForce)),
     enrolled: { identity, root },
     signedTime,
-    rootIssuedAt: parseRoot(root.line).root.issued_at,
+    rootIssuedAt: inForce.issued_at,
   };
   return { verdict: judgeCertificateEnd(identity, certificateEnd(identity), now), value };
 }

@@ -5,6 +5,7 @@ import { isAgentError } from '../../errors/agent-error.ts';
 import type { AgentError } from '../../errors/agent-error.ts';
 import type { DateJudge } from '../../https/judged-dates.ts';
 import { countingBytes } from '../../https/counting-bytes.ts';
+import { acceptedCas } from '../../identity/central-cas.ts';
 import { recoverCertificate, renewCertificate } from '../../identity/certificate-request.ts';
 import { loadDeviceSigner, type DeviceKeys } from '../../identity/keys.ts';
 import { decideRenewal, validityOf, type Validity } from '../../identity/renewal.ts';
@@ -91,20 +92,23 @@ async function replaceCertificate(
 ): Promise<void> {
   const { store, clock, ids } = context;
   const keys = boundKeys(context);
+  const { root } = enrolled.trust.root();
   // A connection of its own: a failure drops it, and check-ins share nothing with it.
   const shown = decision === 'renew' ? identity.certificatePem : null;
   // Without any time a certificate could not be had, and without a certificate no time. What comes back is a challenge, and a
   // certificate that vouches for itself.
   const dates = (): DateJudge =>
     decision === 'recover' && mayRecoverTime(context) ? { by: 'nobody' } : judgeOfDates(context);
-  const https = countingBytes(centralClient(context, identity, shown, dates), ({ sent, received }) => {
+  const https = countingBytes(centralClient(context, identity, root, shown, dates), ({ sent, received }) => {
     store.uplink.addBytes(sent, received, Math.floor(clock.wallMs() / DAY_MS));
   });
   try {
     const ask = decision === 'renew' ? renewCertificate : recoverCertificate;
-    const pem = await ask({ https, clock, ids, keys, identity, nowT }, signal, runId);
-    const next = { ...identity, certificatePem: pem };
-    const client = centralClient(context, next, pem);
+    const ours = { ...identity, ...acceptedCas(identity, root) };
+    const pem = await ask({ https, clock, ids, keys, identity: ours, nowT }, signal, runId);
+    // A check-in may have changed the rest of it meanwhile.
+    const next = { ...(store.trust.identity() ?? identity), certificatePem: pem };
+    const client = centralClient(context, next, enrolled.trust.root().root, pem);
     store.unit(() => store.trust.saveIdentity(next));
     enrolled.https.swap(client);
   } finally {

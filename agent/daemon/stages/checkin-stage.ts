@@ -20,6 +20,7 @@ import { endByConflict, mayOpenNextEpoch, openNextEpoch } from '../open-next-epo
 import { mayRecoverTime } from '../judge-of-dates.ts';
 import { recoverTime } from '../recover-time.ts';
 import { settleEpoch } from '../settle-epoch.ts';
+import { refreshTrust, settleCas } from '../take-up-cas.ts';
 import { targetHealth, whyStopped } from '../target-health.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
@@ -95,15 +96,14 @@ async function checkIn(enrolled: Enrolled, context: DaemonContext, signal: Abort
   const { store, clock } = context;
   const log = context.log.child({ run_id: runId, stage: 'checkin' });
   const reports = store.orders.unreported(MAX_REPORTS);
-  const { answer, answerLine, signedTime, wentBack, bytes, alerts, targetsRefused } = await enrolled.uplink.checkIn(
-    inputOf(enrolled, context, runId, reports),
-    signal,
-  );
+  const { answer, answerLine, signedTime, wentBack, bytes, caPin, alerts, targetsRefused } =
+    await enrolled.uplink.checkIn(inputOf(enrolled, context, runId, reports), signal);
   const cosigned = enrolled.uplink.cosigned();
   if (cosigned !== null) context.checkpoints.cosigned(cosigned);
   store.orders.markReported(reports.map((report) => report.key));
   noteSuccess(enrolled, context, answer, signedTime.serverTime, wentBack);
   context.state.answerHeld = { line: answerLine, atMs: clock.monoMs() };
+  settleCas(context, enrolled, caPin);
   const changed = await bringDocuments(enrolled, context, answer, signal, runId);
   const causes = groupCauses(alerts, changed.failures);
   for (const [code, cause] of Object.entries(causes)) setAlert(enrolled.recorder, code as keyof typeof causes, cause);
@@ -194,7 +194,7 @@ async function tryNewerRoots(
     try {
       if (await enrolled.uplink.catchUpRoots(enrolled.evidence, signal, runId)) context.trigger('checkin');
     } finally {
-      enrolled.trust.refresh();
+      refreshTrust(context, enrolled);
     }
   });
 }

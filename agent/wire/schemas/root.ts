@@ -1,6 +1,6 @@
 // The trust root of one partner: who may sign what. Signed by the thresholds of its own and of the previous root role.
 import * as v from 'valibot';
-import { count, domain, ed25519Spki, id, int, sha256Hex, text, unixSeconds, version } from './primitives.ts';
+import { base64, count, domain, ed25519Spki, id, int, sha256Hex, text, unixSeconds, version } from './primitives.ts';
 
 export const ROLES = ['root', 'content', 'registrar', 'operator', 'order', 'timestamp', 'witness', 'receipt'] as const;
 export const role = v.picklist(ROLES);
@@ -66,6 +66,8 @@ export const rootSchema = v.strictObject({
     ),
     v.maxLength(128),
   ),
+  /** Certificates (DER) of the CAs that Central Command may be under: the one in use and at least one backup. */
+  central_cas: v.optional(v.pipe(v.array(base64(4_096)), v.minLength(2), v.maxLength(4))),
   /** Present where one person alone may authorise; the delay is waited before the act. */
   single_approver: v.optional(v.strictObject({ delay_s: v.pipe(count, v.minValue(3_600)) })),
 });

@@ -22,6 +22,7 @@ function response(
     body: Buffer.from(body),
     bytesSent: 0,
     bytesReceived: 0,
+    caPin: '',
   };
 }
 const judge = (r: HttpsResponse) => expectAnswer(r, { host: HOST, mediaType: MEDIA });

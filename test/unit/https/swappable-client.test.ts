@@ -9,6 +9,7 @@ const response = (name: string): HttpsResponse => ({
   body: Buffer.from(name),
   bytesSent: 0,
   bytesReceived: 0,
+  caPin: '',
 });
 
 /** A client whose requests end when the test says so. */

@@ -7,6 +7,16 @@ import { sha256Hex } from '../../../agent/wire/digest.ts';
 import { parseEnvelope } from '../../../agent/wire/dsse.ts';
 import type { Signer } from '../../../agent/wire/dsse.ts';
 import type { Root } from '../../../agent/wire/schemas/root.ts';
+import {
+  CA_1,
+  CA_1_NAMESAKE,
+  CA_2,
+  CA_2_AGAIN,
+  CA_3,
+  CA_4,
+  LEAF,
+  SUB_CA,
+} from '../../../tools/vectors/ca-certificates.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { makeTrust, NOW, signerFrom } from '../../support/trust-fixtures.ts';
 
@@ -129,6 +139,14 @@ const CONTRADICTIONS: readonly (readonly [string, (r: Root) => void])[] = [
   ['a past key is still in use', (r) => r.past_keys.push({ ...past('x', 'witness'), ...pick(trust.keys['witness']!) })],
   ['a past key stands twice', (r) => r.past_keys.push(past('x', 'witness'), past('x', 'witness'))],
   ['a past key ends before it begins', (r) => r.past_keys.push(past('x', 'witness', { valid_until: NOW - 2 * DAY }))],
+  ['a CA is an intermediate one', (r) => (r.central_cas = [CA_1, SUB_CA])],
+  ['a CA is none', (r) => (r.central_cas = [CA_1, LEAF])],
+  ['a CA is no certificate', (r) => (r.central_cas = [CA_1, Buffer.from('CA').toString('base64')])],
+  ['a CA has bytes behind its certificate', (r) => (r.central_cas = [CA_1, `${CA_2}AAAA`])],
+  ['a CA has a changed signature', (r) => (r.central_cas = [CA_1, lastBitFlipped(CA_2)])],
+  ['a CA stands twice', (r) => (r.central_cas = [CA_1, CA_2, CA_1])],
+  ['two CAs have one key', (r) => (r.central_cas = [CA_1, CA_2, CA_2_AGAIN])],
+  ['two CAs have one name', (r) => (r.central_cas = [CA_1, CA_1_NAMESAKE])],
   [
     'a past key is of small order',
     (r) => {
@@ -137,6 +155,11 @@ const CONTRADICTIONS: readonly (readonly [string, (r: Root) => void])[] = [
     },
   ],
 ];
+function lastBitFlipped(base64: string): string {
+  const bytes = Buffer.from(base64, 'base64');
+  bytes[bytes.length - 1]! ^= 1;
+  return bytes.toString('base64');
+}
 function pick(signer: Signer): { keyid: string; spki: string } {
   return { keyid: signer.keyid, spki: signer.spki };
 }
@@ -163,6 +186,7 @@ describe('a root may', () => {
         keyOf(r, 'operator:carol').sites = ['main-street'];
       },
     ],
+    ['name CAs of Central Command', (r) => (r.central_cas = [CA_1, CA_2, CA_3, CA_4])],
     ['name past keys', (r) => r.past_keys.push(past('x', 'witness'), past('y', 'receipt', { status: 'compromised' }))],
   ])('%s', (_, change) => {
     expect(parseRoot(makeTrust({ change: (r) => void change(r) }).rootLine).root.version).toBe(1);

@@ -1,4 +1,5 @@
 // Whole logs under chains of trust roots: where verification begins, and what may follow.
+import { CA_1, CA_2, CA_3 } from '../ca-certificates.ts';
 import { ROOT } from '../samples-trust.ts';
 import { hexDigest, vectorKey } from '../signing.ts';
 import { bad, good, logOf, rootLine, ROOT_LINE, ROOT_SHA256, whole, type EvidenceFile } from './whole.ts';
@@ -9,6 +10,9 @@ const both = (value: object): string => rootLine(value, 'root-a', 'root-b');
 const ONE = whole('one root', lines);
 const THREE = whole('three roots, one after the other', lines, { roots: [ROOT_LINE, both(root(4)), both(root(5))] });
 const OLDER = whole('an older root before the one that is vouched for', lines, { roots: [both(root(2)), ROOT_LINE] });
+const CAS = whole('a root that names the CAs of Central Command, and one that names others', lines, {
+  roots: [ROOT_LINE, both(root(4, { central_cas: [CA_1, CA_2] })), both(root(5, { central_cas: [CA_2, CA_3] }))],
+});
 const SPARE = whole('a root with one signature more, by a stranger', lines, {
   roots: [rootLine(ROOT, 'root-a', 'root-b', 'thief')],
 });
@@ -23,6 +27,7 @@ export function rootVectors(): EvidenceFile {
     good(ONE),
     good(THREE),
     good(OLDER),
+    good(CAS),
     good(SPARE),
     bad('no root', ONE, { roots: [] }, 'root_not_found', null),
     first('a root of a stranger', strangersRoot(), 'root_digest_mismatch'),
