@@ -58,9 +58,6 @@ let
       }
       // more;
     };
-in
-{
-  inherit dropDir;
   services = {
     compliance-agent-sync-trust = unit {
       verb = "sync-trust";
@@ -81,6 +78,83 @@ in
         PrivateDevices = false;
         DeviceAllow = [ "char-tpm rw" ];
       };
+    };
+    # Root may speak with systemd without a capability (its private socket).
+    compliance-agent-restart-unit = unit {
+      verb = "restart-unit";
+      description = "Restart of a declared service that the compliance agent found stopped";
+      more = {
+        RestrictAddressFamilies = "AF_UNIX";
+        # A service may take a minute and a half to stop.
+        TimeoutStartSec = 300;
+      };
+    };
+    compliance-agent-run-backup = unit {
+      verb = "run-backup";
+      description = "Start of the declared backup that the compliance agent found stale";
+      more.RestrictAddressFamilies = "AF_UNIX";
+    };
+    compliance-agent-restore-firewall = unit {
+      verb = "restore-firewall";
+      description = "Packet filter of the signed baseline";
+      more = packetFilter;
+    };
+    compliance-agent-revert-firewall = unit {
+      verb = "revert-firewall";
+      description = "Packet filter as it was before a restore that nobody confirmed";
+      more = packetFilter // {
+        # Another helper may be at work; the way back is taken all the same.
+        Restart = "on-failure";
+        RestartSec = 5;
+      };
+    };
+    compliance-agent-restore-test = unit {
+      verb = "restore-test";
+      description = "Restore of a part of the newest backup, into a private folder";
+      syscalls = [ "@chown" ];
+      more = {
+        # Reads what was backed up, and gives what it restores its owners back: in a folder that nobody else sees.
+        CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER";
+        ProtectHome = "read-only";
+        # The repository may lie elsewhere.
+        PrivateNetwork = false;
+        RestrictAddressFamilies = [
+          "AF_INET"
+          "AF_INET6"
+          "AF_UNIX"
+        ];
+        # restic holds the index of the repository in memory.
+        MemoryMax = "1G";
+        TimeoutStartSec = 5400;
+      };
+    };
+  };
+  # The filter of the machine's own network, and no other right.
+  packetFilter = {
+    CapabilityBoundingSet = "CAP_NET_ADMIN";
+    PrivateNetwork = false;
+    # In that network, and without a word to anybody.
+    IPAddressDeny = "any";
+    RestrictAddressFamilies = [
+      "AF_NETLINK"
+      "AF_UNIX"
+    ];
+  };
+in
+{
+  inherit dropDir services;
+
+  # What the daemon may start: not the way back, which a timer takes.
+  startedByDaemon = builtins.filter (name: name != "compliance-agent-revert-firewall") (
+    builtins.attrNames services
+  );
+
+  # Armed by restore-firewall before it changes anything, stopped when the daemon confirms.
+  timers.compliance-agent-revert-firewall = {
+    description = "Way back from a restored packet filter";
+    timerConfig = {
+      OnActiveSec = 180;
+      AccuracySec = "1s";
     };
   };
 

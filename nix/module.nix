@@ -18,7 +18,7 @@ let
   program = "${cfg.package}/bin/compliance-agent";
 
   helpers = import ./helpers.nix { inherit program configFile user; };
-  helperUnits = map (name: "${name}.service") (builtins.attrNames helpers.services);
+  helperUnits = map (name: "${name}.service") helpers.startedByDaemon;
 
   # `/var/lib/name` → `name`; null where it is anything else.
   stateName =
@@ -196,14 +196,16 @@ in
         };
       };
     };
-    systemd.timers.compliance-agent-facts = {
-      description = "Facts for the compliance agent that only root can read";
-      wantedBy = [ "timers.target" ];
-      timerConfig = {
-        OnActiveSec = 0;
-        # Facts older than two turns of ten minutes count as stale.
-        OnUnitInactiveSec = "10min";
-        AccuracySec = "1s";
+    systemd.timers = helpers.timers // {
+      compliance-agent-facts = {
+        description = "Facts for the compliance agent that only root can read";
+        wantedBy = [ "timers.target" ];
+        timerConfig = {
+          OnActiveSec = 0;
+          # Facts older than two turns of ten minutes count as stale.
+          OnUnitInactiveSec = "10min";
+          AccuracySec = "1s";
+        };
       };
     };
   };

@@ -5,7 +5,8 @@ import { AgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { runHelper, type HelperPlaces } from '../helpers/run-helper.ts';
+import type { HelperPlaces } from '../helpers/helper-deps.ts';
+import { runHelper } from '../helpers/run-helper.ts';
 import { TPM_VARIABLE } from '../helpers/seal-credential.ts';
 import { HELPER_VERBS, isHelperVerb } from '../helpers/verbs.ts';
 import { assertRootsWay } from '../system/handed-over.ts';
@@ -44,6 +45,8 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
     tpm: context.env[TPM_VARIABLE],
     uid: process.geteuid?.(),
     firstRootSha256: firstRootSha256(context.configPath),
+    baselineId: () => context.loadChecks(loadConfig(context.configPath).config.baseline_path).baseline.id,
+    newRun: () => context.ids.randomBytes(16).toString('hex'),
   });
   print(context, 'helper', result, () => [`${result.verb}: ${result.sentence}`]);
   if (result.outcome !== 'refused') return EXIT.ok;

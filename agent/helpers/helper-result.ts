@@ -8,7 +8,8 @@ export const helperResultSchema = v.strictObject({
   /** Unix seconds, wall clock, when the run began. */
   at: v.number(),
   boot_id: v.string(),
-  outcome: v.picklist(['done', 'unchanged', 'refused']),
+  /** `started`: it goes on by itself, and only a later look can say what came of it. */
+  outcome: v.picklist(['done', 'unchanged', 'started', 'refused']),
   /** Of a refusal. */
   code: v.optional(v.string()),
   sentence: v.string(),

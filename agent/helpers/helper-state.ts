@@ -7,11 +7,13 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { assertRootsWay } from '../system/handed-over.ts';
 import { readUnforgeableFile, writeFileAtomic } from '../system/files.ts';
 import type { SignedTime } from '../trust/signed-time.ts';
+import { nonceHex } from '../wire/schemas/primitives.ts';
+import { EMPTY_LEDGER, healLedgerSchema } from './heal-ledger.ts';
 import { HELD_DOCUMENTS, type HeldLines } from './held-trust.ts';
 import { HELPER_VERBS } from './verbs.ts';
 
 const STATE_FILE = 'state.json';
-const MAX_STATE_BYTES = 65_536;
+const MAX_STATE_BYTES = 1_048_576;
 const ROOT = 0;
 const OTHERS = 0o077;
 
@@ -22,17 +24,21 @@ const stateSchema = v.strictObject({
   /** The highest signed time, and the boot clock when it was taken. */
   time: v.nullable(v.strictObject({ server_time: whole, boot_ms: whole, boot_id: v.string() })),
   runs: v.strictObject(v.entriesFromList(HELPER_VERBS, v.optional(runs, []))),
+  heal: v.optional(healLedgerSchema, EMPTY_LEDGER),
+  /** A restored packet filter that nobody has confirmed yet. */
+  firewall: v.optional(v.nullable(v.strictObject({ run: nonceHex, boot_id: v.string() })), null),
   /** Whose key is sealed in the credential; `epoch` null where it was stored before the appliance was enrolled. */
   slot: v.nullable(v.strictObject({ spki: v.string(), epoch: v.nullable(whole), sealed_with: v.string() })),
 });
 export type HelperState = v.InferOutput<typeof stateSchema>;
+export type PendingFirewall = NonNullable<HelperState['firewall']>;
 
-const EMPTY: HelperState = {
+const EMPTY: HelperState = v.parse(stateSchema, {
   schema: 'compliance-agent/helper-state/v1',
   time: null,
-  runs: { 'sync-trust': [], 'set-clock': [], 'store-device-key': [] },
+  runs: {},
   slot: null,
-};
+});
 
 export const signedTimeOf = ({ time }: HelperState): SignedTime | null =>
   time === null ? null : { serverTime: time.server_time, bootMs: time.boot_ms, bootId: time.boot_id };

@@ -6,12 +6,13 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { tryFileLock } from '../system/file-lock.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import { openHandedOver, type HandedOver } from '../system/handed-over.ts';
-import type { KernelClock } from '../system/kernel-clock.ts';
 import { KEY_CREDENTIAL } from '../system/key-credential.ts';
-import type { Clock, Exec } from '../system/ports.ts';
 import { keyidOf } from '../wire/keys.ts';
 import { readDeviceKey } from './device-key.ts';
 import { dropped, MAX_KEY_BYTES } from './dropped.ts';
+import { clockReading, type HelperDeps } from './helper-deps.ts';
+import type { Acted } from './heal-acts.ts';
+import { HEAL_VERBS, type HealVerb } from './heal-request.ts';
 import { readHeldTrust } from './held-trust.ts';
 import {
   assertOwnFolder,
@@ -28,37 +29,13 @@ import { judgeClock } from './judge-clock.ts';
 import { judgeRun } from './judge-run.ts';
 import { judgeSlot } from './judge-slot.ts';
 import { judgeAnswer, judgeSync } from './judge-sync.ts';
-import type { ClockReading } from './judge-time.ts';
+import { judgeHeal, judgeRevert, type Healed, type Tell } from './run-heal.ts';
 import { sealDeviceKey } from './seal-credential.ts';
 import { RUN_LIMITS, type HelperVerb } from './verbs.ts';
 
-export interface HelperPlaces {
-  /** Root's alone: documents in force and floors. */
-  readonly stateDir: string;
-  /** Where the daemon leaves files. */
-  readonly dropDir: string;
-  /** Where results are left, for everybody to read. */
-  readonly resultDir: string;
-  /** Where systemd looks for encrypted credentials. */
-  readonly credentialDir: string;
-}
-
-export interface HelperDeps {
-  readonly places: HelperPlaces;
-  readonly clock: Clock;
-  readonly kernel: KernelClock;
-  readonly exec: Exec;
-  /** TPM to seal with, where it is not the first of the machine. */
-  readonly tpm?: string | undefined;
-  /** Effective user id. */
-  readonly uid: number | undefined;
-  /** `root_sha256` of the configuration, where that is root's. */
-  readonly firstRootSha256: string | null;
-}
-
 interface Done {
   readonly state: HelperState;
-  readonly outcome: 'done' | 'unchanged';
+  readonly outcome: Acted['outcome'];
   readonly sentence: string;
   readonly details?: HelperResult['details'];
 }
@@ -78,53 +55,88 @@ export async function runHelper(verb: HelperVerb, deps: HelperDeps): Promise<Hel
   const { places } = deps;
   if (deps.uid !== 0) throw new AgentError('helper_not_root', 'this helper works as root only');
   assertOwnFolder(places.stateDir);
-  const unlock = await takeTurn(deps);
-  try {
-    const result = await judged(verb, deps);
-    writeFileAtomic(join(places.resultDir, `${verb}.json`), `${JSON.stringify(result)}\n`, {
-      mode: 0o644,
-      sync: false,
-    });
-    return result;
-  } finally {
-    unlock();
-  }
+  const result = await judged(verb, deps);
+  writeFileAtomic(join(places.resultDir, `${verb}.json`), `${JSON.stringify(result)}\n`, { mode: 0o644, sync: false });
+  return result;
 }
 
 async function takeTurn({ places: { stateDir }, clock }: HelperDeps): Promise<() => void> {
   for (let left = LOCK_TRIES; left > 0; left -= 1) {
     const release = tryFileLock(join(stateDir, 'lock'));
-    if (release !== null) return release;
+    if (release !== null) return once(release);
     await clock.sleep(LOCK_PAUSE_MS);
   }
   throw new AgentError('helper_busy', 'another helper has been at work for ten seconds', { place: stateDir });
 }
 
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) act();
+    isDone = true;
+  };
+}
+
 async function judged(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
-  const { clock, places } = deps;
+  const { clock } = deps;
+  let about: HelperResult['details'] = {};
   const common = {
     schema: 'compliance-agent/helper-result/v1' as const,
     verb,
     at: Math.floor(clock.wallMs() / 1_000),
     boot_id: clock.bootId(),
   };
+  const unlock = await takeTurn(deps);
   try {
-    const state = counted(verb, readHelperState(places.stateDir), deps);
-    const drop = openHandedOver(places.dropDir);
-    try {
-      const done = await WORK[verb](state, drop, deps);
-      writeHelperState(places.stateDir, done.state);
-      const { outcome, sentence, details = {} } = done;
-      return { ...common, outcome, sentence, details };
-    } finally {
-      drop.close();
-    }
+    const tell: Tell = (details) => void (about = { ...about, ...details });
+    const { outcome, sentence, details = {} } = await worked(verb, deps, tell, unlock);
+    return { ...common, outcome, sentence, details: { ...about, ...details } };
   } catch (error) {
     if (!isAgentError(error) || error.code === 'internal') throw error;
     const { code, message } = error;
-    return { ...common, outcome: 'refused', code, sentence: message, details: {} };
+    return { ...common, outcome: 'refused', code, sentence: message, details: about };
+  } finally {
+    unlock();
   }
 }
+
+/** `unlock`: called before what other helpers need not wait for; calling it again does nothing. */
+async function worked(
+  verb: HelperVerb,
+  deps: HelperDeps,
+  tell: Tell,
+  unlock: () => void,
+): Promise<Omit<Done, 'state'>> {
+  const { places } = deps;
+  const state = counted(verb, readHelperState(places.stateDir), deps);
+  if (!isTrustVerb(verb)) {
+    const healed = judgedHeal(verb, state, deps, tell);
+    if (!healed.alone) unlock();
+    return healed.act();
+  }
+  const drop = openHandedOver(places.dropDir);
+  try {
+    const done = await WORK[verb](state, drop, deps);
+    writeHelperState(places.stateDir, done.state);
+    return done;
+  } finally {
+    drop.close();
+  }
+}
+
+function judgedHeal(verb: HealVerb | 'revert-firewall', state: HelperState, deps: HelperDeps, tell: Tell): Healed {
+  if (verb === 'revert-firewall') return judgeRevert(state, deps);
+  const drop = openHandedOver(deps.places.dropDir);
+  try {
+    return judgeHeal(verb, state, drop, deps, tell);
+  } finally {
+    drop.close();
+  }
+}
+
+type TrustVerb = Exclude<HelperVerb, HealVerb | 'revert-firewall'>;
+const isTrustVerb = (verb: HelperVerb): verb is TrustVerb =>
+  verb !== 'revert-firewall' && !(HEAL_VERBS as readonly string[]).includes(verb);
 
 /** Counted and on the disk before anything is looked at. @throws helper_rate_limited */
 function counted(verb: HelperVerb, state: HelperState, { clock, places }: HelperDeps): HelperState {
@@ -134,14 +146,7 @@ function counted(verb: HelperVerb, state: HelperState, { clock, places }: Helper
   return next;
 }
 
-const reading = ({ clock, kernel }: HelperDeps): ClockReading => ({
-  wallMs: clock.wallMs(),
-  bootMs: clock.bootMs(),
-  bootId: clock.bootId(),
-  synchronised: kernel.isSynchronised(),
-});
-
-const WORK: Readonly<Record<HelperVerb, (state: HelperState, drop: HandedOver, deps: HelperDeps) => Promise<Done>>> = {
+const WORK: Readonly<Record<TrustVerb, (state: HelperState, drop: HandedOver, deps: HelperDeps) => Promise<Done>>> = {
   'sync-trust': (state, drop, deps) => Promise.resolve(syncTrust(state, drop, deps)),
   'set-clock': (state, drop, deps) => Promise.resolve(setClock(state, drop, deps)),
   'store-device-key': storeDeviceKey,
@@ -153,7 +158,7 @@ function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done
   const { root, news, time } = judgeSync(readHeldTrust(before), dropped(drop), {
     firstRootSha256: deps.firstRootSha256,
     known: signedTimeOf(state),
-    clock: reading(deps),
+    clock: clockReading(deps),
   });
   const names = (Object.keys(news) as (keyof typeof news)[]).filter((name) => news[name] !== null);
   const after = { ...before };
@@ -170,7 +175,7 @@ function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done
 function setClock(state: HelperState, drop: HandedOver, deps: HelperDeps): Done {
   const { root, revoked } = readHeldTrust(readHeldLines(deps.places.stateDir));
   if (root === null) throw new AgentError('helper_root_unknown', 'the helpers hold no trust root yet');
-  const clock = reading(deps);
+  const clock = clockReading(deps);
   const time = judgeAnswer(root, revoked, dropped(drop).answer, { known: signedTimeOf(state), clock });
   const to = judgeClock(root, time, clock);
   deps.kernel.set(to * 1_000);

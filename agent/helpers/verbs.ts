@@ -3,7 +3,14 @@
 //
 // Here: the verbs, and how often each may run.
 
-export const HELPER_VERBS = ['sync-trust', 'set-clock', 'store-device-key'] as const;
+import { HEAL_VERBS } from './heal-request.ts';
+
+/** Need no grounds but what is signed. */
+const TRUST_VERBS = ['sync-trust', 'set-clock', 'store-device-key'] as const;
+/** The daemon may start these. */
+export const DAEMON_VERBS = [...TRUST_VERBS, ...HEAL_VERBS] as const;
+/** `revert-firewall`: a timer starts it where a restored packet filter is not confirmed. */
+export const HELPER_VERBS = [...DAEMON_VERBS, 'revert-firewall'] as const;
 export type HelperVerb = (typeof HELPER_VERBS)[number];
 
 export const isHelperVerb = (text: string): text is HelperVerb => (HELPER_VERBS as readonly string[]).includes(text);
@@ -24,4 +31,11 @@ export const RUN_LIMITS: Readonly<Record<HelperVerb, RunLimit>> = {
   'sync-trust': { runs: 60, withinMs: HOUR_MS },
   'set-clock': { runs: 4, withinMs: 24 * HOUR_MS },
   'store-device-key': { runs: 12, withinMs: 24 * HOUR_MS },
+  'restart-unit': { runs: 12, withinMs: 24 * HOUR_MS },
+  // A restore takes two: it is confirmed or undone.
+  'restore-firewall': { runs: 16, withinMs: 24 * HOUR_MS },
+  'run-backup': { runs: 6, withinMs: 24 * HOUR_MS },
+  'restore-test': { runs: 4, withinMs: 24 * HOUR_MS },
+  // The daemon cannot start it, and the way back is never refused for its number.
+  'revert-firewall': { runs: 1_000, withinMs: 24 * HOUR_MS },
 };

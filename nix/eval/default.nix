@@ -64,9 +64,12 @@ in
     if failed != [ ] then
       { }
     else
-      {
-        "compliance-agent-facts.timer" = render.timer config.systemd.timers.compliance-agent-facts;
-      }
+      builtins.listToAttrs (
+        map (name: {
+          name = "${name}.timer";
+          value = render.timer config.systemd.timers.${name};
+        }) (builtins.attrNames config.systemd.timers)
+      )
       // builtins.listToAttrs (
         map (name: {
           name = "${name}.service";

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HelperPlaces } from '../../agent/helpers/run-helper.ts';
+import type { HelperPlaces } from '../../agent/helpers/helper-deps.ts';
 import type { HelperVerb } from '../../agent/helpers/verbs.ts';
 import { CHECKOUT } from './nspawn.ts';
 

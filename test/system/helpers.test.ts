@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runHelper, type HelperDeps } from '../../agent/helpers/run-helper.ts';
+import type { HelperDeps } from '../../agent/helpers/helper-deps.ts';
+import { runHelper } from '../../agent/helpers/run-helper.ts';
 import { RUN_LIMITS } from '../../agent/helpers/verbs.ts';
 import { tryFileLock } from '../../agent/system/file-lock.ts';
 import { openHandedOver } from '../../agent/system/handed-over.ts';
@@ -74,6 +75,8 @@ function inProcess(): InProcess {
     exec: fakeExec({ 'systemd-creds': () => ({ stdout: 'sealed' }) }),
     uid: 0,
     firstRootSha256: site.rootSha256,
+    baselineId: () => 'appliance',
+    newRun: () => '5c'.repeat(16),
   };
   return { clock, deps, kernel };
 }

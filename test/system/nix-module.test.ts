@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KEYS, type ConfigKey } from '../../agent/config/keys.ts';
 import { parseConfig } from '../../agent/config/parse-config.ts';
-import { HELPER_VERBS, helperUnit } from '../../agent/helpers/verbs.ts';
+import { DAEMON_VERBS, HELPER_VERBS, helperUnit } from '../../agent/helpers/verbs.ts';
 import {
   evaluateModule,
   nixInstantiate,
@@ -190,6 +190,11 @@ describe('the units, judged by systemd', () => {
     ['compliance-agent-sync-trust.service', 15],
     ['compliance-agent-set-clock.service', 15],
     ['compliance-agent-store-device-key.service', 16],
+    ['compliance-agent-restart-unit.service', 15],
+    ['compliance-agent-run-backup.service', 15],
+    ['compliance-agent-restore-firewall.service', 18],
+    ['compliance-agent-revert-firewall.service', 18],
+    ['compliance-agent-restore-test.service', 25],
   ])('the exposure of %s is at most %d tenths', (unit, tenths) => {
     const { status, stdout } = withUnits((paths) => security(paths[unit] ?? '', tenths));
     expect(status, stdout).toBe(0);
@@ -219,7 +224,10 @@ describe('the rule for polkit', () => {
 
   it('lets the user of the daemon start each helper by its exact name', () => {
     const answer = answers();
-    for (const verb of HELPER_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
+    for (const verb of DAEMON_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
+    expect(HELPER_VERBS.filter((verb) => answer('compliance-agent', 'start', helperUnit(verb)) !== 'yes')).toEqual([
+      'revert-firewall',
+    ]);
   });
 
   it.each([

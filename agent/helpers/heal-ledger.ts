@@ -1,0 +1,64 @@
+// What the helpers remember of healing, so that nothing is done twice on one word: the floor of orders, authorisations that were
+// used or seen, and the runs of a day. Kept in state.json, so over restarts. Pure.
+import * as v from 'valibot';
+import { RUNS_WINDOW_S } from '../guards/healing-limits.ts';
+import { MAX_AUTHORISATION_S } from '../guards/order-authorisation.ts';
+
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** More than the rate limits let pass in the time for which these count. */
+const MAX_KEPT = 512;
+const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.maxLength(MAX_KEPT));
+
+/** All times are T, Unix seconds. */
+export const healLedgerSchema = v.strictObject({
+  /** Orders of one epoch. `began`: what was authorised before then may have been used where nobody here knows it. */
+  orders: v.nullable(v.strictObject({ epoch: whole, began: whole, floor: whole })),
+  /** Authorisations that an order has used, by digest and by id. */
+  used: list(v.strictObject({ digest: v.string(), id: v.string(), at: whole })),
+  /** When an authorisation was first seen: a single approver's delay counts from there. */
+  seen: list(v.strictObject({ digest: v.string(), at: whole })),
+  /** By id of the runbook. */
+  runs: list(v.strictObject({ runbook: v.string(), at: whole })),
+});
+export type HealLedger = v.InferOutput<typeof healLedgerSchema>;
+
+export const EMPTY_LEDGER: HealLedger = { orders: null, used: [], seen: [], runs: [] };
+
+/** The ledger at T in this epoch: what can no longer count is left out, and another epoch begins its own floor. */
+export function ledgerAt(ledger: HealLedger, now: number, binding: { epoch: number; issued_at: number }): HealLedger {
+  const sameEpoch = ledger.orders?.epoch === binding.epoch;
+  // Twice the life of an authorisation: T may be set back by less than that and nothing becomes usable again.
+  const counts = ({ at }: { at: number }): boolean => now - at < 2 * MAX_AUTHORISATION_S;
+  return {
+    orders: sameEpoch ? ledger.orders : { epoch: binding.epoch, began: binding.issued_at, floor: 0 },
+    used: ledger.used.filter(counts).slice(-MAX_KEPT),
+    seen: ledger.seen.filter(counts).slice(-MAX_KEPT),
+    runs: ledger.runs.filter(({ at }) => now - at < RUNS_WINDOW_S).slice(-MAX_KEPT),
+  };
+}
+
+/** One more run. */
+export const withRun = (ledger: HealLedger, runbook: string, at: number): HealLedger => ({
+  ...ledger,
+  runs: [...ledger.runs, { runbook, at }].slice(-MAX_KEPT),
+});
+
+/** An authorisation that was seen for the first time. */
+export const withSeen = (ledger: HealLedger, digest: string | null, at: number): HealLedger =>
+  digest === null || ledger.seen.some((one) => one.digest === digest)
+    ? ledger
+    : { ...ledger, seen: [...ledger.seen, { digest, at }].slice(-MAX_KEPT) };
+
+/** An order that is acted on: its seq is the floor from now on, its authorisation used. */
+export function withOrder(
+  ledger: HealLedger,
+  o: { seq: number; digest: string | null; id: string | null; at: number },
+): HealLedger {
+  const { seq, digest, id, at } = o;
+  const used = digest === null || id === null ? [] : [{ digest, id, at }];
+  return {
+    ...ledger,
+    orders: ledger.orders === null ? null : { ...ledger.orders, floor: seq },
+    used: [...ledger.used, ...used].slice(-MAX_KEPT),
+  };
+}

@@ -1,0 +1,103 @@
+// One run of a helper that heals: what it is asked, by what grounds, and then the act. What is remembered is on the disk before
+// anything is changed.
+import type { HandedOver } from '../system/handed-over.ts';
+import { AgentError } from '../errors/agent-error.ts';
+import { backupUnit, restartUnit, startBackup, testRestore, unitToRestart, type Acted } from './heal-acts.ts';
+import { judgeInputs, MAX_BASELINE_BYTES, MAX_RUNBOOK_BYTES, type HealInputs } from './heal-inputs.ts';
+import { MAX_REQUEST_BYTES, parseHealRequest, type HealAct, type HealVerb } from './heal-request.ts';
+import { judgeNow, openHealTrust } from './heal-trust.ts';
+import { readHeldLines, signedTimeOf, writeHelperState, type HelperState } from './helper-state.ts';
+import { judgeGrounds } from './judge-grounds.ts';
+import {
+  confirmFirewall,
+  restoreFirewall,
+  revertFirewall,
+  rollBackFirewall,
+  type FirewallDeps,
+} from './restore-firewall.ts';
+import { clockReading, type HelperDeps } from './helper-deps.ts';
+
+/** Told while it goes, so that a refusal says it too. */
+export type Tell = (details: Acted['details']) => void;
+
+export interface Healed {
+  readonly state: HelperState;
+  /** What is left to do; nothing of the state is needed for it where `alone` is false. */
+  readonly act: () => Promise<Acted>;
+  /** True where other helpers have to wait for the act. */
+  readonly alone: boolean;
+}
+
+/**
+ * Everything up to the act.
+ *
+ * @throws what the judging modules throw
+ */
+export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, deps: HelperDeps, tell: Tell): Healed {
+  const bytes = drop.read('request', MAX_REQUEST_BYTES);
+  if (bytes === null) throw new AgentError('helper_input_missing', 'no request was handed over');
+  const request = parseHealRequest(bytes, verb);
+  tell({ request_id: request.request_id });
+  if ('run' in request) {
+    const firewall = firewallDeps(state, deps);
+    const follow = request.step === 'confirm' ? confirmFirewall : rollBackFirewall;
+    return { state, alone: true, act: () => follow(request.run, firewall) };
+  }
+  const clock = clockReading(deps);
+  const now = judgeNow(signedTimeOf(state), clock);
+  const trust = openHealTrust(readHeldLines(deps.places.stateDir), now);
+  const files = {
+    baseline: drop.read('baseline', MAX_BASELINE_BYTES),
+    runbook: drop.read('runbook', MAX_RUNBOOK_BYTES),
+  };
+  const inputs = judgeInputs(request, files, trust.content, deps.baselineId());
+  const { stop, ledger } = judgeGrounds(request, {
+    trust,
+    ledger: state.heal,
+    now,
+    clockSound: clock.synchronised,
+    check: inputs.check,
+    units: unitsOf(request, inputs),
+  });
+  const next = { ...state, heal: ledger };
+  writeHelperState(deps.places.stateDir, next);
+  if (stop !== null) throw stop;
+  return { state: next, alone: request.verb !== 'restore-test', act: () => carryOut(request, inputs, next, deps) };
+}
+
+/** What the timer starts. */
+export const judgeRevert = (state: HelperState, deps: HelperDeps): Healed => ({
+  state,
+  alone: true,
+  act: () => revertFirewall(firewallDeps(state, deps)),
+});
+
+function unitsOf(request: HealAct, { baseline }: HealInputs): string[] {
+  if (request.verb === 'restart-unit') return [unitToRestart(baseline, request.what)];
+  return request.verb === 'run-backup' ? [backupUnit(baseline)] : [];
+}
+
+function carryOut(request: HealAct, { baseline }: HealInputs, state: HelperState, deps: HelperDeps): Promise<Acted> {
+  switch (request.verb) {
+    case 'restart-unit':
+      return restartUnit(deps.exec, baseline, request.what);
+    case 'restore-firewall':
+      return restoreFirewall(baseline, firewallDeps(state, deps));
+    case 'run-backup':
+      return startBackup(deps.exec, baseline);
+    case 'restore-test':
+      return testRestore(deps.exec, deps.clock, baseline);
+  }
+}
+
+function firewallDeps(state: HelperState, { exec, clock, places, newRun }: HelperDeps): FirewallDeps {
+  const { stateDir } = places;
+  return {
+    exec,
+    clock,
+    stateDir,
+    pending: state.firewall,
+    keep: (firewall) => writeHelperState(stateDir, { ...state, firewall }),
+    newRun,
+  };
+}
