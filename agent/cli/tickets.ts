@@ -24,6 +24,7 @@ const shown = (ticket: Ticket) => ({
   condition: ticket.key,
   title: ticket.title,
   seen: ticket.seen,
+  tried: ticket.tried ?? [],
   next_step: ticket.nextStep,
   opened_at: ticket.openedAt,
   closed_at: ticket.closedAt,

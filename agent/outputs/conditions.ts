@@ -16,6 +16,14 @@ export interface FindingView {
   readonly controls: readonly string[];
   /** Entry that recorded this state. */
   readonly entry: number;
+  /** What healing did about it. Absent: nothing. */
+  readonly healing?: {
+    /** Healing goes on by itself: people need not be told yet. */
+    readonly inHand: boolean;
+    readonly tried: readonly string[];
+    /** Entries of what was tried. */
+    readonly entries: readonly number[];
+  };
 }
 
 export interface AlertView {
@@ -24,6 +32,7 @@ export interface AlertView {
 }
 
 /**
+ * Drift that healing has in hand is no new condition yet, and one that people know of stays as it is meanwhile.
  * Only a finding that says so takes a condition away: one that is unknown, or not there, decides nothing.
  *
  * @param known keys of the tickets that are open
@@ -33,7 +42,7 @@ export function observe(
   alerts: readonly AlertView[],
   known: readonly string[],
 ): Observed {
-  const failing = findings.filter(({ result }) => result === 'fail');
+  const failing = findings.filter(({ result, healing }) => result === 'fail' && healing?.inHand !== true);
   const over = new Set(
     findings.filter(({ result }) => result !== 'fail' && result !== 'unknown').map((finding) => keyOf(finding)),
   );
@@ -54,7 +63,8 @@ function ofFinding(finding: FindingView): Condition {
     seen: finding.sentence,
     nextStep: finding.remedy ?? `look at it with compliance-agent check ${finding.check}`,
     controls: finding.controls,
-    entries: [finding.entry],
+    entries: [...new Set([finding.entry, ...(finding.healing?.entries ?? [])])],
+    tried: finding.healing?.tried ?? [],
   };
 }
 

@@ -74,8 +74,8 @@ function noteAway(ticket: Ticket, input: BookInput): BookChange[number] | null {
 const rested = ({ toldAt }: Ticket, now: number): boolean => Math.abs(now - toldAt) >= UPDATE_EVERY_S;
 
 /** What people are told: a change of these is worth a word. */
-const toldOf = ({ title, severity, seen, nextStep, state }: Ticket): string =>
-  JSON.stringify([title, severity, seen, nextStep, state]);
+const toldOf = ({ title, severity, seen, nextStep, state, tried = [] }: Ticket): string =>
+  JSON.stringify([title, severity, seen, nextStep, state, tried]);
 
 function told(ticket: Ticket, action: TicketAction, { now, applianceId, siteId }: BookInput): BookChange[number] {
   const next = { ...ticket, revision: ticket.revision + 1, toldAt: now };

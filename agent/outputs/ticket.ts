@@ -17,6 +17,8 @@ export interface Condition {
   readonly controls: readonly string[];
   /** Entries of the evidence log that it rests on. */
   readonly entries: readonly number[];
+  /** What healing did about it and what that changed, oldest first; absent where nothing was tried. */
+  readonly tried?: readonly string[];
 }
 
 export interface Ticket extends Condition {
@@ -66,6 +68,7 @@ export function linesOf(event: TicketEvent): (readonly [string, string])[] {
   const day = (at: number): string => new Date(at * 1_000).toISOString().replace(/:\d\d\.000Z$/, 'Z');
   return [
     ['Seen', ticket.seen],
+    ...((ticket.tried ?? []).length === 0 ? [] : [['Tried', (ticket.tried ?? []).join('; ')] as const]),
     ['Next step', ticket.state === 'open' ? ticket.nextStep : 'nothing; it closes by itself when it stays away'],
     ['Where', `${ticket.target} at site ${siteId}, seen by ${applianceId}`],
     ['Since', day(ticket.openedAt)],

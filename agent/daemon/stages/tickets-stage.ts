@@ -14,6 +14,8 @@ import { noteConditions, REOPEN_WITHIN_S } from '../../outputs/ticket-book.ts';
 import type { Ticket } from '../../outputs/ticket.ts';
 import { readFileLimited, readSecretFile } from '../../system/files.ts';
 import type { DaemonContext } from '../context.ts';
+import { healingView } from '../healing-view.ts';
+import { signedNow } from '../note-incident.ts';
 import { nowSeconds } from '../context.ts';
 import type { Stage } from '../stage.ts';
 
@@ -60,7 +62,8 @@ export function ticketsStage(context: DaemonContext): Stage {
   };
 }
 
-function noteTickets({ state, store, clock }: DaemonContext, outputs: readonly Output[]): void {
+function noteTickets(context: DaemonContext, outputs: readonly Output[]): void {
+  const { state, store, clock } = context;
   const { enrolled } = state;
   if (enrolled === null) return;
   const now = nowSeconds(clock);
@@ -69,7 +72,7 @@ function noteTickets({ state, store, clock }: DaemonContext, outputs: readonly O
   // Its own alert is none of them: a ticket about tickets that do not arrive would not arrive.
   const alerts = enrolled.recorder.alerts().filter(({ code }) => code !== 'ticket_undelivered');
   const { applianceId, siteId } = enrolled.identity;
-  const seen = observe(findingViews({ state, store }), alerts, known);
+  const seen = observe(findingViews(context), alerts, known);
   for (const { ticket, event } of noteConditions({ ...seen, tickets, now, applianceId, siteId })) {
     const to = event === null ? [] : outputs.filter((output) => wants(output, event.action));
     const queued = to.map((output) => ({
@@ -90,7 +93,9 @@ function noteTickets({ state, store, clock }: DaemonContext, outputs: readonly O
 
 const ignore = (): void => undefined;
 
-function findingViews({ state, store }: Pick<DaemonContext, 'state' | 'store'>): FindingView[] {
+function findingViews(context: DaemonContext): FindingView[] {
+  const { state, store } = context;
+  const nowT = signedNow(context);
   return [...state.findings.values()].flatMap((finding) => {
     const recorded = store.findings.get(finding.target.id, finding.check.id);
     // Without an entry to point at nothing is told.
@@ -107,6 +112,7 @@ function findingViews({ state, store }: Pick<DaemonContext, 'state' | 'store'>):
         remedy: finding.remedy === undefined ? null : scrubSentence(finding.remedy, ignore),
         controls: finding.controls.map(({ cite }) => cite),
         entry: recorded.sinceSeq,
+        healing: healingView(store, finding.target.id, finding.check.id, nowT),
       },
     ];
   });
