@@ -43,6 +43,12 @@ async function startDaemon({ config, warnings }: LoadedConfig): Promise<number> 
   return code;
 }
 
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: terminalOutput(process.stdout),
   stderr: terminalOutput(process.stderr),
@@ -52,6 +58,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   ids,
   build,
   startDaemon,
+  stopSignal,
   contentDir,
   loadChecks: (baselinePath) => loadChecks(contentDir, baselinePath),
 });

@@ -12,6 +12,7 @@ export const VERBS = [
   '',
   'run',
   'status',
+  'console',
   'doctor',
   'check',
   'evidence list',

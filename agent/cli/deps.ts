@@ -9,6 +9,8 @@ import type { Clock, Exec, Ids } from '../system/ports.ts';
 export interface Output {
   write(text: string): void;
   readonly isTTY: boolean;
+  /** Of a terminal, at this moment. */
+  readonly size?: () => { readonly columns: number; readonly rows: number };
 }
 
 export interface CliDeps {
@@ -22,6 +24,8 @@ export interface CliDeps {
   readonly build: { readonly version: string; readonly nixosRevision: string | null };
   /** Runs the daemon until it has stopped; resolves with its exit code. `run` only. */
   readonly startDaemon: (loaded: LoadedConfig) => Promise<number>;
+  /** Fires when the process is asked to end (SIGTERM, SIGINT, SIGHUP). Who asks for it ends the process itself. */
+  readonly stopSignal: () => AbortSignal;
   /** Folder `runbooks/` of the package: baselines, rules, runbooks. */
   readonly contentDir: string;
   /** Baseline and control maps to judge by: the given baseline file, or the one that ships with the agent. */

@@ -40,6 +40,9 @@ function addVerbs(program: Command, verb: Verb): void {
   verb(program, 'status', 'what the running daemon says of itself', async (context, _args, options) =>
     (await import('./status.ts')).status(context, options),
   ).option(exitCode, 'exit 3 when blocked, 6 when a check found drift');
+  verb(program, 'console', 'the screen of the machine itself: how it is, in words, redrawn', async (context) =>
+    (await import('./console.ts')).consoleVerb(context),
+  );
   verb(program, 'doctor', 'look for what keeps the appliance from its work', async (context, _args, options) =>
     (await import('./doctor.ts')).doctor(context, options),
   ).option('--resolver <address>', "ask this DNS server (address or address:port) instead of the system's");

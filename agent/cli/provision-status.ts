@@ -1,44 +1,21 @@
 // `provision status`: how far enrolment is, for whoever stands in front of the machine. The appliance's console shows the same.
 import encodeQr from 'qr';
-import { isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
-import { loadConfig } from '../config/load-config.ts';
-import { readClaim, type ShownClaim } from '../identity/claim-file.ts';
-import { readProvisionFiles } from '../identity/provision-files.ts';
 import { isResetPending } from '../identity/reset.ts';
 import { readStatus, type AgentStatus } from '../system/status-file.ts';
-import { claimAlias, claimCodeText } from '../wire/claim-code.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { livenessOf, processExists } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
+import { shownClaim, type ClaimOnScreen } from './shown-claim.ts';
 import { harmless, utc } from './style.ts';
 
-interface Shown {
-  readonly code: string;
-  readonly alias: string;
-  /** The code stands behind the `#`: no server and no proxy sees it. */
-  readonly url: string;
-  readonly until: number;
-}
-
-function shownClaim(claim: ShownClaim | null, claimUrl: string | null, now: number): Shown | null {
-  if (claim === null || claim.made_by !== 'device' || claimUrl === null || claim.until <= now) return null;
-  const code = claimCodeText(claim.code);
-  return { code, alias: claimAlias(claim.code), url: `${claimUrl}#${code.replaceAll('-', '')}`, until: claim.until };
-}
-
-/** Null where the files are not there, or not as they should be: the daemon's reason says which. */
-function claimUrlOf(context: CliContext): string | null {
-  try {
-    return readProvisionFiles(loadConfig(context.configPath).config.provision_dir).claimUrl;
-  } catch (error) {
-    if (isAgentError(error)) return null;
-    throw error;
-  }
-}
-
-function linesOf(status: AgentStatus | null, isRunning: boolean, claim: Shown | null, isReset: boolean): string[] {
+function linesOf(
+  status: AgentStatus | null,
+  isRunning: boolean,
+  claim: ClaimOnScreen | null,
+  isReset: boolean,
+): string[] {
   if (isReset) return ['This appliance is being reset; it forgets who it was at the next start of the daemon.'];
   if (status === null || !isRunning) {
     return ['The daemon is not running; start it to enrol: systemctl start compliance-agent'];
@@ -70,7 +47,7 @@ export function provisionStatus(context: CliContext): number {
   const isRunning = status !== null && livenessOf(status, now, processExists(status.pid)) === 'running';
   const isReset = isResetPending(dir);
   const isEnrolled = status?.state === 'enrolled';
-  const claim = isEnrolled || !isRunning ? null : shownClaim(readClaim(dir), claimUrlOf(context), now);
+  const claim = isEnrolled || !isRunning ? null : shownClaim(dir, context.configPath, now);
   const value = {
     daemon_running: isRunning,
     state: status?.state ?? null,

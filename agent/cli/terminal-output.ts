@@ -9,6 +9,7 @@ export function terminalOutput(stream: NodeJS.WriteStream): Output {
   });
   return {
     isTTY: stream.isTTY === true,
+    size: () => ({ columns: stream.columns, rows: stream.rows }),
     write: (text) => {
       if (!closed) stream.write(text);
     },

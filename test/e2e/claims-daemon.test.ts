@@ -62,6 +62,8 @@ describe('a box without a token, from its first start to its second life, as rea
     expect([after.code, after.alias, after.fingerprint]).toEqual([before.code, before.alias, before.fingerprint]);
     const { output } = await site.cli('provision', 'status');
     for (const shown of [after.alias, after.code, '█']) expect(output).toContain(shown);
+    const screen = (await site.cli('console')).output;
+    for (const shown of ['Waiting to be claimed.', after.alias, '█']) expect(screen).toContain(shown);
     expect(statSync(join(paths.state, 'claim.json')).mode & 0o777).toBe(0o600);
     expect(readFileSync(paths.agentLog, 'utf8')).not.toContain(after.code);
     expect(await devices()).toEqual([]);
@@ -88,6 +90,8 @@ describe('a box without a token, from its first start to its second life, as rea
 
   it('is reset only under its own name; then its keys are gone and its log can still be verified', async () => {
     await site.untilStatus('has written and uploaded', (s) => (s.log?.size ?? 0) > 3 && (s.stored_size ?? 0) > 3);
+    const console = JSON.parse((await site.cli('console', '--json')).output) as { may_leave: boolean };
+    expect(console.may_leave).toBe(true);
     const refused = await site.cli('provision', 'reset', '--confirm', 'demo-clinic-2', '--json');
     expect(refused.output).toContain('reset_not_confirmed');
     const keys = readdirSync(join(paths.state, 'keys'));

@@ -35,6 +35,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     ids: fakeIds(1, clock),
     build: { version: '0.1.0', nixosRevision: null },
     startDaemon: () => Promise.reject(new Error('this test starts no daemon')),
+    stopSignal: () => AbortSignal.abort(),
     contentDir: join(import.meta.dirname, '../../runbooks'),
     loadChecks: () => {
       throw new Error('this test loads no checks');
