@@ -5,12 +5,16 @@ import { parseBaseline } from '../checks/baseline.ts';
 import { parseControlMap } from '../checks/controls.ts';
 import { WINDOWS_CHECKS } from '../checks/windows/registry.ts';
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
+import { isForAppliance } from '../execution/appliance/appliance-run.ts';
 import { loadPackage } from '../execution/load-package.ts';
+import type { LoadedRunbook } from '../execution/load-runbook.ts';
 import type { Book } from '../execution/look-around.ts';
+import { isForWindows } from '../execution/run-request.ts';
 import { rulesInForce } from '../healing/rules-in-force.ts';
 import type { ContentFiles } from '../store/content-files.ts';
 import type { Log } from '../system/ports.ts';
 import type { ContentList } from '../wire/schemas/content.ts';
+import type { ApplianceBook } from './appliance-work.ts';
 import type { DaemonContext } from './context.ts';
 import type { LoadedChecks } from './load-checks.ts';
 
@@ -29,6 +33,7 @@ export function takeUpContent(context: DaemonContext): void {
     context.checks = shipped.checks;
   }
   context.windows.books = booksInForce(shipped.books, list, store.content, log);
+  context.appliance.books = applianceInForce(shipped.applianceBooks, list, store.content, log);
   context.healing.rules = rulesInForce(list, store.content);
   for (const { code, place, message } of context.healing.rules.refused) {
     log.error('rule left out', { code, place, reason: message });
@@ -55,6 +60,7 @@ export function checksInForce(own: LoadedChecks, list: ContentList | null, conte
   const baseline = listed('baseline', own.baseline.id);
   return {
     baseline: baseline === null ? own.baseline : parseBaseline(baseline.bytes, baseline.place),
+    baselineBytes: baseline === null ? own.baselineBytes : baseline.bytes,
     controls: own.controls.map((map) => {
       const file = listed('control_map', map.id);
       return file === null ? map : parseControlMap(file.bytes, file.place);
@@ -62,10 +68,7 @@ export function checksInForce(own: LoadedChecks, list: ContentList | null, conte
   };
 }
 
-/**
- * Runbooks to hold: the listed ones, and those that shipped under ids that the list does not name. One with mistakes is told and
- * left out, and with it the shipped one of its id: an older agent must not run what its list has replaced.
- */
+/** Windows runbooks in force, each with its check; as {@link inForce}. */
 export function booksInForce(
   own: readonly Book[],
   list: ContentList | null,
@@ -73,9 +76,47 @@ export function booksInForce(
   log: Log,
   checks: readonly WindowsCheck[] = WINDOWS_CHECKS,
 ): readonly Book[] {
-  const files = (list?.files ?? []).filter((file) => file.kind === 'runbook');
+  const isOne = (id: string): boolean => !id.startsWith(OF_APPLIANCE);
+  return inForce(own, { list, content, log, checks }, isOne, (loaded): Book | null => {
+    const check = checks.find((one) => one.id === loaded.runbook.check);
+    return isForWindows(loaded) && check !== undefined ? { loaded, check } : null;
+  });
+}
+
+/** Runbooks of the appliance in force; as {@link inForce}. */
+export function applianceInForce(
+  own: readonly ApplianceBook[],
+  list: ContentList | null,
+  content: ContentFiles,
+  log: Log,
+): readonly ApplianceBook[] {
+  const isOne = (id: string): boolean => id.startsWith(OF_APPLIANCE);
+  return inForce(own, { list, content, log, checks: [] }, isOne, (loaded) =>
+    isForAppliance(loaded) ? { loaded } : null,
+  );
+}
+
+const OF_APPLIANCE = 'RB-APP-';
+
+/**
+ * Runbooks to hold: the listed ones, and those that shipped under ids that the list does not name. One with mistakes is told and
+ * left out, and with it the shipped one of its id: an older agent must not run what its list has replaced.
+ */
+function inForce<B extends { readonly loaded: LoadedRunbook }>(
+  own: readonly B[],
+  from: {
+    readonly list: ContentList | null;
+    readonly content: ContentFiles;
+    readonly log: Log;
+    readonly checks: readonly WindowsCheck[];
+  },
+  isOne: (id: string) => boolean,
+  bookOf: (loaded: LoadedRunbook) => B | null,
+): readonly B[] {
+  const { list, content, log, checks } = from;
+  const files = (list?.files ?? []).filter((file) => file.kind === 'runbook' && isOne(file.id));
   const named = new Set(files.map((file) => file.id));
-  const brought = [...named].flatMap((id): Book[] => {
+  const brought = [...named].flatMap((id): B[] => {
     const file = newest(list, 'runbook', id);
     if (file === null) return [];
     const shipped = own.find(({ loaded }) => loaded.sha256 === file.sha256);
@@ -83,11 +124,8 @@ export function booksInForce(
     const bytes = content.read(file.sha256);
     if (bytes === null) return [];
     try {
-      const loaded = loadPackage(bytes, checks, file.path);
-      const check = checks.find((one) => one.id === loaded.runbook.check);
-      return loaded.runbook.platform === 'windows' && check !== undefined
-        ? [{ loaded: { ...loaded, runbook: loaded.runbook }, check }]
-        : [];
+      const book = bookOf(loadPackage(bytes, checks, file.path));
+      return book === null ? [] : [book];
     } catch (error) {
       if (!isAgentError(error) || error.code === 'internal') throw error;
       log.error('runbook left out', { code: error.code, place: file.path, reason: error.message });

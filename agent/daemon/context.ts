@@ -1,4 +1,5 @@
 // What every stage of the daemon is given.
+import type { ApplianceWork } from './appliance-work.ts';
 import type { HelperFolders } from './helper-folders.ts';
 import type { HealingWork } from './note-incident.ts';
 import type { LoadedChecks } from './load-checks.ts';
@@ -36,10 +37,15 @@ export interface DaemonContext extends Ports {
   /** Where root's helpers are met; null without them. */
   readonly folders: HelperFolders | null;
   /** What came with the agent or its configuration, for all that the content list does not name. */
-  readonly shipped: { readonly checks: LoadedChecks; readonly books: WindowsWork['books'] };
+  readonly shipped: {
+    readonly checks: LoadedChecks;
+    readonly books: WindowsWork['books'];
+    readonly applianceBooks: ApplianceWork['books'];
+  };
   /** In force: of the content list where it names them. */
   checks: LoadedChecks;
   readonly windows: WindowsWork;
+  readonly appliance: ApplianceWork;
   readonly healing: HealingWork;
   readonly checkpoints: CheckpointOutput;
   /** Machines that may be reached, with their secrets, in memory. */

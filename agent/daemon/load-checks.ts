@@ -9,6 +9,8 @@ import { readFileLimited } from '../system/files.ts';
 
 export interface LoadedChecks {
   readonly baseline: LoadedBaseline;
+  /** As they are handed to the privileged helpers, which judge by their digest. */
+  readonly baselineBytes: Buffer;
   readonly controls: readonly ControlMap[];
 }
 
@@ -23,8 +25,10 @@ export function loadChecks(contentDir: string, baselinePath: string | null): Loa
   const path = baselinePath ?? join(contentDir, 'baselines', 'appliance.yaml');
   const controlsDir = join(contentDir, 'controls');
   const maps = readdirSync(controlsDir).filter((name) => name.endsWith('.yaml'));
+  const baselineBytes = readFileLimited(path, MAX_DATA_BYTES);
   return {
-    baseline: parseBaseline(readFileLimited(path, MAX_DATA_BYTES), path),
+    baseline: parseBaseline(baselineBytes, path),
+    baselineBytes,
     controls: maps.toSorted().map((name) => {
       const place = join(controlsDir, name);
       return parseControlMap(readFileLimited(place, MAX_DATA_BYTES), place);

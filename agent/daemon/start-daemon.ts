@@ -13,10 +13,13 @@ import { writeStatus } from '../system/status-file.ts';
 import { createLockoutGuard } from '../targets/lockout-guard.ts';
 import { withoutSecrets } from '../targets/secret-filter.ts';
 import { createTargetTable } from '../targets/target-table.ts';
+import { identifyingRunner } from '../execution/identifying-runner.ts';
+import { createKnownMachines } from '../execution/known-machines.ts';
 import { winRmRunner } from '../execution/winrm-runner.ts';
 import { openWinRmSession } from '../winrm/open-session.ts';
 import { timeT } from '../trust/signed-time.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
+import { loadAppliance } from './appliance-work.ts';
 import { beginStore } from './begin-store.ts';
 import { helperFolders } from './helper-folders.ts';
 import { isNewBlocking, rememberBlocking } from './blocking-memory.ts';
@@ -126,8 +129,10 @@ export function startDaemon(options: DaemonOptions): Daemon {
       nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
     });
     const checks = loadChecks(options.contentDir, config.baseline_path);
-    const runner = winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log });
+    const overWinRm = winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log });
+    const runner = identifyingRunner(overWinRm, createKnownMachines({ store, clock, log }));
     const windows = loadWindows(options.contentDir, runner, log);
+    const appliance = loadAppliance(options.contentDir, log);
     context = {
       ...ports,
       log,
@@ -140,9 +145,10 @@ export function startDaemon(options: DaemonOptions): Daemon {
       targets,
       lockout,
       folders: helperFolders(process.env),
-      shipped: { checks, books: windows.books },
+      shipped: { checks, books: windows.books, applianceBooks: appliance.books },
       checks,
       windows,
+      appliance,
       healing: newHealingWork(),
       state,
       startedAt: nowSeconds(clock),

@@ -39,8 +39,11 @@ export type HelperRequest =
 
 /** What came of it. None of this is success: that is what a look sees. */
 export type HelperAnswer =
-  /** `run`: the act waits to be confirmed or rolled back under this name. */
-  | { readonly answer: 'done' | 'unchanged'; readonly run: string | null; readonly sentence: string }
+  /**
+   * `started`: it goes on by itself, and a later look says what came of it. `run`: the act waits to be confirmed or rolled back
+   * under this name.
+   */
+  | { readonly answer: 'done' | 'unchanged' | 'started'; readonly run: string | null; readonly sentence: string }
   /** The helper judged the request and refused it, or could not do it. */
   | { readonly answer: 'refused'; readonly code: string; readonly sentence: string }
   /** It was not even started: nothing was done. */

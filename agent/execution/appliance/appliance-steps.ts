@@ -21,9 +21,6 @@ const LEAST_PAUSE_S = 5;
 const LONGEST_PAUSE_S = 60;
 /** Facts are dated in whole seconds: what was read within the second of the change may have been read before it. */
 const DATED_MS = 1_000;
-/** What these begin goes on by itself; whether it came to anything shows later. */
-const GOES_ON: ReadonlySet<RunbookVerb> = new Set(['run-backup', 'restore-test']);
-
 /** One act of a helper, and what is to be undone where it does not hold. */
 interface Act {
   readonly runId: string;
@@ -145,8 +142,8 @@ export class ApplianceSteps {
     }
     if (answer.answer === 'refused') return this.#refused(act, answer.code);
     const changes = answer.answer === 'unchanged' ? 0 : 1;
-    const seen = await this.#verified(verb);
-    if (!seen.good && GOES_ON.has(verb)) {
+    const seen = await this.#verified();
+    if (!seen.good && answer.answer === 'started') {
       const sentence = 'what was started has not shown a result yet; a later look judges it';
       const { store, clock } = this.#deps;
       return store.unit(() => {
@@ -188,12 +185,12 @@ export class ApplianceSteps {
   }
 
   /** Mended within the time by facts from after the change, and still so after the time of stability. */
-  async #verified(verb: RunbookVerb): Promise<{ readonly good: boolean; readonly finding: Finding }> {
+  async #verified(): Promise<{ readonly good: boolean; readonly finding: Finding }> {
     const { loaded } = this.#o;
     const { within_s: withinS, stable_for_s: stableForS } = loaded.runbook.verify;
     const good = (one: Finding): boolean => isMended(loaded, one);
     const first = await this.#lookUntil(withinS, good);
-    if (!first.met || stableForS === 0 || GOES_ON.has(verb)) return { good: first.met, finding: first.finding };
+    if (!first.met || stableForS === 0) return { good: first.met, finding: first.finding };
     await this.#deps.clock.sleep(stableForS * 1_000, this.#signal);
     const second = await this.#lookUntil(0, good);
     return { good: second.met, finding: second.finding };
@@ -270,6 +267,8 @@ function ran({ answer }: HelperAnswer): string {
   switch (answer) {
     case 'done':
       return 'ran';
+    case 'started':
+      return 'started';
     case 'unchanged':
       return 'ran without a change';
     case 'refused':
