@@ -45,4 +45,15 @@ export function addHealingVerbs(program: Command, verb: AddVerb): void {
   verb(healing, 'explain <incident>', 'why healing did or did not act, and when it will next', async (context, args) =>
     (await import('./incidents.ts')).healingExplain(context, args[0] ?? ''),
   );
+  verb(
+    healing,
+    'pause',
+    'keep healing from changing anything for a while; ends by itself, or by an order of two persons',
+    async (context, _args, options) => (await import('./healing.ts')).healingPause(context, options),
+  )
+    .option('--for <length>', 'how long, like 90s, 30m, 4h or 2d (default: 4h)')
+    .option('--until <time>', 'until then, like 2027-01-15T06:00:00Z');
+  verb(healing, 'status', 'mode, pauses, rules, grants, and what is stopped', async (context) =>
+    (await import('./healing.ts')).healingStatus(context),
+  );
 }

@@ -8,6 +8,7 @@ import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { openedEpoch } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
+import { healingStanding } from './healing-standing.ts';
 import { kept } from './self-care.ts';
 import { targetStates } from './target-health.ts';
 import { unknownTooLong } from './unknown-since.ts';
@@ -54,6 +55,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
     content_version: enrolled?.trust.content()?.value.version ?? null,
     policy_version: enrolled?.trust.policy()?.value.version ?? null,
     healing_paused_until: healingPausedUntil(store),
+    healing: enrolled === null ? null : healingStanding(enrolled, context),
     findings: [...state.findings.values()].map((finding) => ({
       check: finding.check.id,
       target: finding.target.id,

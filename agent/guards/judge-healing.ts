@@ -32,6 +32,8 @@ interface Known {
 type Guard = (known: Known) => HealingStop | null;
 
 const RANK: Readonly<Record<HealingMode, number>> = { off: 0, dry_run: 1, on: 2 };
+/** The strictest mode has the lowest. */
+export const healingRank = (mode: HealingMode): number => RANK[mode];
 
 /** The strictest of what policy, its entry for the runbook, the configuration and the order say. No policy: `off`. */
 export function healingMode(request: HealingRequest, facts: HealingFacts): HealingMode {

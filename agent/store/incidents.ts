@@ -35,6 +35,8 @@ export interface IncidentsTable {
   list(o: { readonly limit: number; readonly but?: readonly string[] }): IncidentRow[];
   /** Keeps the row as it is now and adds lines to its story, in one unit. */
   put(row: IncidentRow, lines: readonly IncidentLine[]): void;
+  /** How many are in each state, but for those that are closed. */
+  counts(): Record<string, number>;
   /** Oldest first. */
   lines(incidentId: string): IncidentLine[];
 }
@@ -74,6 +76,9 @@ export function incidentsTable(db: Db): IncidentsTable {
     `INSERT INTO incident_lines (incident_id, at, what, sentence, evidence_seq)
      VALUES (@incidentId, @at, @what, @sentence, @evidenceSeq)`,
   );
+  const counts = db.query<{ state: string; n: number }>(
+    "SELECT state, count(*) AS n FROM incidents WHERE state <> 'closed' GROUP BY state ORDER BY state",
+  );
   const lines = db.query<IncidentLine>(
     'SELECT at, what, sentence, evidence_seq AS evidenceSeq FROM incident_lines WHERE incident_id = ? ORDER BY id',
   );
@@ -88,6 +93,7 @@ export function incidentsTable(db: Db): IncidentsTable {
         put.run({ ...row });
         for (const line of added) add.run({ incidentId: row.incidentId, ...line });
       }),
+    counts: () => Object.fromEntries(counts.all().map(({ state, n }) => [state, n])),
     lines: (incidentId) => lines.all(incidentId),
   };
 }

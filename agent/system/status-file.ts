@@ -62,6 +62,22 @@ export interface TargetStanding {
   readonly cause: string | null;
 }
 
+/** How healing stands. Times are Unix seconds of signed time. */
+export interface HealingStanding {
+  /** The stricter of the signed policy and the configuration; without a policy `off`. */
+  readonly mode: 'off' | 'dry_run' | 'on';
+  readonly paused_by_order: number | null;
+  readonly paused_by_hand: number | null;
+  /** Rules of the content list in force, and those of them that cannot be used. */
+  readonly rules: number;
+  readonly rules_refused: number;
+  readonly grants: number;
+  /** Runbooks that are stopped until two persons enable healing: by the breaker of the site, or after a rollback that failed. */
+  readonly stopped_runbooks: readonly string[];
+  /** Incidents that are not closed, by state. */
+  readonly incidents: Readonly<Record<string, number>>;
+}
+
 /** Times are Unix seconds of the wall clock. Nothing secret: the file is 0640 so that a technician's group may read it. */
 export interface AgentStatus {
   readonly schema: 'compliance-agent/status/v1';
@@ -101,7 +117,9 @@ export interface AgentStatus {
   readonly root_version: number | null;
   readonly content_version: number | null;
   readonly policy_version: number | null;
+  /** The later end of both pauses. */
   readonly healing_paused_until: number | null;
+  readonly healing: HealingStanding | null;
   readonly findings: readonly {
     readonly check: string;
     readonly target: string;
@@ -147,17 +165,28 @@ export interface ControlDrop {
   readonly verb: string;
   /** With `claim_code`: what a person typed, 32 hex digits. */
   readonly code?: string;
+  /** With `healing_pause`: seconds. */
+  readonly for_s?: number;
 }
 
-/** Verbs that a drop may ask for; none of them can do more than look, try again sooner, or show a claim code. */
-export const CONTROL_VERBS = ['checkin_now', 'check_now', 'upload_now', 'provision_now', 'claim_code'] as const;
+/** Verbs that a drop may ask for; none of them can do more than look, try again sooner, show a claim code, or keep healing from acting. */
+export const CONTROL_VERBS = [
+  'checkin_now',
+  'check_now',
+  'upload_now',
+  'provision_now',
+  'claim_code',
+  'healing_pause',
+] as const;
 const CODE = /^[0-9a-f]{32}$/;
+/** A pause by hand ends by itself: nobody on the appliance can end it. */
+export const LONGEST_PAUSE_S = 30 * 86_400;
 
 export function dropControl(
   stateDir: string,
   verb: (typeof CONTROL_VERBS)[number],
   name: string,
-  extra: Pick<ControlDrop, 'code'> = {},
+  extra: Pick<ControlDrop, 'code' | 'for_s'> = {},
 ): void {
   const dir = join(stateDir, CONTROL_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o770 });
@@ -177,19 +206,28 @@ export function takeControlDrops(stateDir: string): ControlDrop[] {
     const path = join(dir, name);
     let verb = 'unknown';
     let code: string | undefined;
+    let forS: number | undefined;
     try {
       // Refuses what is no plain file: a named pipe would hold the daemon until somebody writes to it.
       const value: unknown = JSON.parse(readFileLimited(path, MAX_CONTROL_BYTES).toString('utf8'));
-      const asked = typeof value === 'object' && value !== null ? (value as { verb?: unknown; code?: unknown }) : {};
+      const asked: { verb?: unknown; code?: unknown; for_s?: unknown } =
+        typeof value === 'object' && value !== null ? value : {};
       verb = CONTROL_VERBS.find((v) => v === asked.verb) ?? 'unknown';
       if (verb === 'claim_code') {
         if (typeof asked.code === 'string' && CODE.test(asked.code)) code = asked.code;
+        else verb = 'unknown';
+      }
+      if (verb === 'healing_pause') {
+        if (isPause(asked.for_s)) forS = asked.for_s;
         else verb = 'unknown';
       }
     } catch {
       // unreadable or not JSON: an unknown request
     }
     rmSync(path, { force: true, recursive: true });
-    return { name, verb, ...(code === undefined ? {} : { code }) };
+    return { name, verb, ...(code === undefined ? {} : { code }), ...(forS === undefined ? {} : { for_s: forS }) };
   });
 }
+
+const isPause = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 && value <= LONGEST_PAUSE_S;

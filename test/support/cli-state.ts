@@ -121,6 +121,7 @@ export function agentStatus(partial: Partial<AgentStatus> = {}): AgentStatus {
     content_version: 2,
     policy_version: null,
     healing_paused_until: null,
+    healing: null,
     findings: [
       { check: 'disk', target: 'appliance', result: 'pass', sentence: 'Enough room.', read_at: NOW - 60 },
       { check: 'clock', target: 'appliance', result: 'unknown', sentence: 'No tool.', read_at: NOW - 60 },

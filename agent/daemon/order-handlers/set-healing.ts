@@ -1,5 +1,6 @@
-// Order kind `set_healing`: no healing until a time, or the end of such a pause, which takes two people (an authorisation).
+// Order kind `set_healing`: no healing until a time, or the end of every pause and breaker, which takes two people (an authorisation).
 import { paramsOf } from '../../guards/order-params.ts';
+import { closeBreakers } from '../../healing/healing-memory.ts';
 import type { OrderHandler } from '../../orders/order-handler.ts';
 import { timeT } from '../../trust/signed-time.ts';
 import type { DaemonContext } from '../context.ts';
@@ -15,7 +16,9 @@ export function setHealingHandler(context: DaemonContext): OrderHandler {
       const params = paramsOf('set_healing', order);
       if (params.action === 'enable') {
         const was = liftPause(store);
-        const sentence = was ? 'The pause of healing is lifted.' : 'Healing was not paused.';
+        const closed = closeBreakers(store);
+        const lifted = was ? 'The pause of healing is lifted.' : 'Healing was not paused.';
+        const sentence = closed === 0 ? lifted : `${lifted} ${closed} breakers are closed.`;
         return { kind: 'done', sentence, result: { paused_until: null } };
       }
       if (nowT === null) {

@@ -1,8 +1,11 @@
-// Looks for requests that the CLI dropped: each only makes a stage run sooner, or shows a claim code that was typed.
+// Looks for requests that the CLI dropped: each only makes a stage run sooner, shows a claim code that was typed, or keeps healing from
+// acting for a while.
 import { typedClaim } from '../../identity/claim-file.ts';
 import { isResetPending } from '../../identity/reset.ts';
 import { takeControlDrops } from '../../system/status-file.ts';
 import type { DaemonContext } from '../context.ts';
+import { pauseByHand } from '../healing-pause.ts';
+import { signedNow } from '../note-incident.ts';
 import type { Stage, StageName } from '../stage.ts';
 
 const STAGE_OF: Readonly<Record<string, StageName>> = {
@@ -11,6 +14,7 @@ const STAGE_OF: Readonly<Record<string, StageName>> = {
   upload_now: 'upload',
   provision_now: 'enrol',
   claim_code: 'enrol',
+  healing_pause: 'healing',
 };
 
 export function controlStage(context: DaemonContext): Stage {
@@ -33,6 +37,7 @@ export function controlStage(context: DaemonContext): Stage {
           if (drop.code !== undefined && context.state.enrolled === null) {
             typedClaim(context.config.state_dir, context.clock, drop.code);
           }
+          if (drop.for_s !== undefined) pauseByHand(context.store, drop.for_s, signedNow(context));
           context.trigger(stage);
         }
       }
