@@ -3,6 +3,12 @@ import { code } from '../code-info.ts';
 
 export const HTTPS_CODES = {
   url_invalid: code(2, false, 'an address of Central Command is not a plain https:// URL', 'correct central_url'),
+  address_not_private: code(
+    2,
+    false,
+    'a place that has to lie in the networks of the site does not',
+    'name a host of the site, or say in the site policy that it is remote',
+  ),
   dns_failed: code(3, true, 'a host name did not resolve', 'check the DNS server and the host name'),
   connect_refused: code(
     3,

@@ -1,6 +1,7 @@
 // What the planner (L2) is asked, what it needs, and what comes of it (docs/healing-planner.md).
 import type { ErrorCode } from '../../errors/codes.ts';
 import type { RunbookParams } from '../../checks/windows/windows-check.ts';
+import type { HealingMode } from '../../guards/healing-facts.ts';
 import type { LoadedRunbook } from '../../execution/load-runbook.ts';
 import type { EvidenceLog } from '../../evidence/log.ts';
 import type { Store } from '../../store/open-store.ts';
@@ -58,6 +59,8 @@ export interface PlannerDeps {
   readonly runbooks: readonly LoadedRunbook[];
   /** By the name of the credential in the policy. */
   readonly secrets: (credential: string) => EndpointSecrets;
+  /** What the appliance's own configuration allows at most. */
+  readonly localMode: HealingMode;
   readonly limits?: Partial<PlannerLimits>;
 }
 
