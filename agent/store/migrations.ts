@@ -367,6 +367,19 @@ const EIGHTH = `
   ${sumTriggers('learning_cases')}
 `;
 
+/** Which machine each target is. */
+const NINTH = `
+  CREATE TABLE target_identities (
+    target_id TEXT PRIMARY KEY NOT NULL,
+    machine_sid TEXT NOT NULL,
+    pinned_at INTEGER NOT NULL,
+    other_sid TEXT CHECK ((other_sid IS NULL) = (other_at IS NULL)),
+    other_at INTEGER,
+    ${sum}
+  ) STRICT;
+  ${sumTriggers('target_identities')}
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, readableFrom: 1, sql: FIRST },
   { version: 2, readableFrom: 1, sql: SECOND },
@@ -376,6 +389,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, readableFrom: 1, sql: SIXTH },
   { version: 7, readableFrom: 1, sql: SEVENTH },
   { version: 8, readableFrom: 1, sql: EIGHTH },
+  { version: 9, readableFrom: 1, sql: NINTH },
 ];
 
 /** What this program writes and reads. */

@@ -31,6 +31,8 @@ import { runbookRunsTable } from './runbook-runs.ts';
 import type { RunbookRunsTable } from './runbook-runs.ts';
 import { settingsTable } from './settings.ts';
 import type { SettingsTable } from './settings.ts';
+import { targetIdentitiesTable } from './target-identities.ts';
+import type { TargetIdentitiesTable } from './target-identities.ts';
 import { guarded } from './sqlite-errors.ts';
 import { ticketsTable } from './tickets.ts';
 import type { TicketsTable } from './tickets.ts';
@@ -72,6 +74,7 @@ export interface Store {
   readonly findings: FindingsTable;
   readonly incidents: IncidentsTable;
   readonly runs: RunbookRunsTable;
+  readonly targetIdentities: TargetIdentitiesTable;
   readonly planner: PlannerTable;
   readonly learning: LearningTable;
   readonly trust: TrustTable;
@@ -150,6 +153,7 @@ function storeOf(db: Db, unlock: () => void): Store {
     findings: findingsTable(db),
     incidents: incidentsTable(db),
     runs: runbookRunsTable(db),
+    targetIdentities: targetIdentitiesTable(db),
     planner: plannerTable(db),
     learning: learningTable(db),
     trust: trustTable(db),

@@ -77,6 +77,7 @@ export const LATER_SUMMED_TABLES: Readonly<Record<string, readonly string[]>> = 
     'ended_at',
     'at',
   ],
+  target_identities: ['target_id', 'machine_sid', 'pinned_at', 'other_sid', 'other_at'],
   incidents: [
     'incident_id',
     'target_id',

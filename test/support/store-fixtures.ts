@@ -105,6 +105,8 @@ export function fill(store: Store, lines = 12, lineLength = 660): void {
   const run = { targetId: 'srv-1', runbookId: 'RB-WIN-AV-001', runbookVersion: 1, runbookSha256: 'ab'.repeat(32) };
   store.runs.begin({ ...run, runId, action: 'remediate', snapshot: '{}', detail: '{}', at: AT });
   store.runs.end(runId, 'success', AT + 60);
+  store.targetIdentities.pin('srv-1', 'S-1-5-21-1-2-3', AT);
+  store.targetIdentities.noteOther('srv-1', 'S-1-5-21-4-5-6', AT + 60);
   const incidentId = '019e0000-0000-7000-8000-0000000000c1';
   const times = { openedAt: AT, changedAt: AT, nextStepAt: null };
   const condition = { targetId: 'srv-1', checkId: 'windows_av', condition: 'av-off' };
