@@ -65,6 +65,9 @@ export function pinOf(key: KeyObject): string {
     .digest('hex');
 }
 
+/** A CA certificate as a trust root names it: DER in base64. */
+export const derText = (pem: string): string => new X509Certificate(pem).raw.toString('base64');
+
 const newP256 = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
 /** Makes CA key, CA certificate and server key in the server's key folder. @throws central_exists */

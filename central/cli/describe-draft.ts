@@ -1,7 +1,10 @@
 // In words, all that a signature would stand for. Two documents that differ anywhere read differently: what is not shown is
 // what a drafter could slip in. Pure.
+import { X509Certificate } from 'node:crypto';
+import { sha256Hex } from '../../agent/wire/digest.ts';
 import type { Authorisation } from '../../agent/wire/schemas/order.ts';
 import { ROLES, type Root } from '../../agent/wire/schemas/root.ts';
+import { pinOf } from '../ca/certificate-authority.ts';
 import { when } from './output.ts';
 
 /** A key stands here as its whole digest: a shorter one can be met by a key that was made for it. */
@@ -30,8 +33,23 @@ export function describeRoot(root: Root): string {
     ...roles,
     ...(idle.length === 0 ? [] : ['  in no role:', ...idle]),
     ...(past.length === 0 ? [] : ['  past keys:', ...past]),
+    ...(root.central_cas === undefined
+      ? []
+      : ['  CAs that Central Command may be under:', ...root.central_cas.map(describeCa)]),
     ...(alone === undefined ? [] : [`  one person alone may authorise, after a delay of ${alone.delay_s} s`]),
   ].join('\n');
+}
+
+/** Nobody has checked yet that these bytes are a certificate. */
+function describeCa(base64: string): string {
+  const der = Buffer.from(base64, 'base64');
+  try {
+    const { publicKey, subject } = new X509Certificate(der);
+    const pin = pinOf(publicKey);
+    return `    pin ${pin} of ${subject.replaceAll('\n', ', ')}, certificate ${sha256Hex(der)}`;
+  } catch {
+    return `    no certificate: ${sha256Hex(der)}`;
+  }
 }
 
 export function describeAuthorisation(value: Authorisation): string {

@@ -111,8 +111,9 @@ function buildProgram(): Command {
 
   const ca = group(program, 'ca', 'the certificate authority that appliances pin');
   verb(ca, 'show', 'which CA is in use, and its backup').action(async (o) => (await import('./ca.ts')).showCa(o));
-  verb(ca, 'switch', 'put the backup CA in use and make a new backup; appliances know it already')
+  verb(ca, 'switch', 'put the backup CA in use and make a new backup; refused where appliances do not know it')
     .addOption(keysOption())
+    .option('--leave-behind', 'although appliances will refuse this server until they get new files')
     .action(async (o) => (await import('./ca.ts')).switchCa(o));
 
   const enrolment = group(program, 'enrolment', 'machines that are expected, by what stands on their label');

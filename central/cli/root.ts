@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
+import { centralCas } from '../../agent/trust/central-cas.ts';
 import { acceptSuccessor } from '../../agent/trust/root.ts';
 import { ONLINE_ROLES as SERVER_ROLES } from '../../agent/trust/root-consistency.ts';
 import { rootWarnings } from '../../agent/trust/root-warnings.ts';
@@ -9,6 +10,8 @@ import { keyidOf } from '../../agent/wire/keys.ts';
 import { ROLES, type Role } from '../../agent/wire/schemas/root.ts';
 import { loadOnlineKeys, makeOnlineKey, onlineKeysDir, type OnlineRole } from '../keys/online-keys.ts';
 import { hasSealedKeys, sealServerKeys, unsealKeys } from '../keys/unsealed-keys.ts';
+import { caInUse, casForRoot } from '../service/ca-in-use.ts';
+import { names } from '../service/left-behind.ts';
 import { nextRoot, PUBLISH_WITHIN_S, type AddedKey } from '../service/next-root.ts';
 import { findKey } from '../service/publish-revocations.ts';
 import { describeRoot } from './describe-draft.ts';
@@ -41,6 +44,7 @@ export async function show(o: Common & WithData): Promise<void> {
         `root ${root.version} of ${root.partner_id}, until ${when(root.expires_at)}`,
         `digest     ${digest}`,
         `thresholds ${thresholds}`,
+        ...centralCas(root).map((ca) => `CA pin     ${ca.pin}`),
         ...root.past_keys.map(
           (past) => `past       ${past.role} ${past.keyid} until ${when(past.valid_until)}, ${past.status}`,
         ),
@@ -65,7 +69,7 @@ interface DraftOptions extends Common, WithData {
 export async function draft(o: DraftOptions): Promise<void> {
   const keyDir = onlineKeysDir(resolve(o.data));
   const isSealed = hasSealedKeys(keyDir);
-  await withRecords(o, ({ trust, now }) => {
+  await withRecords(o, ({ store, trust, now }) => {
     const { root } = trust.root();
     const online = (o.online ?? []).map(onlineRole);
     const compromised = (o.compromised ?? []).map((query) => findKey(root, query));
@@ -84,6 +88,7 @@ export async function draft(o: DraftOptions): Promise<void> {
         remove: [...new Set([...(o.remove ?? []).map((query) => findKey(root, query)), ...compromised, ...replaced])],
         compromised: new Set(compromised),
         thresholds: Object.fromEntries((o.threshold ?? []).map(parseThreshold)),
+        centralCas: casForRoot(resolve(o.data), store),
         lifeS: o.days * DAY_S,
       },
       now(),
@@ -124,6 +129,10 @@ export async function publish(file: string, o: Common & WithData): Promise<void>
     }
     // A root whose server keys are not here would end every answer.
     loadOnlineKeys(resolve(o.data), next.root);
+    const { pin } = caInUse(resolve(o.data), store);
+    if (next.root.central_cas !== undefined && !names(next.root, pin)) {
+      throw new AgentError('ca_not_in_root', `the root names CAs, and not the one in use, pin ${pin}`, { place: file });
+    }
     const { version } = next.root;
     store.documents.add({ kind: 'root', scope: '', version, digest: next.digest, line: next.line }, now());
     print(

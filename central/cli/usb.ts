@@ -1,13 +1,11 @@
-import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../../agent/errors/codes.ts';
-import { partnerSchema } from '../../agent/wire/schemas/root.ts';
-import { pinOf } from '../ca/certificate-authority.ts';
-import { caInUse } from '../service/ca-in-use.ts';
-import type { Records } from '../service/central.ts';
+import { partnerSchema, type Root } from '../../agent/wire/schemas/root.ts';
+import { centralCas } from '../../agent/trust/central-cas.ts';
+import { backupCa, caInUse } from '../service/ca-in-use.ts';
 import { newToken } from '../service/enrolment-token.ts';
 import { print, when, type Common } from './output.ts';
 import { tokenDays } from './token.ts';
@@ -35,7 +33,7 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
       throw new AgentError('usage', '--url is no plain https:// address');
     const root = records.trust.root();
     const { caPem, pin } = caInUse(resolve(o.data), records.store);
-    const backup = backupAuthority(records);
+    const backup = backupCa(records.store);
     mkdirSync(dir, { recursive: true });
     refuseWritten(dir);
     const made = o.token ? { site: siteOf(o), ...newToken(records, siteOf(o), days) } : null;
@@ -58,7 +56,10 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
       'ca.pem': caPem + (backup.pem ?? ''),
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 });
-    const warnings: ErrorCode[] = backup.pem === null ? ['backup_certificate_missing'] : [];
+    const warnings: ErrorCode[] = [
+      ...(backup.pem === null ? (['backup_certificate_missing'] as const) : []),
+      ...(lacksOne(root.root, [pin, backup.pin]) ? (['ca_not_in_root'] as const) : []),
+    ];
     print(
       o,
       {
@@ -77,25 +78,17 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
   });
 }
 
+/** A root that names CAs takes the place of what the stick names, once the device is enrolled. */
+function lacksOne(root: Root, pins: readonly string[]): boolean {
+  const named = centralCas(root).map((ca) => ca.pin);
+  return named.length > 0 && !pins.every((pin) => named.includes(pin));
+}
+
 /** @throws usage */
 function siteOf({ site }: Options): string {
   if (site === undefined)
     throw new AgentError('usage', '--site is needed for a token; --no-token makes a stick without');
   return site;
-}
-
-/**
- * Pin and certificate of the backup CA; no certificate in a database that was made before `init` made one.
- *
- * @throws central_damaged when the pin is missing, or the certificate is of another key
- */
-function backupAuthority({ store }: Pick<Records, 'store'>): { pin: string; pem: string | null } {
-  const [pin, pem] = [store.setting('backup_ca_pin'), store.setting('backup_ca_pem')];
-  if (pin === null) throw new AgentError('central_damaged', 'the backup pin is missing');
-  if (pem !== null && pinOf(new X509Certificate(pem).publicKey) !== pin) {
-    throw new AgentError('central_damaged', 'the certificate of the backup CA is not of the key that its pin names');
-  }
-  return { pin, pem };
 }
 
 /** A stick with an unused token is not overwritten: nobody would know which device it was meant for. */

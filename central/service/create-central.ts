@@ -6,7 +6,13 @@ import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { keyidOf } from '../../agent/wire/keys.ts';
 import type { Root } from '../../agent/wire/schemas/root.ts';
 import { parseRoot, type PinnedRoot } from '../../agent/trust/root.ts';
-import { createAuthority, createBackupAuthority, loadAuthority } from '../ca/certificate-authority.ts';
+import {
+  createAuthority,
+  createBackupAuthority,
+  derText,
+  FIRST_GENERATION,
+  readPublicAuthority,
+} from '../ca/certificate-authority.ts';
 import { makePrivateDir, refuseNested } from '../keys/key-files.ts';
 import { createOnlineKeys, ONLINE_ROLES, onlineKeysDir, type OnlineKeys } from '../keys/online-keys.ts';
 import { createPersonKey, type PersonSigner } from '../keys/person-keys.ts';
@@ -51,10 +57,10 @@ export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; 
   };
   await createAuthority(onlineKeysDir(o.dataDir), { partnerId: o.partnerId, now: o.now });
   const backup = await createBackupAuthority(o.keysDir, { partnerId: o.partnerId, now: o.now });
-  const { pin } = await loadAuthority(onlineKeysDir(o.dataDir));
+  const { pin, caPem } = readPublicAuthority(onlineKeysDir(o.dataDir), FIRST_GENERATION);
   const envelope = signDocument(
     'root',
-    firstRoot(o, online, people),
+    firstRoot(o, online, people, [caPem, backup.pem]),
     people.root.map(({ signer }) => signer),
   );
   const root = parseRoot(encodeEnvelope(envelope));
@@ -87,6 +93,7 @@ function firstRoot(
   o: NewCentral,
   online: OnlineKeys,
   people: Readonly<Record<'root' | 'content' | 'operator', readonly PersonSigner[]>>,
+  cas: readonly string[],
 ): Root {
   const two = Math.min(2, o.persons.length);
   const held = [...people.root, ...people.content, ...people.operator];
@@ -122,6 +129,7 @@ function firstRoot(
     },
     witness_name: `${o.logDomain}/witness`,
     past_keys: [],
+    central_cas: cas.map(derText),
     ...(two === 1 ? { single_approver: { delay_s: SINGLE_APPROVER_DELAY_S } } : {}),
   };
 }

@@ -20,6 +20,8 @@ export interface RootChange {
   /** Of those removed: what they sign from now on, and what nobody saw before, is worth nothing. */
   readonly compromised: ReadonlySet<string>;
   readonly thresholds: Partial<Record<Role, number>>;
+  /** CAs of Central Command, DER in base64; those of the root before where absent. */
+  readonly centralCas?: readonly string[] | undefined;
   readonly lifeS: number;
 }
 
@@ -67,6 +69,7 @@ export function nextRoot(history: readonly [Root, ...Root[]], change: RootChange
       ),
       ...pastKeys(history, change, now),
     ],
+    ...(change.centralCas === undefined ? {} : { central_cas: [...change.centralCas] }),
   };
 }
 

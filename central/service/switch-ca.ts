@@ -1,5 +1,5 @@
-// The backup CA takes the place of the CA in use, and a new backup CA is made beside it. Appliances have its pin and certificate
-// already; those enrolled from then on have the new backup's too.
+// The backup CA takes the place of the CA in use, and a new backup CA is made beside it. Appliances know the backup from their files
+// or their trust root; the next root brings them the new one.
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import {
@@ -13,6 +13,7 @@ import { readKeyFile } from '../keys/key-files.ts';
 import { onlineKeysDir } from '../keys/online-keys.ts';
 import { caInUse } from './ca-in-use.ts';
 import { caGeneration, type Records } from './central.ts';
+import { leftBehind, refuseLeavingBehind } from './left-behind.ts';
 
 export interface SwitchedCa {
   readonly generation: number;
@@ -20,6 +21,8 @@ export interface SwitchedCa {
   readonly pin: string;
   readonly backup_pin: string;
   readonly former_pin: string;
+  /** Appliances that refuse this server from now on, until they get new files. */
+  readonly left_behind: readonly string[];
 }
 
 /**
@@ -27,11 +30,12 @@ export interface SwitchedCa {
  * force. A server that runs goes on with the CA before until it is started again.
  *
  * @param o.peopleDir folder of people, with the key of the backup CA
- * @throws backup_certificate_missing, key_unreadable, key_permissions, key_malformed (not the backup's key)
+ * @param o.leaveBehind goes on where appliances would refuse the server
+ * @throws ca_not_in_root, appliances_left_behind, backup_certificate_missing, key_unreadable, key_permissions, key_malformed (not the backup's key)
  */
 export async function switchAuthority(
   central: Records,
-  o: { readonly dataDir: string; readonly peopleDir: string; readonly person: string },
+  o: { readonly dataDir: string; readonly peopleDir: string; readonly person: string; readonly leaveBehind?: boolean },
 ): Promise<SwitchedCa> {
   const { store } = central;
   const generation = caGeneration(store) + 1;
@@ -42,6 +46,8 @@ export async function switchAuthority(
       place: o.dataDir,
     });
   }
+  if (o.leaveBehind !== true) refuseLeavingBehind(central, pin);
+  const behind = leftBehind(central, pin);
   const path = backupKeyPath(o.peopleDir, generation);
   const key = readKeyFile(path);
   if (pinOf(key) !== pin) {
@@ -55,9 +61,10 @@ export async function switchAuthority(
     store.setSetting('backup_ca_pin', backup.pin);
     store.setSetting('backup_ca_pem', backup.pem);
     const at = central.now();
-    store.access.add({ at, action: 'ca_switched', subject: pin, person: o.person, detail: `from ${former.pin}` });
+    const detail = [`from ${former.pin}`, ...(behind.length === 0 ? [] : [`without ${behind.join(' ')}`])].join(', ');
+    store.access.add({ at, action: 'ca_switched', subject: pin, person: o.person, detail });
   });
-  return { generation, pin, backup_pin: backup.pin, former_pin: former.pin };
+  return { generation, pin, backup_pin: backup.pin, former_pin: former.pin, left_behind: behind };
 }
 
 /** As an interrupted try left it, or a new one. */

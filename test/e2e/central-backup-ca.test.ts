@@ -12,7 +12,7 @@ import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { createBackupAuthority, loadAuthority } from '../../central/ca/certificate-authority.ts';
 import { createCentral } from '../../central/service/create-central.ts';
 import { databasePath, openCentralStore } from '../../central/store/open-central-store.ts';
-import { makeCentral, type TestCentral } from '../support/central-process.ts';
+import { makeCentral, run, type TestCentral } from '../support/central-process.ts';
 import { checkIn, enrolDevice, send, type Enrolled } from '../support/device.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { startHttpsServer } from '../support/tls-server.ts';
@@ -183,11 +183,14 @@ describe('the switch to the backup CA', () => {
       .find((ca) => spkiPin(ca) === pin);
     expect(new X509Certificate(renewed).verify(issuer!.publicKey)).toBe(true);
     const dir = join(central.dir, 'new-stick');
-    await central.json('usb', 'write', dir, '--site', 'north', '--url', 'https://central.example:8443');
+    const args = ['usb', 'write', dir, '--site', 'north', '--url', 'https://central.example:8443'];
+    const warned = await central.json(...args);
     const written = readProvisionFiles(dir);
     expect(written.caPins).toEqual([pin, next]);
+    // The root on it names the CA before, not yet the new backup.
+    expect(warned).toMatchObject({ warnings: ['ca_not_in_root'] });
     await after.stop();
-    await switched();
+    await switched('--leave-behind');
     const third = await central.serve();
     expect(await ask(third.url, written)).toBe(404);
     // Two switches on, files from before the first are of no use, and no failure takes a pin from them or adds one.
@@ -196,5 +199,36 @@ describe('the switch to the backup CA', () => {
     await third.stop();
     const { entries } = await central.json<{ entries: { action: string }[] }>('audit', 'list');
     expect(entries.filter(({ action }) => action === 'ca_switched')).toHaveLength(2);
+  });
+
+  it('is refused while the trust root does not name the next CA, and while an appliance has not taken that root', async () => {
+    const refusal = async () => {
+      const { stderr } = await central.cli('ca', 'switch', '--keys', central.keysDir, '--json');
+      return JSON.parse(stderr) as { code: string; message: string };
+    };
+    const before = await central.json<{ generation: number; backup_pin: string }>('ca', 'show');
+    expect(await refusal()).toMatchObject({ code: 'ca_not_in_root' });
+    const draft = join(central.dir, 'root-2.json');
+    await central.json('root', 'draft', '--out', draft);
+    const signed = await run(['root', 'sign', draft, '--keys', central.keysDir, '--yes']);
+    expect([signed.code, signed.stderr]).toEqual([0, signed.stderr]);
+    expect(`${signed.stdout}${signed.stderr}`).toContain(`pin ${before.backup_pin} of CN=Central Command backup CA`);
+    await central.json('root', 'publish', draft);
+    const behind = await refusal();
+    expect(behind.code).toBe('appliances_left_behind');
+    expect(behind.message).toContain('moves-along');
+    expect(await central.json('ca', 'show')).toMatchObject({
+      ...{ generation: before.generation, backup_pin: before.backup_pin, root_version: 2 },
+      left_behind_by_switch: ['moves-along'],
+    });
+    await central.json('appliance', 'decommission', 'moves-along', '--reason', 'gone', '--keys', central.keysDir);
+    const late = join(central.dir, 'root-3.json');
+    await central.json('root', 'draft', '--out', late);
+    expect(await switched()).toMatchObject({ generation: before.generation + 1, left_behind: [] });
+    // A root that was drafted before two switches names neither of the CAs that there are now.
+    expect(await switched('--leave-behind')).toMatchObject({ generation: before.generation + 2, left_behind: [] });
+    await run(['root', 'sign', late, '--keys', central.keysDir, '--yes']);
+    const refused = await central.cli('root', 'publish', late, '--json');
+    expect(JSON.parse(refused.stderr)).toMatchObject({ code: 'ca_not_in_root' });
   });
 });

@@ -22,6 +22,18 @@ export const CENTRAL_CODES = {
     'the database was made before the backup CA had a certificate: the backup pin on this stick leads to no CA',
     'the stick works with the CA in use; only a Central Command made anew by init has a backup CA to move to',
   ),
+  ca_not_in_root: code(
+    3,
+    false,
+    'the trust root in force does not name a CA that appliances are to know',
+    'draft, sign and publish the next root: it names the CA in use and its backup',
+  ),
+  appliances_left_behind: code(
+    3,
+    true,
+    'appliances have not taken a trust root that names the next CA: they would refuse this server, and need new files',
+    'wait for their next check-in (ca show names them), decommission those that are gone, or say --leave-behind',
+  ),
   central_locked: code(
     5,
     true,
