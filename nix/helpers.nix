@@ -153,7 +153,7 @@ in
   timers.compliance-agent-revert-firewall = {
     description = "Way back from a restored packet filter";
     timerConfig = {
-      OnActiveSec = 180;
+      OnActiveSec = 300;
       AccuracySec = "1s";
     };
   };

@@ -7,6 +7,7 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { proveJob } from '../facts/jobs.ts';
 import type { JobRun } from '../facts/job-result.ts';
 import type { Clock, Exec } from '../system/ports.ts';
+import { backupUnit, notDeclared, unitToRestart } from './declared-units.ts';
 import type { Restartable } from './heal-request.ts';
 import { readUnit, unitJob } from './unit-of-systemd.ts';
 
@@ -15,28 +16,6 @@ export interface Acted {
   readonly outcome: 'done' | 'unchanged' | 'started';
   readonly sentence: string;
   readonly details: Readonly<Record<string, string | number>>;
-}
-
-const notDeclared = (what: string): AgentError =>
-  new AgentError('helper_not_declared', `the baseline declares no ${what}`, { place: 'baseline' });
-
-/** The service that a word of a request means. @throws helper_not_declared */
-export function unitToRestart({ checks }: LoadedBaseline, what: Restartable): string {
-  if (what === 'av_edr') {
-    if (checks.av_edr?.expected !== 'declared') throw notDeclared('protection against malware');
-    return checks.av_edr.unit;
-  }
-  if (checks.logging?.expected !== 'declared' || checks.logging.forwarder === 'none')
-    throw notDeclared('log forwarder');
-  return checks.logging.forwarder;
-}
-
-/** @throws helper_not_declared */
-export function backupUnit({ checks }: LoadedBaseline): string {
-  if (checks.backup?.expected !== 'declared' || checks.backup.unit === undefined) {
-    throw notDeclared('service that backs up');
-  }
-  return checks.backup.unit;
 }
 
 /** The declared program, links resolved, whose bytes are the declared ones. @throws helper_not_declared, helper_binary_differs */

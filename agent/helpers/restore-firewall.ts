@@ -9,11 +9,11 @@ import { readUnforgeableFile, writeFileAtomic } from '../system/files.ts';
 import type { Clock, Exec } from '../system/ports.ts';
 import type { Acted } from './heal-acts.ts';
 import type { PendingFirewall } from './helper-state.ts';
-import { differenceOf, labelOf, refillSet, replaceTables, tablesToReplace } from './firewall-text.ts';
+import { differenceOf, labelOf, refillSet, replaceTables } from './firewall-text.ts';
 import { unitJob } from './unit-of-systemd.ts';
 
 /** Without a confirmation within this time it goes back; the timer of nix/helpers.nix waits as long. */
-export const CONFIRM_WITHIN_S = 180;
+export const CONFIRM_WITHIN_S = 300;
 export const REVERT_TIMER = 'compliance-agent-revert-firewall.timer';
 
 const BEFORE_FILE = 'firewall-before.nft';
@@ -85,7 +85,7 @@ export async function restoreFirewall(baseline: LoadedBaseline, deps: FirewallDe
   if (differenceOf(present, declared) === null && declared.tables.every(({ sha256 }) => sha256 !== 'none')) {
     return { outcome: 'unchanged', sentence: 'The packet filter is the declared one already.', details: {} };
   }
-  const replaced = tablesToReplace(present, declared);
+  const replaced = declared.tables;
   const there = replaced.filter((table) => present.some((one) => labelOf(one) === labelOf(table)));
   const before: string[] = [];
   for (const { family, name } of there) before.push(await nft(exec, ['list', 'table', family, name]));

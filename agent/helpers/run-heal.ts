@@ -2,12 +2,11 @@
 // anything is changed.
 import type { HandedOver } from '../system/handed-over.ts';
 import { AgentError } from '../errors/agent-error.ts';
-import { backupUnit, restartUnit, startBackup, testRestore, unitToRestart, type Acted } from './heal-acts.ts';
-import { judgeInputs, MAX_BASELINE_BYTES, MAX_RUNBOOK_BYTES, type HealInputs } from './heal-inputs.ts';
+import { restartUnit, startBackup, testRestore, type Acted } from './heal-acts.ts';
+import { MAX_BASELINE_BYTES, MAX_RUNBOOK_BYTES, type HealInputs } from './heal-inputs.ts';
 import { MAX_REQUEST_BYTES, parseHealRequest, type HealAct, type HealVerb } from './heal-request.ts';
-import { judgeNow, openHealTrust } from './heal-trust.ts';
 import { readHeldLines, signedTimeOf, writeHelperState, type HelperState } from './helper-state.ts';
-import { judgeGrounds } from './judge-grounds.ts';
+import { judgeAct } from './judge-act.ts';
 import {
   confirmFirewall,
   restoreFirewall,
@@ -43,21 +42,16 @@ export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, 
     const follow = request.step === 'confirm' ? confirmFirewall : rollBackFirewall;
     return { state, alone: true, act: () => follow(request.run, firewall) };
   }
-  const clock = clockReading(deps);
-  const now = judgeNow(signedTimeOf(state), clock);
-  const trust = openHealTrust(readHeldLines(deps.places.stateDir), now);
   const files = {
     baseline: drop.read('baseline', MAX_BASELINE_BYTES),
     runbook: drop.read('runbook', MAX_RUNBOOK_BYTES),
   };
-  const inputs = judgeInputs(request, files, trust.content, deps.baselineId());
-  const { stop, ledger } = judgeGrounds(request, {
-    trust,
+  const { inputs, stop, ledger } = judgeAct(request, files, {
+    lines: readHeldLines(deps.places.stateDir),
+    time: signedTimeOf(state),
+    clock: clockReading(deps),
     ledger: state.heal,
-    now,
-    clockSound: clock.synchronised,
-    check: inputs.check,
-    units: unitsOf(request, inputs),
+    baselineId: deps.baselineId(),
   });
   const next = { ...state, heal: ledger };
   writeHelperState(deps.places.stateDir, next);
@@ -71,11 +65,6 @@ export const judgeRevert = (state: HelperState, deps: HelperDeps): Healed => ({
   alone: true,
   act: () => revertFirewall(firewallDeps(state, deps)),
 });
-
-function unitsOf(request: HealAct, { baseline }: HealInputs): string[] {
-  if (request.verb === 'restart-unit') return [unitToRestart(baseline, request.what)];
-  return request.verb === 'run-backup' ? [backupUnit(baseline)] : [];
-}
 
 function carryOut(request: HealAct, { baseline }: HealInputs, state: HelperState, deps: HelperDeps): Promise<Acted> {
   switch (request.verb) {

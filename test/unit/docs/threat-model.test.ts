@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ANSWER_ATTACKS } from '../../attacks/answer-attacks.ts';
 import { DOCUMENT_ATTACKS } from '../../attacks/document-attacks.ts';
+import { GRANT_ATTACKS, ORDERED_ATTACKS } from '../../attacks/heal-attacks.ts';
 import { FILE_ATTACKS, FIRST_ROOT_ATTACKS, OLD_TRUTH_ATTACKS } from '../../attacks/helper-attacks.ts';
 import { ENROLMENT_ATTACKS } from '../../attacks/enrolment-attacks.ts';
 import { ORDER_ATTACKS } from '../../attacks/order-attacks.ts';
@@ -18,7 +19,7 @@ const rows = new Map(
 const MIN_CASES = 40;
 
 describe('the threat model', () => {
-  const helpers = [...FIRST_ROOT_ATTACKS, ...OLD_TRUTH_ATTACKS, ...FILE_ATTACKS];
+  const helpers = [...FIRST_ROOT_ATTACKS, ...OLD_TRUTH_ATTACKS, ...FILE_ATTACKS, ...GRANT_ATTACKS, ...ORDERED_ATTACKS];
   const cases = [
     ...ENROLMENT_ATTACKS,
     ...ORDER_ATTACKS,
