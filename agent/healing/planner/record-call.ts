@@ -2,6 +2,7 @@
 // work, so a call that was cut off stays charged and stays visible.
 import type { ErrorCode } from '../../errors/codes.ts';
 import { SHAPES } from '../../evidence/scrub-rules.ts';
+import { forbiddenIn } from '../../evidence/scrub-sentence.ts';
 import type { PlannerCallRow, PlannerTexts } from '../../store/open-store.ts';
 import { sha256Hex } from '../../wire/digest.ts';
 import { jcsDigest } from '../../wire/jcs.ts';
@@ -13,16 +14,21 @@ export const NO_ANSWER_SHA256: string = sha256Hex('');
 /** Of an answer, the part that is kept. */
 const MAX_KEPT_ANSWER_BYTES = 65_536;
 const REVISION = new RegExp(SHAPES.revision, 'u');
+const isRevision = (text: string): boolean => REVISION.test(text) && forbiddenIn(text) === null;
 
 /** The model as an entry may name it: a name that could be a person's stands as its digest. */
 export function modelInEvidence(model: string): string {
-  return REVISION.test(model) && model.length <= 80 ? model : `model-0${sha256Hex(model).slice(0, 32)}`;
+  return isRevision(model) && model.length <= 80 ? model : `model-0${sha256Hex(model).slice(0, 32)}`;
 }
 
 type Deps = Pick<PlannerDeps, 'store' | 'evidence'>;
 
+/** A build that is no version is left out: an entry has to be there before anything is sent. */
+const targetOf = ({ finding: { target } }: PlannerSubject): EntryBody<'action'>['target'] =>
+  target.os_build === null || isRevision(target.os_build) ? target : { ...target, os_build: null };
+
 const bodyOf = (subject: PlannerSubject, llm: PlanOrigin, tokens: number): Omit<EntryBody<'action'>, 'phase'> => ({
-  target: subject.finding.target,
+  target: targetOf(subject),
   controls: [...subject.finding.controls],
   pre_state: { tokens, recurrences: subject.recurrences },
   actions: ['a language model is asked for a plan; nothing is changed'],
