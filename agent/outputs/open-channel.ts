@@ -2,6 +2,7 @@
 import { AgentError } from '../errors/agent-error.ts';
 import type { SitePolicy } from '../wire/schemas/site-policy.ts';
 import type { Channel, SendHttp } from './channel.ts';
+import { centralChannel, type CentralWay } from './channels/central-channel.ts';
 import { mailChannel } from './channels/mail-channel.ts';
 import { pagerDutyChannel } from './channels/pagerduty-channel.ts';
 import { slackChannel } from './channels/slack-channel.ts';
@@ -13,6 +14,7 @@ export type Output = SitePolicy['outputs'][number];
 
 /** Kinds that take tickets. */
 export const TICKET_KINDS = [
+  'central',
   'webhook',
   'smtp',
   'slack',
@@ -35,10 +37,13 @@ export interface ChannelDeps {
   readonly caPem: (output: Output) => string | null;
   readonly send: (caPem: string | null) => SendHttp;
   readonly nowMs: () => number;
+  /** To the Central Command of this appliance. */
+  readonly central: () => CentralWay;
 }
 
 /** @throws output_settings, and what reading the secret throws */
 export function openChannel(output: Output & { readonly kind: TicketKind }, deps: ChannelDeps): Channel {
+  if (output.kind === 'central') return centralChannel(deps.central(), deps.nowMs);
   const caPem = deps.caPem(output);
   const send = deps.send(caPem);
   const origin = originOf(output);

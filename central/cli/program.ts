@@ -103,6 +103,16 @@ function buildProgram(): Command {
     .option('--limit <n>', 'how many', wholeNumber, 50)
     .action(async (o) => (await import('./appliance-alarms.ts')).listAlarms(o));
 
+  const tickets = group(program, 'tickets', 'what appliances ask people to look at');
+  verb(tickets, 'list', 'list tickets that are not closed, the newest change first')
+    .option('--appliance <id>', 'only of this appliance')
+    .option('--all', 'closed ones too')
+    .option('--limit <n>', 'how many', wholeNumber, 100)
+    .action(async (o) => (await import('./tickets.ts')).listTickets(o));
+  verb(tickets, 'show <id>', 'show a ticket as its appliance told it last')
+    .option('--appliance <id>', 'only of this appliance')
+    .action(async (id, o) => (await import('./tickets.ts')).showTicket(id, o));
+
   const token = group(program, 'token', 'one-time enrolment tokens');
   verb(token, 'new', 'make a token; it is printed once and not stored')
     .requiredOption('--site <id>', 'site of the device')

@@ -15,6 +15,7 @@ import { enrol } from '../service/enrol.ts';
 import { findContentFile, findDocument } from '../service/find-document.ts';
 import { renewCertificate } from '../service/renew-certificate.ts';
 import { MAX_UPLOAD_BYTES, storeUpload } from '../service/store-upload.ts';
+import { takeTicket } from '../service/take-ticket.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { applianceParam, contentRef, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
 import { plainBody } from './plain-body.ts';
@@ -35,6 +36,7 @@ export interface Rates {
   readonly documents: Rate;
   readonly content: Rate;
   readonly certificates: Rate;
+  readonly tickets: Rate;
 }
 
 /** Enrolment and certificates per address (many boxes may share one), all else per appliance. A check-in a minute is normal; the rest allows for catching up. */
@@ -46,6 +48,7 @@ export const DEFAULT_RATES: Rates = {
   // A whole list in one go.
   content: { burst: 500, perSecond: 10 },
   certificates: { burst: 20, perSecond: 0.5 },
+  tickets: { burst: 60, perSecond: 1 },
 };
 
 export interface ServerOptions {
@@ -71,6 +74,7 @@ const ROUTES: ReadonlyMap<string, string> = new Map([
   ['/api/v1/appliances/checkin', 'POST'],
   ['/api/v1/appliances/evidence', 'POST'],
   ['/api/v1/appliances/certificate', 'POST'],
+  ['/api/v1/appliances/tickets', 'POST'],
 ]);
 const CHALLENGE_ROUTE = /^\/api\/v1\/appliances\/certificate\/challenges\/[^/]+$/;
 const CONTENT_ROUTE = /^\/api\/v1\/appliances\/content\/[^/]+$/;
@@ -142,6 +146,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     documents: rateLimiter(rates.documents, nowMs),
     content: rateLimiter(rates.content, nowMs),
     certificates: rateLimiter(rates.certificates, nowMs),
+    tickets: rateLimiter(rates.tickets, nowMs),
   };
   const client = (request: FastifyRequest, limit: (key: string) => void) => {
     const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
@@ -195,6 +200,15 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     handler: async (request, reply) => {
       const client = () => clientCertificate(request.raw.socket as TLSSocket, central.now());
       return reply.type(PEM_CHAIN).send(await renewCertificate(central, client, bodyOf(request, DSSE)));
+    },
+  });
+  server.post('/api/v1/appliances/tickets', {
+    bodyLimit: maxLineBytes('ticketUpdate'),
+    onRequest: async (request) => void client(request, limits.tickets),
+    handler: async (request, reply) => {
+      const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
+      const taken = takeTicket(central, certificate, bodyOf(request, DSSE));
+      return reply.type('application/json').send(JSON.stringify(taken));
     },
   });
   server.get('/api/v1/appliances/documents/:kind/:ref', {

@@ -53,6 +53,7 @@ function statusOf(code: ErrorCode): number {
     case 'counter_reused':
     case 'epoch_too_soon':
     case 'evidence_conflict':
+    case 'ticket_conflict':
       return 409;
     case 'body_too_large':
     case 'json_too_large':

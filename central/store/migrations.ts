@@ -454,4 +454,19 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE content_files (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL, added_at INTEGER NOT NULL) STRICT;
   ${refuse('content_files')}
   `,
+  `
+  -- Tickets as appliances told them last: the signed line, and what lists are made from.
+  CREATE TABLE tickets (
+    appliance_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'settling', 'closed')),
+    line TEXT NOT NULL,
+    first_received_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (appliance_id, ticket_id)
+  ) STRICT;
+  CREATE INDEX tickets_by_time ON tickets (received_at);
+  `,
 ];

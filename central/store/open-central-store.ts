@@ -18,6 +18,7 @@ import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
 import { objectTable, type ObjectTable } from './object-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
 import { targetsTable, type TargetsTable } from './target-table.ts';
+import { ticketTable, type TicketTable } from './ticket-table.ts';
 import { witnessTable, type WitnessTable } from './witness-table.ts';
 
 /** How long a statement waits for the other process (server or command line) to commit. */
@@ -38,6 +39,7 @@ export interface CentralStore {
   readonly objects: ObjectTable;
   readonly orders: OrderTable;
   readonly targets: TargetsTable;
+  readonly tickets: TicketTable;
   readonly witness: WitnessTable;
   /** Value of a setting of this installation; null when it was never set. */
   setting(key: SettingKey): string | null;
@@ -92,6 +94,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     objects: objectTable(db),
     orders: orderTable(db),
     targets: targetsTable(db),
+    tickets: ticketTable(db),
     witness: witnessTable(db),
   };
   const get = db.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');

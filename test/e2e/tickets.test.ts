@@ -80,7 +80,7 @@ describe('a ticket about drift', () => {
     const policy = join(site.paths.state, '..', 'policy.yaml');
     writeFileSync(
       policy,
-      `time_zone: Etc/UTC\noutputs: [{id: people, kind: webhook, host: localhost, port: ${people.port}, path: /tickets, events: [ticket]}]\n`,
+      `time_zone: Etc/UTC\noutputs:\n  - {id: people, kind: webhook, host: localhost, port: ${people.port}, path: /tickets, events: [ticket]}\n  - {id: partner, kind: central, host: central.example, port: 443, events: [ticket]}\n`,
     );
     await site.central('policy', 'sign', policy, '--site', SITE, '--keys', site.paths.keys);
     await site.untilStatus('the policy is in force', (s) => s.policy_version !== null);
@@ -97,7 +97,7 @@ describe('a ticket about drift', () => {
     expect(shown.output).toContain(message.data.condition.split('/')[2]);
   });
 
-  it('is told once, also after a restart, and its secret is nowhere in the log', async () => {
+  it('is told once, there and at Central Command, also after a restart, and its secret is nowhere in the log', async () => {
     await until('nothing waits', async () => ((await tickets()).waiting === 0 ? true : null), PATIENCE_MS);
     const before = heard.map(({ data }) => data.ticket_id);
     await site.endAgent('SIGKILL');
@@ -110,6 +110,9 @@ describe('a ticket about drift', () => {
     );
     expect(heard.map(({ data }) => data.ticket_id)).toEqual(before);
     expect(new Set(before).size).toBe(before.length);
+    const here = (await site.central('tickets', 'list')) as { tickets: { ticket_id: string; revision: number }[] };
+    expect(here.tickets.map(({ ticket_id: id }) => id).toSorted()).toEqual(before.toSorted());
+    expect(here.tickets.every(({ revision }) => revision === 1)).toBe(true);
     expect(site.agentProcess()?.output()).not.toContain(SECRET.slice(6, 30));
   });
 });

@@ -240,6 +240,7 @@ const ROLE_OF: Readonly<Record<DocumentName, Role | 'device'>> = {
   sitePolicy: 'operator',
   contentList: 'content',
   receipt: 'receipt',
+  ticketUpdate: 'device',
   entry: 'device',
 };
 

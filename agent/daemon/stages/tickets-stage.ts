@@ -13,6 +13,7 @@ import { openChannel, takesTickets, wants, type Output } from '../../outputs/ope
 import { noteConditions, REOPEN_WITHIN_S } from '../../outputs/ticket-book.ts';
 import type { Ticket } from '../../outputs/ticket.ts';
 import { readFileLimited, readSecretFile } from '../../system/files.ts';
+import type { Enrolled } from '../agent-state.ts';
 import type { DaemonContext } from '../context.ts';
 import { healingView } from '../healing-view.ts';
 import { signedNow } from '../note-incident.ts';
@@ -45,7 +46,9 @@ export function ticketsStage(context: DaemonContext): Stage {
     deadlineMs: DEADLINE_MS,
     longestPauseMs: () => INTERVAL_MS,
     async run(signal, runId) {
-      const outputs = (state.enrolled?.trust.policy()?.value.outputs ?? []).filter(takesTickets);
+      const { enrolled } = state;
+      if (enrolled === null) return;
+      const outputs = (enrolled.trust.policy()?.value.outputs ?? []).filter(takesTickets);
       noteTickets(context, outputs);
       const table = store.tickets;
       const child = log.child({ run_id: runId, stage: 'tickets' });
@@ -53,7 +56,7 @@ export function ticketsStage(context: DaemonContext): Stage {
       const channels = {
         get: (id: string): Channel | AgentError | undefined => {
           const output = outputs.find((one) => one.id === id);
-          return output === undefined ? undefined : channelOf(output, context);
+          return output === undefined ? undefined : channelOf(output, context, enrolled, runId);
         },
       };
       await deliverTickets({ table, channels, pausedUntil, nowS: () => nowSeconds(clock), log: child }, signal);
@@ -118,7 +121,12 @@ function findingViews(context: DaemonContext): FindingView[] {
   });
 }
 
-function channelOf(output: Parameters<typeof openChannel>[0], context: DaemonContext): Channel | AgentError {
+function channelOf(
+  output: Parameters<typeof openChannel>[0],
+  context: DaemonContext,
+  enrolled: Enrolled,
+  correlationId: string,
+): Channel | AgentError {
   const file = (suffix: string): string => credentialPath(context, `${output.credential ?? output.id}${suffix}`);
   try {
     return openChannel(output, {
@@ -127,6 +135,7 @@ function channelOf(output: Parameters<typeof openChannel>[0], context: DaemonCon
       send: (caPem) => (request, signal) =>
         sendPublic({ ...request, caPem, deadlineMs: HTTP_DEADLINE_MS, maxResponseBytes: MAX_ANSWER_BYTES, signal }),
       nowMs: () => context.clock.wallMs(),
+      central: () => ({ https: enrolled.https, signer: context.keys.signer, correlationId }),
     });
   } catch (error) {
     if (isAgentError(error)) return error;

@@ -337,6 +337,12 @@ export const CENTRAL_CODES = {
     'start serve without --evidence-store, or with the place that is in use',
   ),
   document_unknown: code(2, false, 'no such root, content list or policy for this appliance', 'check in again'),
+  ticket_conflict: code(
+    4,
+    false,
+    'another update of a ticket is stored under the same revision',
+    'find out why the appliance tells two stories: its database may have been set back; the next update is taken',
+  ),
   route_unknown: code(2, false, 'no such address in the API', 'see central/openapi.yaml'),
   method_not_allowed: code(2, false, 'the address does not take this HTTP method', 'see central/openapi.yaml'),
   host_unknown: code(2, false, 'the Host header names another server', 'start serve with --url of the name in use'),

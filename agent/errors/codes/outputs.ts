@@ -20,7 +20,7 @@ export const OUTPUTS_CODES = {
     'an output did not take a message about a ticket; it is tried again',
     'check name, credential and reachability of the output; nothing is lost meanwhile',
   ),
-  ticket_unknown: code(2, false, 'there is no ticket of that id', 'see compliance-agent tickets list'),
+  ticket_unknown: code(2, false, 'there is no ticket of that id', 'see tickets list'),
   ticket_undelivered: code(
     3,
     true,

@@ -75,6 +75,9 @@ const open = (given: Output, secret: string | null, send: SendHttp = recorder().
     caPem: () => null,
     send: () => send,
     nowMs: () => NOW * 1_000,
+    central: () => {
+      throw new Error('only outputs of the kind central ask for it');
+    },
   });
 const signal = new AbortController().signal;
 

@@ -129,6 +129,9 @@ function webhookTo(port: number, caPem: string | null = ca.caPem, deadlineMs = 5
     send: (trusted) => (request, within) =>
       sendPublic({ ...request, caPem: trusted, deadlineMs, maxResponseBytes: 1_000, signal: within }),
     nowMs: () => AT * 1_000,
+    central: () => {
+      throw new Error('only outputs of the kind central ask for it');
+    },
   });
 }
 
