@@ -11,7 +11,11 @@ import type { Enrolled } from './agent-state.ts';
 import { nowSeconds, type DaemonContext } from './context.ts';
 
 /** The circumstances of this moment, as orders are judged by them too. */
-function circumstances(enrolled: Enrolled, context: DaemonContext, { runbook, sha256 }: LoadedRunbook): Circumstances {
+export function circumstances(
+  enrolled: Enrolled,
+  context: DaemonContext,
+  { runbook, sha256 }: LoadedRunbook,
+): Circumstances {
   const acceptance = acceptanceContext(enrolled, context);
   const { nowT, content } = acceptance;
   const { windows, timeZone, clockSound } = policyView(acceptance);

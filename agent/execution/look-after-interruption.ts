@@ -1,6 +1,7 @@
 // What an interrupted run left is looked at once its target can be reached, and recorded as failed: never run again.
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
 import type { RunRow } from '../store/open-store.ts';
+import { APPLIANCE } from './appliance/appliance-run.ts';
 import { lookAt } from './phase.ts';
 import { headOf, recordEnd } from './record-run.ts';
 import type { ExecutorDeps, WindowsLoaded } from './run-request.ts';
@@ -13,7 +14,7 @@ const WAIT_S = 86_400;
 
 const nowS = (deps: Pick<ExecutorDeps, 'clock'>): number => Math.floor(deps.clock.wallMs() / 1_000);
 
-/** Ends what it can of the interrupted runs; returns how many. `find`: the runbook of that digest and its check, where held. */
+/** Ends what it can on Windows targets; returns how many. `find`: the runbook of that digest and its check, where held. */
 export async function lookAfterInterruptions(
   deps: ExecutorDeps,
   find: (sha256: string) => { readonly loaded: WindowsLoaded; readonly check: WindowsCheck } | null,
@@ -21,6 +22,7 @@ export async function lookAfterInterruptions(
 ): Promise<number> {
   let count = 0;
   for (const row of deps.store.runs.interrupted()) {
+    if (row.targetId === APPLIANCE) continue;
     const postState = await lookAfter(row, deps, find(row.runbookSha256), signal);
     if (postState === null && nowS(deps) - row.at < WAIT_S) continue;
     recordEnd(

@@ -1,12 +1,19 @@
-// Order kind `run_runbook`: one runbook on the targets that the order names, one after the other. Its result is what the
+// Order kind `run_runbook`: one runbook on the appliance itself, or on the targets that the order names, one after the other. Its result is what the
 // separate verify of each run saw.
+import { AgentError } from '../../errors/agent-error.ts';
+import { APPLIANCE } from '../../execution/appliance/appliance-run.ts';
+import { runApplianceRunbook } from '../../execution/appliance/run-appliance-runbook.ts';
 import { judgeRunbookParams } from '../../execution/order-params.ts';
 import { runRunbook } from '../../execution/run-runbook.ts';
+import type { RunLink } from '../../execution/record-run.ts';
 import type { RunResult } from '../../execution/run-request.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
 import type { ActOutcome, OrderHandler, OrderResult } from '../../orders/order-handler.ts';
 import type { Order } from '../../wire/schemas/order.ts';
 import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
+import type { Enrolled } from '../agent-state.ts';
+import { applianceBookOf, type ApplianceBook } from '../appliance-work.ts';
+import { applianceDeps } from '../appliance.ts';
 import type { DaemonContext } from '../context.ts';
 import { executorDeps } from '../windows.ts';
 import { bookOf } from '../windows-work.ts';
@@ -39,23 +46,20 @@ export function runRunbookHandler(context: DaemonContext): OrderHandler {
     deadlineMs: (order) => Math.min(Math.max(order.targets.length, 1) * TARGET_DEADLINE_MS, LONGEST_MS),
     async act(order, signal, { digest, authorisationDigest }) {
       const { enrolled } = context.state;
-      const book = order.runbook === undefined ? null : bookOf(context.windows, order.runbook.sha256);
+      const sha256 = order.runbook?.sha256 ?? '';
+      const own = applianceBookOf(context.appliance, sha256);
+      if (enrolled !== null && own !== null) {
+        return onAppliance(order, own, { enrolled, context, digest, authorisationDigest }, signal);
+      }
+      const book = bookOf(context.windows, sha256);
       if (enrolled === null || book === null) {
         return fail('runbook_unknown', 'This agent holds no runbook of that id, version and digest.');
       }
       const judged = judgeRunbookParams(book.loaded.runbook, order.params);
-      if (!judged.fits) {
-        return fail(
-          'runbook_params_invalid',
-          `The params do not fit the runbook: ${judged.key ?? 'one is not known'}.`,
-        );
-      }
+      if (!judged.fits) return paramsDoNotFit(judged.key);
       if (order.targets.length === 0) return fail('runbook_targets_missing', 'The order names no target.');
       const deps = executorDeps(enrolled, context, digest.slice(0, 16), 'runbooks');
-      const link = {
-        order_digest: digest,
-        ...(authorisationDigest === null ? {} : { authorisation_digest: authorisationDigest }),
-      };
+      const link = linkOf(digest, authorisationDigest);
       const results: RunResult[] = [];
       for (const target of order.targets) {
         const result = await runRunbook(
@@ -80,6 +84,51 @@ export function runRunbookHandler(context: DaemonContext): OrderHandler {
     verify: () => ({ interrupted: context.store.runs.interrupted().length }),
   };
 }
+
+interface Asked {
+  readonly enrolled: Enrolled;
+  readonly context: DaemonContext;
+  readonly digest: string;
+  readonly authorisationDigest: string | null;
+}
+
+/** The appliance is named by the order itself: no target, or the one word for it, and no identity beside the order's own. */
+async function onAppliance(
+  order: Order,
+  { loaded }: ApplianceBook,
+  { enrolled, context, digest, authorisationDigest }: Asked,
+  signal: AbortSignal,
+): Promise<ActOutcome> {
+  if (order.targets.some(({ id, pinned_identity: pinned }) => id !== APPLIANCE || pinned !== undefined)) {
+    return fail('runbook_not_for_platform', 'The runbook is for the appliance itself; the order names something else.');
+  }
+  const judged = judgeRunbookParams(loaded.runbook, order.params);
+  if (!judged.fits) return paramsDoNotFit(judged.key);
+  const row = context.store.orders.byDigest(digest);
+  if (row === null) throw new AgentError('internal', 'the journal does not hold the order that is carried out');
+  const result = await runApplianceRunbook(
+    {
+      loaded,
+      action: judged.action,
+      dryRun: order.dry_run || isDryRunByPolicy(order, enrolled.trust.policy()?.value ?? null),
+      params: judged.params,
+      windowOverridden: order.window.mode === 'override',
+      grounds: { kind: 'order', envelope: row.line },
+      link: linkOf(digest, authorisationDigest),
+    },
+    applianceDeps(enrolled, context, digest.slice(0, 16), 'runbooks'),
+    signal,
+  );
+  return outcomeOf([result], 1);
+}
+
+const linkOf = (digest: string, authorisationDigest: string | null): RunLink => ({
+  order_digest: digest,
+  ...(authorisationDigest === null ? {} : { authorisation_digest: authorisationDigest }),
+});
+
+const paramsDoNotFit = (key: string | null): ActOutcome =>
+  fail('runbook_params_invalid', `The params do not fit the runbook: ${key ?? 'one is not known'}.`);
 
 /** Site policy may say that a runbook, or all of them, only say what they would do. */
 function isDryRunByPolicy(

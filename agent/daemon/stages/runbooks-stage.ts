@@ -1,7 +1,10 @@
 // Carries out orders that run runbooks, beside all others: one may wait an hour for its target. Looks at what an interrupted run
 // left, before anything else is changed there.
+import { lookAfterAppliance } from '../../execution/appliance/look-after-appliance.ts';
 import { lookAfterInterruptions } from '../../execution/look-after-interruption.ts';
 import { carryOutOrders } from '../../orders/carry-out-orders.ts';
+import { applianceBookOf } from '../appliance-work.ts';
+import { applianceDeps } from '../appliance.ts';
 import type { DaemonContext } from '../context.ts';
 import { orderDeps, RUNBOOK_LANE } from '../order-deps.ts';
 import type { Stage } from '../stage.ts';
@@ -25,6 +28,8 @@ export function runbooksStage(context: DaemonContext): Stage {
       if (enrolled === null) return;
       const deps = executorDeps(enrolled, context, runId, 'runbooks');
       await lookAfterInterruptions(deps, (sha256) => bookOf(context.windows, sha256), signal);
+      const own = applianceDeps(enrolled, context, runId, 'runbooks');
+      await lookAfterAppliance(own, (sha256) => applianceBookOf(context.appliance, sha256)?.loaded ?? null, signal);
       const ended = await carryOutOrders({ ...orderDeps(enrolled, context, runId), lane: RUNBOOK_LANE }, signal);
       if (ended > 0) context.trigger('checkin');
     },
