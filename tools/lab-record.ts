@@ -2,6 +2,8 @@
 // which nothing has changed keeps its recording; remove the folder of recordings to make them all again. Needs PowerShell 7.4
 // or later (`PWSH`, else `pwsh` on the PATH).
 import { findPowerShell } from '../test/lab/powershell.ts';
+import { BURNERS, burnerStep, CPU_BUDGET_RECORDING, FRUGAL } from '../test/lab/cpu-budget.ts';
+import { IDENTITIES, IDENTITIES_RECORDING, identityStep } from '../test/lab/identities.ts';
 import { judgeWithout, playScenario, propertiesRead } from '../test/lab/play-scenario.ts';
 import { Recordings } from '../test/lab/recordings.ts';
 import { REFUSALS, REFUSALS_RECORDING, refusalStep } from '../test/lab/refusals.ts';
@@ -19,6 +21,12 @@ if (wanted.length === 0 || wanted.includes('lab')) {
   const refusals = new Recordings(REFUSALS_RECORDING, 'record', powershell);
   for (const refusal of REFUSALS) await refusals.outcome(refusalStep(refusal));
   refusals.write();
+  const burners = new Recordings(CPU_BUDGET_RECORDING, 'record', powershell);
+  for (const step of [FRUGAL, ...BURNERS.map((burner) => burnerStep(burner))]) await burners.outcome(step);
+  burners.write();
+  const identities = new Recordings(IDENTITIES_RECORDING, 'record', powershell);
+  for (const asked of IDENTITIES) await identities.outcome(identityStep(asked));
+  identities.write();
 }
 for (const book of SCENARIO_BOOKS) {
   if (wanted.length > 0 && !wanted.some((part) => book.runbook.includes(part))) continue;

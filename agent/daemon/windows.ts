@@ -1,6 +1,7 @@
 // What a run on a Windows target is given by the daemon.
 import { policyView } from '../guards/order-steps.ts';
 import { windowState } from '../guards/maintenance-window.ts';
+import { createKnownMachines } from '../execution/known-machines.ts';
 import type { LoadedRunbook } from '../execution/load-runbook.ts';
 import type { Circumstances, ExecutorDeps } from '../execution/run-request.ts';
 import { runbookClass } from '../trust/content-list.ts';
@@ -34,6 +35,7 @@ export function executorDeps(enrolled: Enrolled, context: DaemonContext, runId: 
     evidence: enrolled.evidence,
     runner: windows.runner,
     targets,
+    machines: createKnownMachines(context),
     locks: windows.locks,
     clock,
     ids,

@@ -48,6 +48,8 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
 /** What an error of the connection means for the finding. */
 export function reasonOf(code: ErrorCode): UnseenReason {
   if (code === 'runner_timeout') return 'timeout';
+  if (code === 'target_identity_differs') return 'other_machine';
+  if (code === 'target_identity_unknown') return 'identity_unread';
   if (UNAUTHORISED.has(code)) return 'unauthorised';
   if (code === 'winrm_output_not_text') return 'unparsable';
   return code.startsWith('winrm_kerberos') ? 'unauthorised' : 'unreachable';

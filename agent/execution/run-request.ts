@@ -7,7 +7,9 @@ import type { Finding } from '../wire/schemas/finding.ts';
 import type { ActionOutcome } from '../wire/schemas/primitives.ts';
 import type { Waiver } from '../wire/schemas/site-policy.ts';
 import type { RunCircumstances } from './judge-run.ts';
+import type { KnownMachines } from './known-machines.ts';
 import type { LoadedRunbook } from './load-runbook.ts';
+import { isMachineSid } from './machine-identity.ts';
 import type { RecordDeps, RunLink } from './record-run.ts';
 import type { WindowsRunbook } from './runbook.ts';
 import type { Runner } from './runner.ts';
@@ -26,6 +28,8 @@ export type Circumstances = Pick<RunCircumstances, 'listedClass' | 'windowOpen' 
 export interface ExecutorDeps extends RecordDeps {
   readonly runner: Runner;
   readonly targets: { lease(id: string): TargetLease | null };
+  /** Its runner asks each machine who it is (identifying-runner.ts). */
+  readonly machines: Pick<KnownMachines, 'pinned'>;
   readonly locks: TargetLocks;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -58,16 +62,24 @@ export interface RunResult {
 }
 
 /**
- * True where the target is pinned to `named`: a machine SID as such, or `spki:` and the digest of its key. A connection that takes
- * no other key proves that key.
+ * Whom the run may meet, where an authorisation names the machine: a SID as it was pinned or handed out (on a machine that nobody met
+ * yet, the one that then has to answer), or `spki:` and the digest of its key, which a connection that takes no other key proves.
+ *
+ * @param pinned SID that the machine said at first contact; null before that
+ * @returns the target with the SID that has to answer; null where it is known as another machine
  */
-export function isKnownAs(
-  { identity, scheme, tls }: Pick<TargetInfo, 'identity' | 'scheme' | 'tls'>,
+export function asAuthorised<T extends Pick<TargetInfo, 'identity' | 'scheme' | 'tls'>>(
+  target: T,
   named: string,
-): boolean {
-  if (scheme === 'https' && tls.trust === 'spki' && named === `spki:${tls.sha256}`) return true;
-  if (identity === undefined) return false;
-  return named === identity.machine_sid || (identity.spki !== undefined && named === `spki:${identity.spki}`);
+  pinned: string | null,
+): T | null {
+  const { identity, scheme, tls } = target;
+  if (isMachineSid(named)) {
+    const known = [pinned, identity?.machine_sid].filter((sid) => sid !== null && sid !== undefined);
+    return known.every((sid) => sid === named) ? { ...target, identity: { ...identity, machine_sid: named } } : null;
+  }
+  if (scheme === 'https' && tls.trust === 'spki' && named === `spki:${tls.sha256}`) return target;
+  return identity?.spki !== undefined && named === `spki:${identity.spki}` ? target : null;
 }
 
 /** A result, in short. */

@@ -2,7 +2,7 @@
 import type { Target, TargetLease } from '../targets/target.ts';
 import { judgeListing } from './judge-run.ts';
 import { RunSteps } from './run-steps.ts';
-import { ended, isKnownAs, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
+import { asAuthorised, ended, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
 
 /** Targets come with an answer of Central Command: after a start, or a change of site policy, not with the first one. */
 const TARGET_WAIT_MS = 180_000;
@@ -32,7 +32,8 @@ export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal
   const lease = await leaseOnceThere(request.targetId, deps, signal);
   if (lease === null) return ended('failed', 'target_not_held', 'there are no credentials for this target now');
   try {
-    if (request.pinnedIdentity !== null && !isKnownAs(lease.target, request.pinnedIdentity)) {
+    const target = authorised(request, lease.target, deps);
+    if (target === null) {
       return ended(
         'rejected',
         'target_identity_differs',
@@ -41,7 +42,7 @@ export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal
     }
     const release = await deps.locks.hold(request.targetId, signal);
     try {
-      return await onTarget(request, lease.target, deps, signal);
+      return await onTarget(request, target, deps, signal);
     } finally {
       release();
     }
@@ -49,6 +50,10 @@ export async function runRunbook(request: RunRequest, deps: ExecutorDeps, signal
     lease.release();
   }
 }
+
+/** Null where the target is known as another machine than the authorisation names. */
+const authorised = ({ pinnedIdentity, targetId }: RunRequest, target: Target, deps: ExecutorDeps): Target | null =>
+  pinnedIdentity === null ? target : asAuthorised(target, pinnedIdentity, deps.machines.pinned(targetId));
 
 async function onTarget(o: RunRequest, target: Target, deps: ExecutorDeps, signal: AbortSignal): Promise<RunResult> {
   const run = new RunSteps(o, target, deps, signal);

@@ -50,6 +50,8 @@ export class RunSteps {
     }
     if (finding.result === 'pass') return this.#alreadyAsDeclared(before);
     const unfit = judgeFacts(loaded.runbook, look.facts, windowsRole(this.#target.role));
+    const stranger = strangerIn(look);
+    if (stranger !== null) return this.#stop(before, stranger);
     if (unfit !== null) return this.#stop(before, unfit);
     if (loaded.runbook.remediate.by === 'none') {
       return this.#stop(before, { outcome: 'alert', code: 'runbook_alert_only', sentence: finding.sentence });
@@ -57,6 +59,7 @@ export class RunSteps {
     const planned = await this.#plan(before, look.facts);
     if ('outcome' in planned) return planned;
     return this.#change(finding, look.facts, planned);
+    if (!this.#isKnown()) return this.#stop(before, UNKNOWN_MACHINE);
   }
 
   /** Nothing to change: still success only by what verify sees. */
@@ -203,7 +206,10 @@ export class RunSteps {
       return ended('rejected', 'runbook_alert_only', 'the runbook has no way back');
     }
     const facts = JSON.parse(row.snapshot) as Record<string, PlainJson>;
-    const { finding } = await this.#look('detect');
+    const { look, finding } = await this.#look('detect');
+    const stranger = strangerIn(look);
+    if (stranger !== null) return this.#stop(runHead(this.#o, finding, [], null), stranger);
+    if (!this.#isKnown()) return this.#stop(runHead(this.#o, finding, [], null), UNKNOWN_MACHINE);
     const head = runHead(this.#o, finding, [], headOf(row).plan_digest);
     const { nowT, stopped } = mayChange(this.#o, this.#deps, { undoing: true });
     if (stopped !== null) return this.#stop(head, stopped);
@@ -236,6 +242,11 @@ export class RunSteps {
     const { loaded, check, params } = this.#o;
     const waivers = this.#deps.waivers();
     const to = nowS(this.#deps.clock);
+  /** The look before has asked the machine, and pinned what it said. */
+  #isKnown(): boolean {
+    return this.#deps.machines.pinned(this.#target.id) !== null;
+  }
+
     const finding = windowsFinding(look, { loaded, check, target: this.#target, params, waivers, from, to });
     this.#deps.recordFindings([finding]);
     return { look, finding };
@@ -311,5 +322,20 @@ export function toLook(reading: Reading<Record<string, PlainJson>>): Look {
     seen: false,
     judgement: { result: 'unknown', severity: 'medium', sentence, facts: { unseen: reason } },
     used,
+const UNKNOWN_MACHINE: Stopped = {
+  outcome: 'failed',
+  code: 'target_identity_unknown',
+  sentence: 'the machine does not say who it is, so nothing was changed',
+};
+
+/** Why nothing may be done where the look met another machine than the pinned one, or one that does not say who it is. */
+function strangerIn(look: Look): Stopped | null {
+  const unseen = look.seen ? null : look.judgement.facts['unseen'];
+  if (unseen === 'identity_unread') return UNKNOWN_MACHINE;
+  if (unseen !== 'other_machine') return null;
+  const sentence = 'another machine answers than the one that the target is pinned to; nothing was changed on it';
+  return { outcome: 'rejected', code: 'target_identity_differs', sentence };
+}
+
   };
 }

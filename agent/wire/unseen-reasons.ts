@@ -19,6 +19,8 @@ export const UNSEEN_REASONS = [
   'not_listed',
   /** Another machine answered than the one that was pinned. */
   'other_machine',
+  /** The machine did not say who it is, and a certain one is expected. */
+  'identity_unread',
   /** Most machines of the site are unreachable at once: one finding for all of them. */
   'subnet_dark',
 ] as const;

@@ -2,7 +2,7 @@
 // somebody else. What it prints has the shape of the recordings; which runbook asks is told by the very script that comes.
 import { labRunbook } from './play-scenario.ts';
 import { actionsLine, factsLine } from './simulated-site.ts';
-import { readBootstrapInput } from './windows-host.ts';
+import { asMachine, readBootstrapInput } from './windows-host.ts';
 import type { CommandHandler } from './winrm-server/remote-command.ts';
 
 export const PARTS = { firewall: 'RB-WIN-FIREWALL-001', logging: 'RB-WIN-LOGGING-001', av: 'RB-WIN-AV-001' } as const;
@@ -87,7 +87,7 @@ export function healingHost(good: Record<Part, boolean>): HealingHost {
     undone: new Set(),
     phases,
     during: () => Promise.resolve(),
-    handler: async (run) => {
+    handler: asMachine(async (run) => {
       const { script, input } = readBootstrapInput(await run.stdin());
       const part = partOf.get(script);
       if (part === undefined) return 1;
@@ -112,7 +112,7 @@ export function healingHost(good: Record<Part, boolean>): HealingHost {
       await self.during(part, phase);
       run.write('stdout', Buffer.from(printed));
       return 0;
-    },
+    }),
   };
   return self;
 }

@@ -4,7 +4,7 @@ import type { CommandHandler } from './winrm-server/remote-command.ts';
 import type { Recordings } from './recordings.ts';
 import type { LabState } from './run-step.ts';
 import type { Scenario, ScenarioBook } from './scenario.ts';
-import { readBootstrapInput } from './windows-host.ts';
+import { asMachine, readBootstrapInput } from './windows-host.ts';
 
 const TIME = /\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z/g;
 
@@ -26,8 +26,8 @@ export function replayHost(book: ScenarioBook, scenario: Scenario, recordings: R
   return {
     phases,
     state: () => state,
-    handler: async (run) => {
-      const { script, input } = readBootstrapInput(await run.stdin());
+    handler: asMachine(async (run) => {
+      const { script, input, cpuMs } = readBootstrapInput(await run.stdin());
       const own: unknown = JSON.parse(moved(JSON.stringify(input), -aheadMs));
       const step = {
         script,
@@ -42,6 +42,6 @@ export function replayHost(book: ScenarioBook, scenario: Scenario, recordings: R
       run.write('stdout', moved(output.stdout, aheadMs));
       run.write('stderr', output.stderr);
       return output.exitCode ?? 1;
-    },
+    }),
   };
 }

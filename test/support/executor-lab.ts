@@ -3,6 +3,8 @@ import { createRecorder } from '../../agent/evidence/recorder.ts';
 import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import type { Finding } from '../../agent/wire/schemas/finding.ts';
 import { defaultParams } from '../../agent/execution/runbook.ts';
+import { identifyingRunner } from '../../agent/execution/identifying-runner.ts';
+import { createKnownMachines } from '../../agent/execution/known-machines.ts';
 import { runRunbook } from '../../agent/execution/run-runbook.ts';
 import type { Circumstances, ExecutorDeps, RunRequest, RunResult } from '../../agent/execution/run-request.ts';
 import { createTargetLocks } from '../../agent/execution/target-locks.ts';
@@ -40,10 +42,12 @@ export function executorLab(
   const findings: Finding[] = [];
   const recorder = createRecorder({ store: open.store, log: open.log, clock: open.clock });
   const targets = o.targets ?? Object.keys(machines).map((id) => testTarget(id));
+  const known = createKnownMachines({ store: open.store, clock: open.clock, log: memoryLog() });
   const deps: ExecutorDeps = {
     store: open.store,
     evidence: open.log,
-    runner: site,
+    runner: identifyingRunner(site, known),
+    machines: known,
     targets: {
       lease(id) {
         const target = targets.find((one) => one.id === id);

@@ -10,6 +10,8 @@ import { WINDOWS_CHECKS } from '../../checks/windows/registry.ts';
 import { loadRunbook } from '../../execution/load-runbook.ts';
 import { judgeRunbookParams } from '../../execution/order-params.ts';
 import { runRunbook } from '../../execution/run-runbook.ts';
+import { identifyingRunner } from '../../execution/identifying-runner.ts';
+import { createKnownMachines } from '../../execution/known-machines.ts';
 import { isForWindows, type ExecutorDeps, type WindowsLoaded } from '../../execution/run-request.ts';
 import { createTargetLocks } from '../../execution/target-locks.ts';
 import { winRmRunner } from '../../execution/winrm-runner.ts';
@@ -48,19 +50,24 @@ export async function runRunbookHere(context: CliContext, folder: string, o: Run
   const findings: Finding[] = [];
   const entries: object[] = [];
   const log = createLog({ level: 'warn', format: 'terminal', write: (line) => context.stderr.write(line) });
+  const machines = createKnownMachines({ store, clock: context.clock, log });
   const deps: ExecutorDeps = {
     store,
     evidence: {
       // No device key, no log: what would be signed on an appliance is shown.
       append: (kind, body) => ({ seq: entries.push({ kind, ...body }) - 1, digest: '', body }),
     },
-    runner: winRmRunner({
-      open: openWinRmSession,
-      guard: createLockoutGuard({ store, nowT: () => nowSeconds(context) }),
-      clock: context.clock,
-      ids: context.ids,
-      log,
-    }),
+    runner: identifyingRunner(
+      winRmRunner({
+        open: openWinRmSession,
+        guard: createLockoutGuard({ store, nowT: () => nowSeconds(context) }),
+        clock: context.clock,
+        ids: context.ids,
+        log,
+      }),
+      machines,
+    ),
+    machines,
     targets: { lease: (id) => (id === target.id ? { target, release: () => target.secret.fill(0) } : null) },
     locks: createTargetLocks(),
     clock: context.clock,

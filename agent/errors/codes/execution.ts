@@ -54,8 +54,14 @@ export const EXECUTION_CODES = {
   target_identity_differs: code(
     4,
     false,
-    'the machine is not known by the identity that was authorised',
-    'find out what stands there before anything is changed on it',
+    'another machine answers than the one that the target is pinned to, or that was authorised; nothing is changed on it',
+    'find out what stands there; a machine that took the place of another one is a target of its own: add it under another id and remove this one (central-command target)',
+  ),
+  target_identity_unknown: code(
+    3,
+    true,
+    'a machine does not say who it is, so nothing is changed on it',
+    'see whether the account may read Win32_OperatingSystem and Win32_UserAccount (root/cimv2) there and whether the service winmgmt runs',
   ),
   developer_mode_absent: code(
     2,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunRequest } from '../../../agent/execution/run-request.ts';
-import { actionsLine, factsLine, type SimulatedMachine } from '../../lab/simulated-site.ts';
+import { actionsLine, factsLine, SIMULATED_SID, type SimulatedMachine } from '../../lab/simulated-site.ts';
 import { verdictOn, withDir } from '../../support/evidence-fixtures.ts';
 import { executorLab, type ExecutorLab } from '../../support/executor-lab.ts';
 import { drifted, loadedRunbook, machine, testTarget } from '../../support/runbook-fixtures.ts';
@@ -283,10 +283,10 @@ describe('before a runbook changes anything', () => {
 
   it('a machine that is known by its identity is taken as such', () =>
     withDir(async (dir) => {
-      const sid = { identity: { machine_sid: 'S-1-5-21-1-2-3' } };
+      const sid = { identity: { machine_sid: SIMULATED_SID } };
       const lab = executorLab(dir, { 'srv-1': drifted() }, { targets: [testTarget('srv-1', sid)] });
       try {
-        expect(await lab.run({ pinnedIdentity: 'S-1-5-21-1-2-3' })).toMatchObject({ outcome: 'success' });
+        expect(await lab.run({ pinnedIdentity: SIMULATED_SID })).toMatchObject({ outcome: 'success' });
       } finally {
         lab.store.close();
       }
