@@ -8,6 +8,7 @@ import { encodeEnvelope, pae, parseEnvelope, signEnvelope, type Envelope, type S
 import { maxLineBytes } from '../../agent/wire/document.ts';
 import { onlineKeysDir } from '../../central/keys/online-keys.ts';
 import type { Distortion } from '../../tools/demo/lying-central.ts';
+import { CA_3, CA_4 } from '../../tools/vectors/ca-certificates.ts';
 import type { AttackedSite } from './attacked-site.ts';
 import { torsionSignature } from './torsion-signature.ts';
 
@@ -92,6 +93,11 @@ export const ANSWER_ATTACKS: readonly AnswerAttack[] = [
     what: 'an answer with an unknown field',
     code: 'schema_invalid',
     distortion: (a) => (honest) => resigned(a, honest, { waivers: [] }),
+  },
+  {
+    what: 'an answer with CAs of a thief',
+    code: 'schema_invalid',
+    distortion: (a) => (honest) => resigned(a, honest, { central_cas: [CA_3, CA_4] }),
   },
   {
     what: 'an answer with a waiver in its configuration',

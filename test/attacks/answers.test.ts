@@ -38,11 +38,11 @@ describe('an attack with an answer or a document', () => {
 
   for (const { what, code, distortion } of ANSWER_ATTACKS) {
     it(`${what}: nothing is taken from it, and the alert names ${code}`, async () => {
-      const [trusted, alerts] = [trustEntries(), raisedFor('central_unreachable', code)];
+      const [trusted, alerts, pins] = [trustEntries(), raisedFor('central_unreachable', code), a.pins()];
       a.central.distort(distortion(a));
       await a.until('status names it', () => reason() === code);
       await a.until('the alert names it', () => raisedFor('central_unreachable', code) > alerts);
-      expect(trustEntries()).toBe(trusted);
+      expect([trustEntries(), a.pins()]).toEqual([trusted, pins]);
       await recovered('central_unreachable');
     });
   }
@@ -55,13 +55,13 @@ describe('an attack with an answer or a document', () => {
 
   for (const { what, code, attack } of DOCUMENT_ATTACKS) {
     it(`${what}: not taken over, and the alert names ${code}`, async () => {
-      const [trusted, alerts] = [trustEntries(), raisedFor('document_not_accepted', code)];
+      const [trusted, alerts, pins] = [trustEntries(), raisedFor('document_not_accepted', code), a.pins()];
       const { named, documents, files = {} } = attack(a);
       for (const [path, line] of Object.entries(documents)) a.central.documents.set(path, line);
       for (const [digest, bytes] of Object.entries(files)) a.central.files.set(digest, bytes);
       a.central.distort((honest) => resigned(a, honest, named));
       await a.until('the alert names it', () => raisedFor('document_not_accepted', code) > alerts);
-      expect(trustEntries()).toBe(trusted);
+      expect([trustEntries(), a.pins()]).toEqual([trusted, pins]);
       await recovered('document_not_accepted');
     });
   }

@@ -18,6 +18,7 @@ import { startLyingCentral, type LyingCentral } from '../../tools/demo/lying-cen
 import { SITE, type Site } from '../../tools/demo/site.ts';
 import { until } from '../../tools/demo/process.ts';
 import { linesOnDisk } from '../support/crash-runs.ts';
+import { heldPins } from '../support/held-pins.ts';
 import { demoSite } from '../support/demo-site.ts';
 
 const PATIENCE_MS = 60_000;
@@ -36,6 +37,8 @@ export interface AttackedSite {
   /** Keys that only root 2 names. */
   readonly added: Readonly<Record<'elsewhere' | 'aliceAgain' | 'spare', Signer>>;
   readonly device: Signer;
+  /** Of the CAs that the appliance holds. */
+  pins(): readonly string[];
   entries<K extends EntryKind>(kind: K): PredicateOf<K>[];
   alerts(code: string, state: 'raised' | 'cleared'): PredicateOf<'alert'>[];
   until(what: string, look: () => boolean): Promise<void>;
@@ -80,6 +83,7 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
         people,
         added,
         device,
+        pins: () => heldPins(site.paths.state),
         entries,
         alerts: (code, state) => entries('alert').filter((alert) => alert.code === code && alert.state === state),
         until: async (what, look) => {

@@ -10,6 +10,7 @@ import type { ContentList } from '../../agent/wire/schemas/content.ts';
 import type { Root } from '../../agent/wire/schemas/root.ts';
 import type { SitePolicy } from '../../agent/wire/schemas/site-policy.ts';
 import { SITE } from '../../tools/demo/site.ts';
+import { CA_4 as THIEFS_CA } from '../../tools/vectors/ca-certificates.ts';
 import { newSigner, type AttackedSite } from './attacked-site.ts';
 
 interface Offered {
@@ -35,6 +36,10 @@ const FILE = Buffer.from('id: other\nversion: 1\n');
 const SMALL_ORDER = Buffer.from([1, ...Array.from({ length: 31 }, () => 0)]);
 
 const rootOf = (a: AttackedSite): Root => a.central.central.trust.root().root;
+/** Beside those that there are, so that nobody would notice at once. */
+const withThiefsCa = (a: AttackedSite): Pick<Root, 'central_cas'> => ({
+  central_cas: [...(rootOf(a).central_cas ?? []), THIEFS_CA],
+});
 const offerRoot = (a: AttackedSite, change: Partial<Root>, signers: readonly Signer[] = a.people.root): Offered => {
   const root = { ...rootOf(a), version: 3, ...change };
   return { named: { root_version: 3 }, documents: { 'root/3': encodeEnvelope(signDocument('root', root, signers)) } };
@@ -125,6 +130,25 @@ export const DOCUMENT_ATTACKS: readonly DocumentAttack[] = [
     what: 'a root that strangers signed',
     code: 'signature_invalid',
     attack: (a) => offerRoot(a, {}, [newSigner(), newSigner()]),
+  },
+  {
+    what: 'a root with a CA of a thief, signed by one of two persons',
+    code: 'threshold_not_met',
+    attack: (a) => offerRoot(a, withThiefsCa(a), [a.people.root[0]]),
+  },
+  {
+    what: 'a root with a CA of a thief, signed by the timestamp key',
+    code: 'signature_invalid',
+    attack: (a) => offerRoot(a, withThiefsCa(a), [a.central.central.keys.timestamp]),
+  },
+  {
+    what: 'CAs of a thief beside a signed root',
+    code: 'envelope_invalid',
+    attack: (a) => {
+      const { named, documents } = offerRoot(a, {});
+      const line = JSON.parse(documents['root/3']!) as object;
+      return { named, documents: { 'root/3': JSON.stringify({ ...line, ...withThiefsCa(a) }) } };
+    },
   },
   {
     what: 'a root of another partner',

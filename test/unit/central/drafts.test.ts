@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { generateEd25519, verifyWithNode } from '../../../agent/wire/node-signat
 import { pae } from '../../../agent/wire/dsse.ts';
 import { describeAuthorisation, describeRoot } from '../../../central/cli/describe-draft.ts';
 import { readDraft, shown, signDraft, writeDraft } from '../../../central/cli/draft-file.ts';
+import { CA_1, CA_2, CA_2_AGAIN, CA_3 } from '../../../tools/vectors/ca-certificates.ts';
 import { DISRUPTIVE_RUNBOOK, makeTrust, NOW } from '../../support/trust-fixtures.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'drafts-'));
@@ -52,6 +54,14 @@ describe('what people read before they sign', () => {
     expect(paths.length).toBeGreaterThan(50);
     const same = paths.filter((path) => describeRoot(changed(root, path)) === describeRoot(root));
     expect(same).toEqual([]);
+  });
+
+  it('names each CA of a trust root by the pin of its key and the digest of its certificate', () => {
+    const of = (...cas: string[]) => describeRoot({ ...trust.root.root, central_cas: cas });
+    const pin = new X509Certificate(Buffer.from(CA_2, 'base64')).publicKey.export({ type: 'spki', format: 'der' });
+    expect(of(CA_1, CA_2)).toContain(createHash('sha256').update(pin).digest('hex'));
+    const texts = [of(CA_1, CA_2), of(CA_2, CA_1), of(CA_1, CA_2_AGAIN), of(CA_1, CA_2, CA_3), of(CA_1, `${CA_2}AAAA`)];
+    expect(new Set([...texts, of(CA_1, 'AAAA'), of(CA_1, 'AAAB'), describeRoot(trust.root.root)]).size).toBe(8);
   });
 
   it('differs wherever two authorisations differ', () => {
