@@ -7,6 +7,7 @@ const REASON: Readonly<Record<TargetStanding['state'], string>> = {
   outside_networks: 'target_networks of the site policy do not name its address and port',
   credential_stopped: 'its credential was proven wrong and waits for a new secret or a signed retry',
   credential_waiting: 'its credential is tried on another target first, or it waits after a failure of another cause',
+  other_machine: 'the machine that answers there is not the one that this target is pinned to',
   unknown: 'what is known of stopped credentials cannot be read',
 };
 

@@ -10,7 +10,7 @@ import { openedEpoch } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 import { healingStanding } from './healing-standing.ts';
 import { kept } from './self-care.ts';
-import { targetStates } from './target-health.ts';
+import { knowledgeOf, targetStates } from './target-health.ts';
 import { unknownTooLong } from './unknown-since.ts';
 
 /** As long as the alert lasts. */
@@ -63,7 +63,7 @@ export function buildStatus(context: DaemonContext, stages: readonly StageStatus
       sentence: finding.sentence,
       read_at: finding.facts_read_at,
     })),
-    targets: targetStates(context.targets, context.lockout),
+    targets: targetStates(context.targets, knowledgeOf(context)),
     stages,
     warnings: warnings(context, now),
     device_key: context.keys.atRest,

@@ -55,10 +55,11 @@ export interface EpochOpened {
   readonly witnessed_size: number | null;
 }
 
-/** A machine that the appliance may look at, by its id alone. `cause`: code of why its credential is stopped, where one is known. */
+/** A machine that the appliance may look at, by its id alone. `cause`: code of why, where one is known. */
 export interface TargetStanding {
   readonly id: string;
-  readonly state: 'ready' | 'outside_networks' | 'credential_stopped' | 'credential_waiting' | 'unknown';
+  readonly state:
+    'ready' | 'outside_networks' | 'credential_stopped' | 'credential_waiting' | 'other_machine' | 'unknown';
   readonly cause: string | null;
 }
 

@@ -21,7 +21,7 @@ import { mayRecoverTime } from '../judge-of-dates.ts';
 import { recoverTime } from '../recover-time.ts';
 import { settleEpoch } from '../settle-epoch.ts';
 import { refreshTrust, settleCas } from '../take-up-cas.ts';
-import { targetHealth, whyStopped } from '../target-health.ts';
+import { knowledgeOf, targetHealth, whyStopped } from '../target-health.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 /** For the request, the documents it names and the orders in it. */
@@ -150,7 +150,7 @@ function currentHealth(enrolled: Enrolled, context: DaemonContext): Health {
   return buildHealth({
     findings: state.findings.values(),
     queue: enrolled.uplink.queue(),
-    targets: targetHealth(context.targets, context.lockout),
+    targets: targetHealth(context.targets, knowledgeOf(context)),
     blocked: blockingReason(state),
     disk: { free_bytes: disk.bavail * disk.bsize, total_bytes: disk.blocks * disk.bsize },
     rssBytes: process.memoryUsage.rss(),

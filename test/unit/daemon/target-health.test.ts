@@ -9,6 +9,11 @@ const unreadable = (): never => {
   throw new AgentError('store_corrupt', 'cannot be read');
 };
 
+const knowing = (look: () => TryVerdict, others: readonly string[] = []) => ({
+  guard: { look },
+  machines: { isOther: (id: string) => others.includes(id) },
+});
+
 describe('what a check-in says of targets', () => {
   const table = createTargetTable({
     clock: { bootMs: () => 0 },
@@ -16,33 +21,64 @@ describe('what a check-in says of targets', () => {
   });
   table.replace([heldTarget('far', 's', { address: '198.51.100.1' }), heldTarget('pc-1', 's')], 60_000);
   const said = (verdict: TryVerdict) =>
-    targetHealth(table, { look: () => verdict }).map(({ id, state }) => `${id} ${state}`);
+    targetHealth(
+      table,
+      knowing(() => verdict),
+    ).map(({ id, state }) => `${id} ${state}`);
 
   it('is one word for each, and no more of any', () => {
     expect(said({ may: 'try' })).toEqual(['far outside_networks', 'pc-1 ready']);
     expect(said({ may: 'later', code: 'credential_waiting', until: 5 })[1]).toBe('pc-1 credential_waiting');
     const stopped = said({ may: 'not', code: 'credential_stopped', cause: 'winrm_logon_failed' });
     expect(stopped[1]).toBe('pc-1 credential_stopped');
-    expect(Object.keys(targetHealth(table, { look: () => ({ may: 'try' }) })[0]!)).toEqual(['id', 'state']);
+    expect(
+      Object.keys(
+        targetHealth(
+          table,
+          knowing(() => ({ may: 'try' })),
+        )[0]!,
+      ),
+    ).toEqual(['id', 'state']);
   });
 
   it('is for status the same word, with the code of a stopped credential and nothing of address or account', () => {
-    const states = (verdict: TryVerdict) => targetStates(table, { look: () => verdict });
+    const states = (verdict: TryVerdict) =>
+      targetStates(
+        table,
+        knowing(() => verdict),
+      );
     expect(states({ may: 'not', code: 'credential_stopped', cause: 'winrm_account_locked' })).toEqual([
       { id: 'far', state: 'outside_networks', cause: null },
       { id: 'pc-1', state: 'credential_stopped', cause: 'winrm_account_locked' },
     ]);
     expect(states({ may: 'try' })[1]).toEqual({ id: 'pc-1', state: 'ready', cause: null });
     expect(states({ may: 'later', code: 'credential_waiting', until: 5 })[1]?.cause).toBe(null);
-    expect(targetStates(table, { look: unreadable })[1]).toEqual({
+    expect(targetStates(table, knowing(unreadable))[1]).toEqual({
       id: 'pc-1',
       state: 'unknown',
       cause: 'store_corrupt',
     });
   });
 
+  it('names a target for which another machine answers than its own, with the code', () => {
+    const known = knowing(() => ({ may: 'try' }), ['far', 'pc-1']);
+    expect(targetHealth(table, known)).toEqual([
+      { id: 'far', state: 'outside_networks' },
+      { id: 'pc-1', state: 'other_machine' },
+    ]);
+    expect(targetStates(table, known)[1]?.cause).toBe('target_identity_differs');
+    // What keeps it from being tried at all comes first.
+    const stopped = { may: 'not', code: 'credential_stopped', cause: 'winrm_logon_failed' } as const;
+    expect(
+      targetHealth(
+        table,
+        knowing(() => stopped, ['pc-1']),
+      )[1]?.state,
+    ).toBe('credential_stopped');
+  });
+
   it('goes on where the memory of the lock-out guard cannot be read, and says so', () => {
-    expect(targetHealth(table, { look: unreadable })[1]?.state).toBe('unknown');
+    expect(targetHealth(table, knowing(unreadable))[1]?.state).toBe('unknown');
     expect(whyStopped({ stopped: unreadable })).toEqual({ code: 'store_corrupt' });
   });
 
