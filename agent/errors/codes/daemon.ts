@@ -48,7 +48,7 @@ export const DAEMON_CODES = {
     2,
     false,
     'a check is named that this agent does not have',
-    'see `compliance-agent check --list` for the checks',
+    'docs/checks.md lists the checks',
   ),
   shutting_down: code(3, true, 'the agent is stopping', 'nothing: it ends what it does and exits'),
   stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),
