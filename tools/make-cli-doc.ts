@@ -36,6 +36,8 @@ export const VERBS = [
   'incidents list',
   'incidents show',
   'healing explain',
+  'learning list',
+  'learning show',
   'runbook list',
   'runbook show',
   'runbook lint',

@@ -56,4 +56,17 @@ export function addHealingVerbs(program: Command, verb: AddVerb): void {
   verb(healing, 'status', 'mode, pauses, rules, grants, and what is stopped', async (context) =>
     (await import('./healing.ts')).healingStatus(context),
   );
+
+  const learning = program.command('learning').description('drift that has much in common, and what healed it');
+  verb(learning, 'list', 'patterns of drift, the one that was seen last first', async (context, _args, options) =>
+    (await import('./learning.ts')).learningList(context, options),
+  ).addOption(
+    new Option('--limit <n>', 'at most this many').argParser(wholeNumber('--limit', 1, MAX_LIST)).default(50),
+  );
+  verb(
+    learning,
+    'show <pattern>',
+    'one pattern: its facts, what was tried, and the rule that it would make',
+    async (context, args) => (await import('./learning.ts')).learningShow(context, args[0] ?? ''),
+  );
 }

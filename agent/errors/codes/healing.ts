@@ -26,6 +26,12 @@ export const HEALING_CODES = {
     'somebody on the appliance has paused healing',
     'it goes on by itself when the pause is over; two persons can end it sooner with an order to enable healing',
   ),
+  pattern_unknown: code(
+    2,
+    false,
+    'there is no pattern, or more than one, whose digest begins so',
+    'list them with compliance-agent learning list',
+  ),
   planner_off: code(
     3,
     false,

@@ -1,0 +1,293 @@
+// What drift has in common, what counts as having healed it, when that earns a rule, and what would become of the rule.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { draftRule, ruleText } from '../../../agent/healing/learning/draft-rule.ts';
+import { patternIn } from '../../../agent/healing/learning/pattern-store.ts';
+import { patternOf } from '../../../agent/healing/learning/pattern.ts';
+import { CANARY_S, decided, nextState, type Learnt } from '../../../agent/healing/learning/promotion.ts';
+import {
+  forgetCases,
+  KEEP_CASES_S,
+  recordOccurrence,
+  recordResolution,
+  type LearningDeps,
+} from '../../../agent/healing/learning/record-case.ts';
+import { judgeCandidate, statisticsOf } from '../../../agent/healing/learning/statistics.ts';
+import { indexRules } from '../../../agent/healing/rule-index.ts';
+import { parseRule } from '../../../agent/healing/rule.ts';
+import { openLog, statementsOf, verdictOn, withDir, withLog, type OpenLog } from '../../support/evidence-fixtures.ts';
+import { expectCode } from '../../support/expect-code.ts';
+import { healed, pattern, resolution, seen } from '../../support/learning-fixtures.ts';
+import { AV, AV_FACTS, LOGGING, subject } from '../../support/planner-fixtures.ts';
+import { NOW, uuidOf } from '../../support/trust-fixtures.ts';
+
+const depsOf = ({ store, log }: OpenLog): LearningDeps => ({ store, evidence: log });
+const statistics = ({ store }: OpenLog) => statisticsOf(store.learning.cases(pattern.sha256));
+const entries = (open: OpenLog) =>
+  statementsOf(open.store).flatMap(({ predicate }) => (predicate.kind === 'learning' ? [predicate] : []));
+
+describe('a pattern of drift', () => {
+  const of = (facts: Record<string, unknown>, more: object = {}) =>
+    patternOf('windows', subject({ facts: facts as never, ...more }).finding)?.sha256;
+
+  it('is the same whatever the numbers, the target and the order of the facts are', () => {
+    const turned = Object.fromEntries(Object.entries(AV_FACTS).toReversed());
+    const other = { ...AV_FACTS, signature_days: 30, exclusions: 1 };
+    const target = { id: 'another', role: 'workstation', os_build: '10.0.20348' };
+    expect(new Set([of(AV_FACTS), of(turned), of(other), of(AV_FACTS, { target })]).size).toBe(1);
+    expect(of(AV_FACTS)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it.each<[string, Record<string, unknown>, object]>([
+    ['a fixed word', { ...AV_FACTS, defender: 'passive' }, {}],
+    ['a truth value', { ...AV_FACTS, realtime: true }, {}],
+    ['none in place of some', { ...AV_FACTS, exclusions: 0 }, {}],
+    ['a fact that is not there', Object.fromEntries(Object.entries(AV_FACTS).slice(1)), {}],
+    ['the role of the target', AV_FACTS, { target: { id: 'dc-1', role: 'domain_controller', os_build: null } }],
+  ])('is another one with another %s', (_, facts, more) => expect(of(facts, more)).not.toBe(of(AV_FACTS)));
+
+  it('is another one on another check', () => {
+    const on = (id: string) => patternOf('windows', subject({ check: { id, version: 1 }, facts: {} }).finding)?.sha256;
+    expect(on('windows_av')).not.toBe(on('windows_ad'));
+  });
+
+  it('is not made of a finding with a value that is not known, or of a check without known facts', () => {
+    expect(of({ ...AV_FACTS, product: 'Quillfeather Antivirus' })).toBeUndefined();
+    expect(of({ ...AV_FACTS, note: 1 })).toBeUndefined();
+    expect(of({}, { check: { id: 'my_own', version: 1 } })).toBeUndefined();
+  });
+});
+
+describe('what is counted', () => {
+  it.each<[string, string, string | null]>([
+    ['a dry run', 'dry_run', null],
+    ['a run that was cut off', 'failed', 'runbook_interrupted'],
+    ['a run that was put off', 'deferred', 'runbook_window_closed'],
+    ['a run that needs approval', 'needs_approval', null],
+    ['a run that was refused', 'rejected', 'runbook_unknown'],
+    ['a run that only told people', 'alert', null],
+    ['an order that was too late', 'expired', null],
+    ['a run whose target was not held', 'failed', 'target_not_held'],
+    ['an outcome that nobody knows', 'fixed', null],
+  ])('%s never is', (_, outcome, code) =>
+    withLog((open) => {
+      expect(recordResolution(depsOf(open), resolution(1, { result: { outcome, code } }))).toBe(false);
+      expect(open.store.learning.cases(pattern.sha256)).toEqual([]);
+    }),
+  );
+
+  it('a verified heal is a success, and a run that failed or was rolled back a failure', () =>
+    withLog((open) => {
+      const deps = depsOf(open);
+      healed(deps, 1);
+      healed(deps, 1, { result: { outcome: 'reverted', code: null } }, 1);
+      healed(deps, 1, { result: { outcome: 'failed', code: 'runbook_rollback_failed' } }, 2);
+      expect(statistics(open).remedies).toMatchObject([{ tried: 3, verified: 1, successPercent: 33 }]);
+    }));
+
+  it('is counted once however often it is told, also by the next process', () =>
+    withDir((dir) => {
+      const one = openLog(dir);
+      for (const _ of [1, 2]) {
+        seen(depsOf(one), 1);
+        healed(depsOf(one), 1);
+      }
+      one.store.close();
+      const open = openLog(dir, one.clock);
+      seen(depsOf(open), 1);
+      healed(depsOf(open), 1);
+      recordOccurrence(depsOf(open), { pattern, incidentId: uuidOf(0), at: NOW + 90, time: 1 });
+      expect(statistics(open)).toMatchObject({ occurrences: 2, remedies: [{ tried: 1 }] });
+      expect(patternIn(open.store.learning.pattern(pattern.sha256)!)).toEqual(pattern);
+      open.store.close();
+    }));
+
+  it('other params and another runbook are other remedies, whatever order the params come in', () =>
+    withLog((open) => {
+      const deps = depsOf(open);
+      healed(deps, 2, { params: { a: 1, b: 2 } });
+      healed(deps, 1, { params: { b: 2, a: 1 } }, 2);
+      healed(deps, 1, { params: { a: 1, b: 3 } }, 3);
+      healed(deps, 1, { runbook: { id: 'RB-WIN-AV-001', sha256: 'ff'.repeat(32) }, params: { a: 1, b: 2 } }, 4);
+      expect(statistics(open).remedies.map(({ verified }) => verified)).toEqual([3, 1, 1]);
+    }));
+
+  it('goes after 400 days, and a pattern with nothing left goes with it', () =>
+    withLog((open) => {
+      seen(depsOf(open), 1);
+      forgetCases(open, NOW + KEEP_CASES_S);
+      expect(open.store.learning.patterns(9)).toHaveLength(1);
+      forgetCases(open, NOW + KEEP_CASES_S + 1);
+      expect(open.store.learning.patterns(9)).toEqual([]);
+    }));
+});
+
+describe('a candidate', () => {
+  const verdictOf = (open: OpenLog) => judgeCandidate(statistics(open));
+
+  it('was seen five times and healed three times by a plan, verified, in thirty seconds on average', () =>
+    withLog((open) => {
+      seen(depsOf(open), 5);
+      healed(depsOf(open), 3, { durationMs: 30_000 });
+      expect(verdictOf(open)).toMatchObject({ candidate: true, remedy: { l2Verified: 3, meanMs: 30_000 } });
+    }));
+
+  const short: readonly (readonly [string, (deps: LearningDeps) => void])[] = [
+    ['seen four times', (deps) => (seen(deps, 4), healed(deps, 9))],
+    ['healed twice by a plan', (deps) => (seen(deps, 9), healed(deps, 2), healed(deps, 9, { tier: 'l1' }, 2))],
+    [
+      'healed three times by three remedies',
+      (deps) => (seen(deps, 9), [1, 2, 3].forEach((n) => healed(deps, 1, { params: { n } }, n))),
+    ],
+    [
+      'verified in 8 of 9 tries',
+      (deps) => (
+        seen(deps, 9),
+        healed(deps, 1, { result: { outcome: 'reverted', code: null } }),
+        healed(deps, 8, {}, 1)
+      ),
+    ],
+    ['healed a millisecond too slowly', (deps) => (seen(deps, 9), healed(deps, 3, { durationMs: 30_001 }))],
+    ['healed in a time that nobody took', (deps) => (seen(deps, 9), healed(deps, 3, { durationMs: null }))],
+    ['only tried out', (deps) => (seen(deps, 9), healed(deps, 9, { result: { outcome: 'dry_run', code: null } }))],
+    ['never healed', (deps) => seen(deps, 9)],
+  ];
+  it.each(short)('is nothing that was %s', (_, make) =>
+    withLog((open) => {
+      make(depsOf(open));
+      expect(verdictOf(open).candidate).toBe(false);
+      expect(entries(open)).toEqual([]);
+    }),
+  );
+
+  it('has verified exactly nine of ten tries and is one', () =>
+    withLog((open) => {
+      seen(depsOf(open), 5);
+      healed(depsOf(open), 9);
+      healed(depsOf(open), 1, { result: { outcome: 'failed', code: null } }, 9);
+      expect(verdictOf(open)).toMatchObject({ candidate: true, remedy: { successPercent: 90 } });
+    }));
+
+  it('is entered into the log when it becomes one, with its statistics', () =>
+    withLog((open) => {
+      seen(depsOf(open), 5);
+      healed(depsOf(open), 5);
+      expect(entries(open)).toMatchObject([
+        {
+          pattern_sha256: pattern.sha256,
+          state: 'candidate',
+          statistics: { occurrences: 5, tried: 3, verified: 3, l2_verified: 3, mean_ms: 12_000 },
+        },
+      ]);
+      expect(verdictOn(open.store).size).toBe(statementsOf(open.store).length);
+    }));
+});
+
+describe('the rule that a candidate would make', () => {
+  const draft = (facts = AV_FACTS) => {
+    const made = patternOf('windows', subject({ facts }).finding)!;
+    const remedy = { runbookId: AV.runbook.id, runbookSha256: AV.sha256, params: '{"max_signature_days":5}' };
+    const numbers = { tried: 3, verified: 3, l2Verified: 3, successPercent: 100, meanMs: 9_000 };
+    return draftRule(made, { ...remedy, ...numbers }, AV.runbook);
+  };
+  const ruleOf = (facts = AV_FACTS) => {
+    const made = draft(facts);
+    if (typeof made === 'string') throw new Error(made);
+    return parseRule(Buffer.from(ruleText(made)), 'draft.yaml');
+  };
+  const fires = (facts: typeof AV_FACTS, role = 'workstation') => {
+    const { finding } = subject({ facts });
+    const about = { platform: 'windows', check: 'windows_av', result: 'fail', severity: 'high', role } as const;
+    const index = indexRules([ruleOf()]);
+    return index.match({ ...about, facts: finding.facts, readAt: NOW, failingSince: NOW - 600 }, NOW) !== null;
+  };
+
+  it('is a rule without mistakes, with every common condition, and fires for the drift that it was learnt from', () => {
+    expect(fires(AV_FACTS)).toBe(true);
+    expect(fires({ ...AV_FACTS, signature_days: 40 })).toBe(true);
+    expect(ruleOf().file).toMatchObject({
+      runbook: 'RB-WIN-AV-001',
+      params: { max_signature_days: 5 },
+      source: 'promoted',
+    });
+  });
+
+  it('does not fire once any one of its conditions does not hold', () => {
+    for (const [key, value] of Object.entries(AV_FACTS)) {
+      if (key === 'role') continue;
+      const other = typeof value === 'boolean' ? !value : typeof value === 'number' ? (value === 0 ? 1 : 0) : 'none';
+      expect(fires({ ...AV_FACTS, [key]: other }), key).toBe(false);
+    }
+    expect(fires(AV_FACTS, 'domain_controller')).toBe(false);
+  });
+
+  it('is not drafted without its runbook, or for what its runbook does not heal', () => {
+    const remedy = { runbookId: 'RB-WIN-AV-001', runbookSha256: AV.sha256, params: '{}', tried: 3, verified: 3 };
+    const whole = { ...remedy, l2Verified: 3, successPercent: 100, meanMs: 1 };
+    expect(draftRule(pattern, whole, null)).toEqual(expect.any(String));
+    expect(draftRule(pattern, whole, LOGGING.runbook)).toEqual(expect.any(String));
+  });
+});
+
+describe('a learnt rule', () => {
+  const learnt = (more: Partial<Learnt>): Learnt => ({
+    state: 'canary',
+    since: NOW,
+    tried: 10,
+    verified: 10,
+    listed: true,
+    ...more,
+  });
+
+  it.each<[string, Partial<Learnt>, number, Learnt['state']]>([
+    ['stays a candidate whatever time goes by', { state: 'candidate' }, 1e9, 'candidate'],
+    ['waits for the signed list once it is approved', { state: 'approved', listed: false }, 1e9, 'approved'],
+    ['is a canary once it is listed', { state: 'approved' }, 0, 'canary'],
+    ['stays a canary for 48 hours', {}, CANARY_S - 1, 'canary'],
+    ['is active after 48 hours that it held', {}, CANARY_S, 'active'],
+    ['stays a canary that was never tried', { tried: 0, verified: 0 }, CANARY_S * 9, 'canary'],
+    ['is demoted as a canary that fails', { verified: 7 }, 1, 'demoted'],
+    ['stays active at 80 per cent', { state: 'active', verified: 8 }, 0, 'active'],
+    ['is demoted below 80 per cent', { state: 'active', tried: 1_000, verified: 799 }, 0, 'demoted'],
+    ['is demoted when it is taken from the list', { state: 'active', listed: false }, 0, 'demoted'],
+    ['is demoted as a canary that is taken from the list', { listed: false }, CANARY_S, 'demoted'],
+  ])('%s', (_, more, later, state) => expect(nextState(learnt(more), NOW + later)).toBe(state));
+
+  it('that was rejected or demoted never comes back, and none is in force that is not listed', () => {
+    const states = ['candidate', 'approved', 'rejected', 'canary', 'active', 'demoted'] as const;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...states),
+        fc.array(fc.record({ listed: fc.boolean(), tried: fc.nat(50), verified: fc.nat(50), wait: fc.nat(1e6) })),
+        (first, steps) => {
+          let state: Learnt['state'] = first;
+          let now = NOW;
+          for (const { wait, verified, tried, listed } of steps) {
+            now += wait;
+            const next = nextState(
+              { state, since: now - wait, tried: Math.max(tried, verified), verified, listed },
+              now,
+            );
+            if (state === 'rejected' || state === 'demoted') expect(next).toBe(state);
+            if (!listed) expect(['canary', 'active']).not.toContain(next);
+            state = next;
+          }
+        },
+      ),
+    );
+  });
+
+  it('is approved or rejected by people as a candidate alone', () => {
+    expect(decided('candidate', 'approved')).toBe('approved');
+    expect(decided('candidate', 'rejected')).toBe('rejected');
+    for (const state of ['approved', 'rejected', 'canary', 'active', 'demoted'] as const) {
+      expect(decided(state, 'approved')).toBeNull();
+    }
+  });
+});
+
+it('a pattern that no program wrote so is damage, and is said so', () => {
+  const row = { patternSha256: pattern.sha256, platform: 'windows', checkId: 'windows_av', firstAt: NOW };
+  expectCode(() => patternIn({ ...row, shape: '{"role":1}' }), 'store_corrupt');
+  expectCode(() => patternIn({ ...row, platform: 'amiga', shape: '{"role":"x","facts":{}}' }), 'store_corrupt');
+});
