@@ -44,12 +44,7 @@ export const DAEMON_CODES = {
     'a root, content list or site policy that Central Command names cannot be taken over',
     'see the log lines of the check-in; the documents in force stay',
   ),
-  check_unknown: code(
-    2,
-    false,
-    'a check is named that this agent does not have',
-    'docs/checks.md lists the checks',
-  ),
+  check_unknown: code(2, false, 'a check is named that this agent does not have', 'docs/checks.md lists the checks'),
   shutting_down: code(3, true, 'the agent is stopping', 'nothing: it ends what it does and exits'),
   stage_overrun: code(3, true, 'a stage of the cycle did not end by its deadline', 'see the log lines of that stage'),
   order_interrupted: code(
