@@ -116,9 +116,10 @@ in
       pkgs.nftables
     ];
 
-    # No sudo, no setuid: the daemon starts the helpers by their names and can do nothing else to units.
+    # No sudo, no setuid: the daemon starts the helpers by their names and can do nothing else to units. The facts are read anew after
+    # a change, before their timer.
     security.polkit.enable = true;
-    security.polkit.extraConfig = helpers.polkitRule helperUnits;
+    security.polkit.extraConfig = helpers.polkitRule (helperUnits ++ [ "compliance-agent-facts.service" ]);
 
     systemd.services = helpers.services // {
       compliance-agent = {
@@ -171,7 +172,7 @@ in
         environment.MALLOC_ARENA_MAX = "1";
         serviceConfig = {
           Type = "oneshot";
-          ExecStart = "${program} facts firewall encryption --write ${factsDir} --config ${configFile}";
+          ExecStart = "${program} facts firewall encryption av_edr --write ${factsDir} --config ${configFile}";
           RuntimeDirectory = "compliance-agent/facts";
           RuntimeDirectoryMode = "0755";
           # The daemon reads them between two runs.
@@ -181,8 +182,9 @@ in
         }
         // import ./hardening.nix
         // {
-          # `nft list ruleset` needs exactly this one, in the network's own user namespace.
-          CapabilityBoundingSet = "CAP_NET_ADMIN";
+          # `nft list ruleset` needs the first, in the network's own user namespace; the second is for which file the process of
+          # another user runs.
+          CapabilityBoundingSet = "CAP_NET_ADMIN CAP_SYS_PTRACE";
           PrivateUsers = false;
           UMask = "0022";
           RestrictAddressFamilies = [

@@ -10,7 +10,7 @@ import type { Exec, ExecResult, Ids, Log } from '../system/ports.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from './helper-folders.ts';
 
 /** Longer than the units of the helpers may take to start (nix/helpers.nix), so that systemd has the last word. */
-const ACT_MS = 200_000;
+const ACT_MS = 320_000;
 const SHOW_MS = 10_000;
 
 export interface AskDeps {

@@ -60,6 +60,9 @@ async function readRunning(unit: UnitState, watch: AvEdrWatch, procDir: string):
     statOrNull(join(procDir, String(unit.mainPid), 'exe')),
     statOrNull(watch.binary),
   ]);
+  if (running === null && procDir === '/proc' && (await statOrNull('/proc/1')) === null) {
+    throw new Unreadable('denied', 'processes of others cannot be seen from here (hidepid of proc(5))');
+  }
   if (running === null) return 'nothing';
   return declared !== null && running.dev === declared.dev && running.ino === declared.ino ? 'declared' : 'other';
 }

@@ -82,14 +82,14 @@ export function judgeGrounds(act: HealAct, context: GroundsContext): GroundsVerd
 /** The order is for this runbook, on the appliance itself, and means it. */
 function judgeFit(
   act: HealAct,
-  order: { runbook?: HealAct['runbook'] | undefined; targets: readonly unknown[]; dry_run: boolean },
+  order: { runbook?: HealAct['runbook'] | undefined; targets: readonly { readonly id: string }[]; dry_run: boolean },
 ): AgentError | null {
   const { runbook } = order;
   const refuse = (sentence: string): AgentError => new AgentError('helper_not_granted', sentence, { place: 'order' });
   const isThis =
     runbook?.id === act.runbook.id && runbook.version === act.runbook.version && runbook.sha256 === act.runbook.sha256;
   if (!isThis) return refuse('the order is for another runbook');
-  if (order.targets.length > 0) return refuse('the order is for targets, not for the appliance');
+  if (order.targets.some(({ id }) => id !== SUBJECT)) return refuse('the order is for targets, not for the appliance');
   return order.dry_run ? refuse('the order is a dry run: nothing may be changed') : null;
 }
 

@@ -113,7 +113,8 @@ describe('the helpers of an appliance', () => {
   it('lets the user of the daemon start these units and nothing else, and read nothing that they keep', async () => {
     expect(await asDaemon('systemctl', '--no-ask-password', 'start', '--no-block', helperUnit('sync-trust'))).toBe(0);
     expect(await asDaemon('systemctl', '--no-ask-password', 'stop', helperUnit('sync-trust'))).not.toBe(0);
-    expect(await asDaemon('systemctl', '--no-ask-password', 'start', 'compliance-agent-facts.service')).not.toBe(0);
+    expect(await asDaemon('systemctl', '--no-ask-password', 'start', 'compliance-agent-facts.service')).toBe(0);
+    expect(await asDaemon('systemctl', '--no-ask-password', 'start', helperUnit('revert-firewall'))).not.toBe(0);
     expect(await asDaemon('systemctl', '--no-ask-password', 'start', 'rescue.target')).not.toBe(0);
     expect(await asDaemon('ls', '/var/lib/compliance-agent-helpers')).not.toBe(0);
     expect(await asDaemon('cat', CREDENTIAL)).not.toBe(0);

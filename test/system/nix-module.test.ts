@@ -186,7 +186,7 @@ describe('the units, judged by systemd', () => {
 
   it.each([
     ['compliance-agent.service', 12],
-    ['compliance-agent-facts.service', 18],
+    ['compliance-agent-facts.service', 20],
     ['compliance-agent-sync-trust.service', 15],
     ['compliance-agent-set-clock.service', 15],
     ['compliance-agent-store-device-key.service', 16],
@@ -222,8 +222,9 @@ describe('the rule for polkit', () => {
       rule?.({ id, lookup: (name: string) => ({ verb, unit })[name] }, { user });
   }
 
-  it('lets the user of the daemon start each helper by its exact name', () => {
+  it('lets the user of the daemon start each helper, and the reading of facts, by its exact name', () => {
     const answer = answers();
+    expect(answer('compliance-agent', 'start', 'compliance-agent-facts.service')).toBe('yes');
     for (const verb of DAEMON_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
     expect(HELPER_VERBS.filter((verb) => answer('compliance-agent', 'start', helperUnit(verb)) !== 'yes')).toEqual([
       'revert-firewall',
@@ -235,7 +236,7 @@ describe('the rule for polkit', () => {
     ['stopping one', 'compliance-agent', 'stop', 'compliance-agent-set-clock.service'],
     ['restarting one', 'compliance-agent', 'restart', 'compliance-agent-set-clock.service'],
     ['the daemon itself', 'compliance-agent', 'start', 'compliance-agent.service'],
-    ['another unit of root', 'compliance-agent', 'start', 'compliance-agent-facts.service'],
+    ['another unit of root', 'compliance-agent', 'start', 'compliance-agent-revert-firewall.service'],
     ['a unit whose name begins alike', 'compliance-agent', 'start', 'compliance-agent-set-clock.service.evil.service'],
     ['rebooting', 'compliance-agent', 'start', 'reboot.target'],
   ])('leaves %s to everything else', (_, user, verb, unit) => {
