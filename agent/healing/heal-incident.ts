@@ -210,10 +210,14 @@ function watchOf(id: string, { rule, loaded }: Plan, grantId: string, deps: Heal
   const runbook = loaded.runbook.id;
   let isBegun = false;
   const at = (): number => deps.now() ?? current(deps, id).changedAt;
-  const toVerifying = (seq?: number): void => {
-    if (current(deps, id).state !== 'acting') return;
-    recordStep(store, id, { event: 'changed', at: at(), ...(seq === undefined ? {} : { seq }) });
-  };
+  const toVerifying = (entry?: number): void =>
+    store.unit(() => {
+      const before = current(deps, id);
+      if (before.state !== 'acting') return;
+      const seq =
+        entry ?? deps.record({ ...before, state: 'verifying' }, 'the runbook ended; whether it holds is looked at');
+      recordStep(store, id, { event: 'changed', at: at(), seq });
+    });
   return {
     begun: () => isBegun,
     begins() {

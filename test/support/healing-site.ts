@@ -2,6 +2,10 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
+import { incidentOf } from '../../agent/healing/incident-store.ts';
+import type { Incident } from '../../agent/healing/incident.ts';
+import type { Ticket } from '../../agent/outputs/ticket.ts';
+import { openStore, type IncidentLine, type Store } from '../../agent/store/open-store.ts';
 import type { Predicate } from '../../agent/wire/schemas/entry.ts';
 import { run, until } from '../../tools/demo/process.ts';
 import { APPLIANCE, SITE, type Site } from '../../tools/demo/site.ts';
@@ -34,24 +38,13 @@ export interface HealingSite {
   signPolicy(o: { readonly windows: string; readonly healing: string }): Promise<void>;
   addTarget(port: number): Promise<void>;
   /** Everything in the log of the appliance. */
-  entries(): Promise<readonly Predicate[]>;
-  incidents(): Promise<readonly IncidentView[]>;
+  entries(): readonly Predicate[];
+  /** About this check on the machine. */
+  tickets(check: string): readonly Ticket[];
+  incident(part: Part): Incident | null;
   /** Waits until the incident of this part is in that state. */
-  untilState(part: Part, state: string, withinMs?: number): Promise<IncidentView>;
-  story(part: Part): Promise<readonly StoryView[]>;
-}
-
-export interface IncidentView {
-  readonly incident_id: string;
-  readonly check: string;
-  readonly condition: string;
-  readonly state: string;
-  readonly next_step_at: number | null;
-}
-export interface StoryView {
-  readonly what: string;
-  readonly sentence: string;
-  readonly evidence_seq: number | null;
+  untilState(part: Part, state: Incident['state'], withinMs?: number): Promise<Incident>;
+  story(part: Part): readonly IncidentLine[];
 }
 
 const replaced = (path: string, ...changes: readonly (readonly [RegExp, string])[]): void =>
@@ -63,10 +56,14 @@ const replaced = (path: string, ...changes: readonly (readonly [RegExp, string])
 /** `dir`: a folder for what is made here. */
 export function healingSite(site: Site, dir: string, repo: string): HealingSite {
   const content = join(dir, 'content');
-  const json = async (...args: string[]): Promise<unknown> => {
-    const { code, output } = await site.cli(...args, '--json');
-    if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}:\n${output}`);
-    return JSON.parse(output);
+  /** Read beside the running daemon, as the command line reads it. */
+  const reading = <T>(read: (store: Store) => T): T => {
+    const store = openStore({ dir: site.paths.state, clock: { wallMs: () => Date.now() }, readOnly: true });
+    try {
+      return read(store);
+    } finally {
+      store.close();
+    }
   };
   const self: HealingSite = {
     async signContent(grants) {
@@ -90,7 +87,7 @@ export function healingSite(site: Site, dir: string, repo: string): HealingSite 
       const lines = grants.map(
         (part) =>
           `  - { grant_id: let-${part}, rule: ${RULES[part]}, runbook: ${PARTS[part]}, baseline: workstation, scope: targets,` +
-          ` class: ${part === 'firewall' ? 'disruptive' : 'routine'}, not_after: "${new Date(Date.now() + 30 * 86_400_000).toISOString()}" }`,
+          ` class: ${part === 'firewall' ? 'disruptive' : 'routine'}, not_after: "${new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 19)}Z" }`,
       );
       writeFileSync(file, `grants:\n${lines.join('\n')}\n`);
       const with_ = grants.length === 0 ? [] : ['--grants', file];
@@ -123,32 +120,37 @@ export function healingSite(site: Site, dir: string, repo: string): HealingSite 
       const { code, output } = await run(argv, { cwd: repo, env: {}, stdin: `${ACCOUNT.password}\n` });
       if (code !== 0) throw new Error(`target add ended with ${code}:\n${output}`);
     },
-    async entries() {
-      const { code, output } = await site.cli('evidence', 'list', '--lines');
-      if (code !== 0) throw new Error(`evidence list ended with ${code}:\n${output}`);
-      return output
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => statementOf(line).predicate);
-    },
-    incidents: async () => ((await json('incidents', 'list', '--all')) as { incidents: IncidentView[] }).incidents,
-    untilState(part, state, withinMs = 60_000) {
-      let last = '';
-      return until(
+    entries: () =>
+      reading(({ entries }) =>
+        entries
+          .list(1, { limit: 100_000, newestFirst: false })
+          .map(({ line }) => statementOf(line.toString()).predicate),
+      ),
+    tickets: (check) =>
+      reading(({ tickets }) =>
+        tickets
+          .all()
+          .map((text) => JSON.parse(text) as Ticket)
+          .filter(({ key }) => key === `finding/${TARGET}/${check}`),
+      ),
+    incident: (part) =>
+      reading(({ incidents }) =>
+        incidents
+          .list({ limit: 100 })
+          .map(incidentOf)
+          .find(({ condition }) => condition === RULES[part]),
+      ) ?? null,
+    untilState: (part, state, withinMs = 90_000) =>
+      until(
         `the incident ${RULES[part]} is ${state}`,
-        async () => {
-          const all = await self.incidents();
-          last = JSON.stringify(all);
-          return all.find((one) => one.condition === RULES[part] && one.state === state) ?? null;
+        () => {
+          const incident = self.incident(part);
+          return incident?.state === state ? incident : null;
         },
         withinMs,
-        () => `${last}\n${site.agentProcess()?.output().split('\n').slice(-15).join('\n') ?? ''}`,
-      );
-    },
-    async story(part) {
-      const id = (await self.incidents()).find(({ condition }) => condition === RULES[part])?.incident_id ?? '';
-      return ((await json('incidents', 'show', id)) as { story: StoryView[] }).story;
-    },
+        () => JSON.stringify([self.incident(part), self.story(part)]),
+      ),
+    story: (part) => reading(({ incidents }) => incidents.lines(self.incident(part)?.id ?? '')),
   };
   let port = 0;
   return self;

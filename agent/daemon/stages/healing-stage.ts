@@ -38,6 +38,7 @@ export function healingStage(context: DaemonContext): Stage {
       beginPauseByHand(store, now);
       tellPause(enrolled, context, now);
       endInterrupted(enrolled, context, now);
+      haveLookedAt(context);
       const signed = groundsOf(enrolled);
       if (groundsChanged(store, signed)) armAgain(enrolled, context, now);
       const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store)]);
@@ -109,6 +110,12 @@ function endInterrupted(enrolled: Enrolled, context: DaemonContext, at: number):
     const sentence = 'the run was cut off; what it did is looked at first';
     say(enrolled, context, incident, { event: 'result', outcome: 'interrupted', at }, sentence);
   }
+}
+
+/** Nothing is healed on a target whose cut-off run was not looked at: soon, where it can be reached. */
+function haveLookedAt({ store, targets, trigger }: DaemonContext): void {
+  const here = new Set(targets.list().map(({ id }) => id));
+  if (store.runs.interrupted().some(({ targetId }) => here.has(targetId))) trigger('runbooks');
 }
 
 /** Another policy or content list was signed. */
