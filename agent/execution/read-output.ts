@@ -1,6 +1,7 @@
 // What a phase printed: exactly one JSON document as the last line of stdout. Anything else is not known. Pure.
 import * as v from 'valibot';
 import { count, plainObject } from '../wire/schemas/primitives.ts';
+import { MAX_DEPTH } from '../wire/strict-json.ts';
 import type { UnseenReason } from '../wire/unseen-reasons.ts';
 import type { Phase, RunOutput } from './runner.ts';
 
@@ -72,6 +73,12 @@ function parseDocumentLine(line: string): unknown {
   }
 }
 
+/** Looks no deeper than that: what a machine prints must not decide how much of our stack is used. */
+function nestsWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((one) => nestsWithin(one, levels - 1));
+}
+
 /** The one document, or why there is none. Text before it (warnings of a module) is passed over; a second document is not. */
 function lastDocument(stdout: Buffer): { readonly value: unknown } | { readonly sentence: string } {
   if (stdout.length === 0) return { sentence: 'the script printed nothing' };
@@ -108,6 +115,9 @@ function readWith<T>(
   if (errors > 0) return fail('script_failed', `the script reported ${errors} lines of errors`);
   const found = lastDocument(output.stdout);
   if ('sentence' in found) return fail('unparsable', found.sentence);
+  if (!nestsWithin(found.value, MAX_DEPTH)) {
+    return fail('wrong_shape', `the JSON document nests deeper than ${MAX_DEPTH} levels`);
+  }
   const checked = v.safeParse(schema, found.value);
   if (!checked.success) return fail('wrong_shape', 'the JSON document has not the fields that this phase has to print');
   const cpuMs = checked.output.used?.cpu_ms ?? null;
