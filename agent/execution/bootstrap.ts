@@ -1,8 +1,29 @@
 // How a script gets to a Windows machine: a small program on the command line reads it, and its input, from standard input.
-// Nothing of a script or its parameters stands on a command line, where process auditing would write it down.
+// Nothing of a script or its parameters stands on a command line, where process auditing would write it down. The program also
+// holds the script to its processor time.
 
 /** Windows PowerShell 5.1 is part of every supported Windows; PowerShell 7 takes the same arguments. */
 export const POWERSHELL = 'powershell.exe';
+
+/** Exit code of a process that used more processor time than it may; nothing of Windows or PowerShell ends with it. */
+export const OVER_CPU_EXIT = 201;
+/** Before the milliseconds that it had used by then, on standard error. */
+export const OVER_CPU_WORD = 'script_over_budget cpu_ms=';
+/** Between two looks of the watchdog; a script may use so much more than its budget for each core that it keeps busy. */
+const WATCH_MS = 250;
+
+/**
+ * Runs beside the script, in a runspace of its own without any command: a script that never comes back to PowerShell is ended
+ * all the same. What the process used to start counts too. Programs that the script starts have their own processor time. It is
+ * ended before the process ends: PowerShell fails where it closes a runspace whose pipeline is just ending.
+ */
+const WATCHDOG = [
+  'param($done, $limit)',
+  `while (-not $done.WaitOne(${WATCH_MS})) {`,
+  '$used = [long][Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime.TotalMilliseconds;',
+  `if ($used -gt $limit) { [Console]::Error.WriteLine("${OVER_CPU_WORD}$used"); [Environment]::Exit(${OVER_CPU_EXIT}) }`,
+  '}',
+].join(' ');
 
 /**
  * Runs on the target. `$input` holds what comes on standard input, line by line, until its end. What is not base64 (a byte
@@ -15,9 +36,21 @@ $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 try {
   $given = @($input | ForEach-Object { ([string]$_) -replace '[^A-Za-z0-9+/=]', '' } | Where-Object { $_ })
-  if ($given.Count -ne 2) { throw 'input' }
+  if ($given.Count -ne 3) { throw 'input' }
   $text = @($given | ForEach-Object { (New-Object Text.UTF8Encoding $false, $true).GetString([Convert]::FromBase64String($_)) })
-  $lines = @(& ([scriptblock]::Create($text[0])) -InputJson $text[1])
+  $done = New-Object Threading.ManualResetEvent $false
+  $state = [Management.Automation.Runspaces.InitialSessionState]::Create()
+  $state.LanguageMode = 'FullLanguage'
+  $watchdog = [PowerShell]::Create()
+  $watchdog.Runspace = [RunspaceFactory]::CreateRunspace($state)
+  $watchdog.Runspace.Open()
+  [void]$watchdog.AddScript('${WATCHDOG}').AddArgument($done).AddArgument([long]$text[2])
+  $watching = $watchdog.BeginInvoke()
+  try { $lines = @(& ([scriptblock]::Create($text[0])) -InputJson $text[1]) } finally {
+    [void]$done.Set()
+    [void]$watchdog.EndInvoke($watching)
+    $watchdog.Runspace.Close()
+  }
   foreach ($line in $lines) { [Console]::Out.WriteLine([string]$line) }
   exit 0
 } catch {
@@ -52,8 +85,8 @@ export function bootstrapArguments(): string[] {
   ];
 }
 
-/** Standard input of one run: the script and its input, base64 of UTF-8, one line each. */
-export function bootstrapInput(script: string, params: unknown): Buffer {
+/** Standard input of one run: the script, its input and the milliseconds of processor time that it may use, base64 of UTF-8, one line each. */
+export function bootstrapInput(script: string, params: unknown, cpuMs: number): Buffer {
   const line = (text: string) => `${Buffer.from(text, 'utf8').toString('base64')}\n`;
-  return Buffer.from(line(script) + line(JSON.stringify(params)), 'ascii');
+  return Buffer.from(line(script) + line(JSON.stringify(params)) + line(String(cpuMs)), 'ascii');
 }

@@ -2,7 +2,8 @@
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
 import type { RunRow } from '../store/open-store.ts';
 import { APPLIANCE } from './appliance/appliance-run.ts';
-import { lookAt } from './phase.ts';
+import type { Target } from '../targets/target.ts';
+import { lookAt, type PhaseRun } from './phase.ts';
 import { headOf, recordEnd } from './record-run.ts';
 import type { ExecutorDeps, WindowsLoaded } from './run-request.ts';
 import { toLook } from './run-steps.ts';
@@ -53,7 +54,7 @@ async function lookAfter(
       const from = nowS(deps);
       const { target } = lease;
       const params = defaultParams(held.loaded.runbook);
-      const look = toLook(await lookAt('verify', { ...held, target, params, snapshot: null }, deps.runner, signal));
+      const look = toLook(await verifyAlone({ ...held, params, snapshot: null }, target, deps, signal));
       const finding = windowsFinding(look, { ...held, target, params, waivers: deps.waivers(), from, to: nowS(deps) });
       deps.recordFindings([finding]);
       // An unknown says nothing about what is there.
@@ -63,5 +64,14 @@ async function lookAfter(
     }
   } finally {
     lease.release();
+  }
+}
+
+async function verifyAlone(what: PhaseRun, target: Target, { runner }: ExecutorDeps, signal: AbortSignal) {
+  const session = runner.open(target);
+  try {
+    return await lookAt('verify', what, session, signal);
+  } finally {
+    await session.close();
   }
 }

@@ -1,14 +1,12 @@
 // Scheduled looks: detect on every target whose time has come, a few at once. A target that hangs holds up itself, and most of
 // them dark at once is one finding.
 import type { WindowsCheck } from '../checks/windows/windows-check.ts';
-import { unseen } from '../checks/windows/windows-check.ts';
 import { isAgentError } from '../errors/agent-error.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
-import { lookAt } from './phase.ts';
 import type { ExecutorDeps, WindowsLoaded } from './run-request.ts';
-import { toLook } from './run-steps.ts';
 import { defaultParams } from './runbook.ts';
-import { windowsFinding, type Look } from './windows-finding.ts';
+import { notSeen, TargetVisit, type ReasonedLook } from './target-visit.ts';
+import { windowsFinding } from './windows-finding.ts';
 import type { Reach } from './reach.ts';
 
 /** Targets that are looked at at the same time: the appliance is small, and so are some of the networks. */
@@ -51,7 +49,6 @@ export async function lookAround(
   await Promise.all(Array.from({ length: deps.atOnce ?? MAX_AT_ONCE }, worker));
 }
 
-const NOTHING_USED = { cpuMs: null, bytes: 0 } as const;
 const nowS = (deps: Pick<ExecutorDeps, 'clock'>): number => Math.floor(deps.clock.wallMs() / 1_000);
 
 async function lookAtTarget(
@@ -63,57 +60,26 @@ async function lookAtTarget(
   const both = AbortSignal.any([signal, deadline]);
   let reach: Reach = 'answered';
   const findings: Finding[] = [];
-  for (const book of books) {
-    const from = nowS(deps);
-    const look: ReasonedLook =
-      reach === 'answered' ? await orTimeout(lookOnce(book, target.id, deps, both), signal) : away(reach);
-    if (!look.seen && (look.reason === 'unreachable' || look.reason === 'unauthorised')) reach = look.reason;
-    const params = defaultParams(book.loaded.runbook);
-    findings.push(windowsFinding(look, { ...book, target, params, waivers: deps.waivers(), from, to: nowS(deps) }));
+  const visit = new TargetVisit(target.id, deps, both);
+  try {
+    for (const book of books) {
+      const from = nowS(deps);
+      const look: ReasonedLook = reach === 'answered' ? await orTimeout(visit.look(book.loaded), signal) : away(reach);
+      if (!look.seen && (look.reason === 'unreachable' || look.reason === 'unauthorised')) reach = look.reason;
+      const params = defaultParams(book.loaded.runbook);
+      findings.push(windowsFinding(look, { ...book, target, params, waivers: deps.waivers(), from, to: nowS(deps) }));
+    }
+    return { reach, findings };
+  } finally {
+    await visit.leave();
   }
-  return { reach, findings };
 }
-
-type ReasonedLook = Look & { readonly reason: string | null };
-
-const notSeen = (reason: Parameters<typeof unseen>[0], sentence: string): ReasonedLook => ({
-  seen: false,
-  judgement: unseen(reason, sentence),
-  used: NOTHING_USED,
-  reason,
-});
 
 /** Whoever does not answer one look is not asked for the next one in the same round. */
 const away = (reach: Exclude<Reach, 'answered'>): ReasonedLook =>
   reach === 'unreachable'
     ? notSeen('unreachable', 'the target did not answer another look of this round')
     : notSeen('unauthorised', 'the target did not take the credentials in another look of this round');
-
-async function lookOnce(book: Book, targetId: string, deps: ExecutorDeps, signal: AbortSignal): Promise<ReasonedLook> {
-  if (deps.circumstances(book.loaded).listedClass === null) {
-    return notSeen('not_listed', 'the content list in force does not name this runbook with this digest');
-  }
-  const lease = deps.targets.lease(targetId);
-  if (lease === null) return notSeen('unauthorised', 'there are no credentials for this target now');
-  try {
-    const release = await deps.locks.hold(targetId, signal);
-    try {
-      const { loaded } = book;
-      const params = defaultParams(loaded.runbook);
-      const reading = await lookAt(
-        'detect',
-        { loaded, target: lease.target, params, snapshot: null },
-        deps.runner,
-        signal,
-      );
-      return { ...toLook(reading), reason: reading.read ? null : reading.reason };
-    } finally {
-      release();
-    }
-  } finally {
-    lease.release();
-  }
-}
 
 /** The target's own deadline is a finding, not an error; the caller's signal is not swallowed. */
 async function orTimeout(look: Promise<ReasonedLook>, signal: AbortSignal): Promise<ReasonedLook> {

@@ -2,13 +2,12 @@
 import { isAgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
 import type { RunbookParams } from '../checks/windows/windows-check.ts';
-import type { Target } from '../targets/target.ts';
 import type { PlainJson } from '../wire/schemas/primitives.ts';
 import type { UnseenReason } from '../wire/unseen-reasons.ts';
 import type { LoadedRunbook } from './load-runbook.ts';
 import { errorRecords, ONLY_LOOKS, readActions, readFacts, type Actions, type Reading } from './read-output.ts';
 import type { WindowsRunbook, ScriptFile } from './runbook.ts';
-import type { Phase, RunOutput, Runner, ScriptInput } from './runner.ts';
+import type { Phase, RunOutput, ScriptInput, TargetSession } from './runner.ts';
 
 const SCRIPT_OF: Readonly<Record<Phase, ScriptFile>> = {
   detect: 'detect.ps1',
@@ -21,7 +20,6 @@ const SCRIPT_OF: Readonly<Record<Phase, ScriptFile>> = {
 
 export interface PhaseRun {
   readonly loaded: LoadedRunbook & { readonly runbook: WindowsRunbook };
-  readonly target: Target;
   readonly params: RunbookParams;
   readonly snapshot: Readonly<Record<string, PlainJson>> | null;
 }
@@ -48,21 +46,24 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
 /** What an error of the connection means for the finding. */
 export function reasonOf(code: ErrorCode): UnseenReason {
   if (code === 'runner_timeout') return 'timeout';
-  if (code === 'target_identity_differs') return 'other_machine';
-  if (code === 'target_identity_unknown') return 'identity_unread';
   if (UNAUTHORISED.has(code)) return 'unauthorised';
   if (code === 'winrm_output_not_text') return 'unparsable';
+  if (code === 'target_identity_differs') return 'other_machine';
+  if (code === 'target_identity_unknown') return 'identity_unread';
   return code.startsWith('winrm_kerberos') ? 'unauthorised' : 'unreachable';
 }
 
-async function run(phase: Phase, o: PhaseRun, runner: Runner, signal: AbortSignal): Promise<RunOutput> {
+/** What a phase runs over. */
+type Over = Pick<TargetSession, 'run'>;
+
+async function run(phase: Phase, o: PhaseRun, session: Over, signal: AbortSignal): Promise<RunOutput> {
   const { runbook, scripts } = o.loaded;
   const input: ScriptInput = { phase, params: o.params, snapshot: o.snapshot };
-  return runner.run(
-    o.target,
+  return session.run(
     {
       script: scripts.get(SCRIPT_OF[phase]) ?? '',
       params: input,
+      cpuMs: runbook.budget.cpu_s * 1_000,
       timeoutMs: runbook.timeout_s * 1_000,
       outputCapBytes: runbook.budget.output_kib * 1_024,
       rerunnable: ONLY_LOOKS.has(phase),
@@ -74,13 +75,13 @@ async function run(phase: Phase, o: PhaseRun, runner: Runner, signal: AbortSigna
 async function read<T>(
   phase: Phase,
   o: PhaseRun,
-  runner: Runner,
+  session: Over,
   signal: AbortSignal,
   as: (output: RunOutput, errors: number, budget: { cpuMs: number; outputBytes: number }) => Reading<T>,
 ): Promise<Reading<T>> {
   const { budget } = o.loaded.runbook;
   try {
-    const output = await run(phase, o, runner, signal);
+    const output = await run(phase, o, session, signal);
     const limits = { cpuMs: budget.cpu_s * 1_000, outputBytes: budget.output_kib * 1_024 };
     return as(output, errorRecords(output.stderr), limits);
   } catch (error) {
@@ -96,18 +97,18 @@ async function read<T>(
 export function lookAt(
   phase: 'detect' | 'verify',
   o: PhaseRun,
-  runner: Runner,
+  session: Over,
   signal: AbortSignal,
 ): Promise<Reading<Record<string, PlainJson>>> {
-  return read(phase, o, runner, signal, readFacts);
+  return read(phase, o, session, signal, readFacts);
 }
 
 /** What a script would change, changed or undid. @throws the signal's reason; defects */
 export function act(
   phase: 'plan' | 'remediate' | 'confirm' | 'rollback',
   o: PhaseRun,
-  runner: Runner,
+  session: Over,
   signal: AbortSignal,
 ): Promise<Reading<Actions>> {
-  return read(phase, o, runner, signal, readActions);
+  return read(phase, o, session, signal, readActions);
 }

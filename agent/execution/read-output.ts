@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { count, plainObject } from '../wire/schemas/primitives.ts';
 import { MAX_DEPTH } from '../wire/strict-json.ts';
 import type { UnseenReason } from '../wire/unseen-reasons.ts';
+import { OVER_CPU_EXIT, OVER_CPU_WORD } from './bootstrap.ts';
 import type { Phase, RunOutput } from './runner.ts';
 
 export const FACTS_SCHEMA = 'compliance-agent/windows-facts/v1';
@@ -109,6 +110,11 @@ function readWith<T>(
   if (output.truncated || bytes > budget.outputBytes) {
     return fail('over_budget', `the script printed more than the ${budget.outputBytes} bytes that it may`);
   }
+  if (output.exitCode === OVER_CPU_EXIT) {
+    const cpuMs = overCpuMs(output.stderr);
+    const sentence = `the script was ended on the target: it may use ${budget.cpuMs} ms of processor time`;
+    return fail('over_budget', sentence, cpuMs);
+  }
   if (output.exitCode !== 0) {
     return fail('script_failed', `the script ended with exit code ${output.exitCode ?? 'unknown'}`);
   }
@@ -125,6 +131,14 @@ function readWith<T>(
     return fail('over_budget', `the script used ${cpuMs} ms of processor time and may use ${budget.cpuMs}`, cpuMs);
   }
   return { read: true, value: checked.output.facts, used: { cpuMs, bytes } };
+}
+
+/** What the process had used when it was ended, as it said; null where that did not come through. */
+function overCpuMs(stderr: Buffer): number | null {
+  const text = stderr.toString('latin1');
+  const at = text.lastIndexOf(OVER_CPU_WORD);
+  const digits = at === -1 ? null : /^\d{1,12}/.exec(text.slice(at + OVER_CPU_WORD.length));
+  return digits === null ? null : Number(digits[0]);
 }
 
 /**

@@ -57,6 +57,14 @@ const authorised = ({ pinnedIdentity, targetId }: RunRequest, target: Target, de
 
 async function onTarget(o: RunRequest, target: Target, deps: ExecutorDeps, signal: AbortSignal): Promise<RunResult> {
   const run = new RunSteps(o, target, deps, signal);
+  try {
+    return await steps(run, o, deps);
+  } finally {
+    await run.close();
+  }
+}
+
+async function steps(run: RunSteps, o: RunRequest, deps: ExecutorDeps): Promise<RunResult> {
   if (o.action === 'detect') return run.detectOnly();
   if (o.dryRun) return o.action === 'remediate' ? run.remediate() : run.rollbackPlan();
   const release = deps.locks.tryChange();

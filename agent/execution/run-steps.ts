@@ -8,6 +8,7 @@ import { act, lookAt, type PhaseRun } from './phase.ts';
 import type { Actions, Reading, Used } from './read-output.ts';
 import { changeSentences, headOf, planDigest, recordIntent, type RunHead } from './record-run.ts';
 import { endRun, isGood, lastChange, mayChange, nowS, runHead, undisturbed } from './run-frame.ts';
+import { RunSessions } from './run-sessions.ts';
 import { ended, type ExecutorDeps, type RunRequest, type RunResult } from './run-request.ts';
 import { windowsFinding, windowsRole, type Look } from './windows-finding.ts';
 
@@ -19,6 +20,7 @@ const LONGEST_PAUSE_S = 60;
 export class RunSteps {
   readonly #o: RunRequest;
   readonly #target: Target;
+  readonly #sessions: RunSessions;
   readonly #deps: ExecutorDeps;
   readonly #signal: AbortSignal;
   #cpuMs: number | null = null;
@@ -27,8 +29,14 @@ export class RunSteps {
   constructor(o: RunRequest, target: Target, deps: ExecutorDeps, signal: AbortSignal) {
     this.#o = o;
     this.#target = target;
+    this.#sessions = new RunSessions(deps.runner, target);
     this.#deps = deps;
     this.#signal = signal;
+  }
+
+  /** Ends what is open on the target; never rejects. */
+  close(): Promise<void> {
+    return this.#sessions.close();
   }
 
   async detectOnly(): Promise<RunResult> {
@@ -42,6 +50,8 @@ export class RunSteps {
     const { loaded } = this.#o;
     const { look, finding } = await this.#look('detect');
     const before = runHead(this.#o, finding, [], null);
+    const stranger = strangerIn(look);
+    if (stranger !== null) return this.#stop(before, stranger);
     if (!look.seen || finding.result === 'unknown') {
       return this.#stop(before, { outcome: 'failed', code: 'runbook_detect_unknown', sentence: finding.sentence });
     }
@@ -49,9 +59,8 @@ export class RunSteps {
       return this.#stop(before, { outcome: 'rejected', code: 'runbook_not_applicable', sentence: finding.sentence });
     }
     if (finding.result === 'pass') return this.#alreadyAsDeclared(before);
+    if (!this.#isKnown()) return this.#stop(before, UNKNOWN_MACHINE);
     const unfit = judgeFacts(loaded.runbook, look.facts, windowsRole(this.#target.role));
-    const stranger = strangerIn(look);
-    if (stranger !== null) return this.#stop(before, stranger);
     if (unfit !== null) return this.#stop(before, unfit);
     if (loaded.runbook.remediate.by === 'none') {
       return this.#stop(before, { outcome: 'alert', code: 'runbook_alert_only', sentence: finding.sentence });
@@ -59,7 +68,6 @@ export class RunSteps {
     const planned = await this.#plan(before, look.facts);
     if ('outcome' in planned) return planned;
     return this.#change(finding, look.facts, planned);
-    if (!this.#isKnown()) return this.#stop(before, UNKNOWN_MACHINE);
   }
 
   /** Nothing to change: still success only by what verify sees. */
@@ -234,31 +242,31 @@ export class RunSteps {
       : ended('rejected', 'runbook_nothing_to_change', 'no change of this runbook can be undone here');
   }
 
-  /** A look is told nothing of what was there before. */
-  async #look(phase: 'detect' | 'verify') {
-    const from = nowS(this.#deps.clock);
-    const reading = this.#count(await lookAt(phase, this.#phase(null), this.#deps.runner, this.#signal));
-    const look = toLook(reading);
-    const { loaded, check, params } = this.#o;
-    const waivers = this.#deps.waivers();
-    const to = nowS(this.#deps.clock);
   /** The look before has asked the machine, and pinned what it said. */
   #isKnown(): boolean {
     return this.#deps.machines.pinned(this.#target.id) !== null;
   }
 
+  /** A look is told nothing of what was there before. */
+  async #look(phase: 'detect' | 'verify') {
+    const from = nowS(this.#deps.clock);
+    const reading = this.#count(await lookAt(phase, this.#phase(null), this.#sessions.of(phase), this.#signal));
+    const look = toLook(reading);
+    const { loaded, check, params } = this.#o;
+    const waivers = this.#deps.waivers();
+    const to = nowS(this.#deps.clock);
     const finding = windowsFinding(look, { loaded, check, target: this.#target, params, waivers, from, to });
     this.#deps.recordFindings([finding]);
     return { look, finding };
   }
 
   async #act(phase: 'plan' | 'remediate' | 'confirm' | 'rollback', snapshot: Record<string, PlainJson>) {
-    return this.#count(await act(phase, this.#phase(snapshot), this.#deps.runner, this.#signal));
+    return this.#count(await act(phase, this.#phase(snapshot), this.#sessions.of(phase), this.#signal));
   }
 
   #phase(snapshot: Record<string, PlainJson> | null): PhaseRun {
     const { loaded, params } = this.#o;
-    return { loaded, target: this.#target, params, snapshot };
+    return { loaded, params, snapshot };
   }
 
   #count<T>(reading: Reading<T>): Reading<T> {
@@ -314,14 +322,6 @@ function stoppedByPlan({ status, changes }: Actions): Stopped | null {
   return null;
 }
 
-/** What a phase read, as a look. */
-export function toLook(reading: Reading<Record<string, PlainJson>>): Look {
-  if (reading.read) return { seen: true, facts: reading.value, used: reading.used };
-  const { reason, sentence, used } = reading;
-  return {
-    seen: false,
-    judgement: { result: 'unknown', severity: 'medium', sentence, facts: { unseen: reason } },
-    used,
 const UNKNOWN_MACHINE: Stopped = {
   outcome: 'failed',
   code: 'target_identity_unknown',
@@ -337,5 +337,13 @@ function strangerIn(look: Look): Stopped | null {
   return { outcome: 'rejected', code: 'target_identity_differs', sentence };
 }
 
+/** What a phase read, as a look. */
+export function toLook(reading: Reading<Record<string, PlainJson>>): Look {
+  if (reading.read) return { seen: true, facts: reading.value, used: reading.used };
+  const { reason, sentence, used } = reading;
+  return {
+    seen: false,
+    judgement: { result: 'unknown', severity: 'medium', sentence, facts: { unseen: reason } },
+    used,
   };
 }

@@ -9,6 +9,8 @@ export interface ScriptRun {
   readonly params: unknown;
   /** Until the answer must be there, connecting included. */
   readonly timeoutMs: number;
+  /** Of processor time of the script's own process, what starting it took included. Beyond it the target ends it. */
+  readonly cpuMs: number;
   /** Per stream. What is beyond is dropped, and `truncated` says so. */
   readonly outputCapBytes: number;
   /** True for what only reads: it may be started again after a connection was lost. Default false. */
@@ -37,12 +39,22 @@ export interface RunOutput {
   readonly truncated: boolean;
 }
 
-/**
- * Runs one script on one target. Nothing of a run outlives it on the target, whatever ends it.
- *
- * @throws {AgentError} where no answer came: `winrm_*` codes of the connection, `runner_timeout` after `timeoutMs`. What the
- *   script itself does is a {@link RunOutput}, whatever its exit code. Rejects with the signal's reason when that fires.
- */
+/** One connection to a target and what is kept there for it, for scripts one after the other. */
+export interface TargetSession {
+  /**
+   * Runs one script. Nothing of it outlives it on the target, whatever ends it. A connection that died is made anew: at once for
+   * what is `rerunnable`, and for anything else where it cannot have begun.
+   *
+   * @throws {AgentError} where no answer came: `winrm_*` codes of the connection, `runner_timeout` after `timeoutMs`. What the
+   *   script itself does is a {@link RunOutput}, whatever its exit code. Rejects with the signal's reason when that fires.
+   */
+  run(run: ScriptRun, signal: AbortSignal): Promise<RunOutput>;
+  /** Takes away what is kept on the target and ends the connection. Never rejects; whoever opens a session closes it. */
+  close(): Promise<void>;
+}
+
+/** Reaches targets. Two sessions share nothing: what one does to its connection, the other one does not notice. */
 export interface Runner {
-  run(target: Target, run: ScriptRun, signal: AbortSignal): Promise<RunOutput>;
+  /** Sends nothing and never throws. The target's secret must be there until the session is closed. */
+  open(target: Target): TargetSession;
 }

@@ -8,11 +8,20 @@ export interface TargetLocks {
   tryChange(): (() => void) | null;
   /** True while somebody is at work on the target. */
   isBusy(targetId: string): boolean;
+  /** True while somebody waits for whoever is at work on the target. */
+  isAwaited(targetId: string): boolean;
 }
 
 export function createTargetLocks(): TargetLocks {
   /** The end of the last in line, by target. */
   const lines = new Map<string, Promise<void>>();
+  /** How many are at work or in line, by target. */
+  const present = new Map<string, number>();
+  const count = (targetId: string, by: 1 | -1): void => {
+    const now = (present.get(targetId) ?? 0) + by;
+    if (now === 0) present.delete(targetId);
+    else present.set(targetId, now);
+  };
   let changing = false;
 
   return {
@@ -20,6 +29,8 @@ export function createTargetLocks(): TargetLocks {
       signal.throwIfAborted();
       const before = lines.get(targetId) ?? Promise.resolve();
       const own = Promise.withResolvers<void>();
+      count(targetId, 1);
+      void own.promise.then(() => count(targetId, -1));
       const end = before.then(() => own.promise);
       lines.set(targetId, end);
       void end.then(() => {
@@ -48,5 +59,6 @@ export function createTargetLocks(): TargetLocks {
       };
     },
     isBusy: (targetId) => lines.has(targetId),
+    isAwaited: (targetId) => (present.get(targetId) ?? 0) > 1,
   };
 }

@@ -1,6 +1,7 @@
-// The runner on Windows machines: one WinRM session for each run, so that a verify comes over a connection of its own. The
-// lock-out guard is asked before each logon and told how it ended.
+// The runner on Windows machines: a session of it is a session of WinRM, one connection and one shell, made when the first script
+// runs. The lock-out guard is asked before each logon and told how it ended; a host has room for two sessions at a time.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
+import { PROVEN_BAD } from '../targets/lockout.ts';
 import type { LockoutGuard } from '../targets/lockout-guard.ts';
 import type { Target } from '../targets/target.ts';
 import type { Clock, Ids, Log } from '../system/ports.ts';
@@ -8,9 +9,10 @@ import { readClientCertificate } from '../wire/client-certificate.ts';
 import type { Endpoint } from '../winrm/endpoint.ts';
 import { kerberosCredentials } from '../winrm/kerberos-session.ts';
 import type { Credentials } from '../winrm/security-context.ts';
-import type { OpenWinRmSession } from '../winrm/session.ts';
+import type { LogonGate, OpenWinRmSession, WinRmSession } from '../winrm/session.ts';
 import { bootstrapArguments, bootstrapInput, POWERSHELL } from './bootstrap.ts';
-import type { Runner, RunOutput, ScriptRun } from './runner.ts';
+import { createHostSessions, type HostSessions } from './host-sessions.ts';
+import type { Runner, RunOutput, ScriptRun, TargetSession } from './runner.ts';
 
 export interface WinRmRunnerDeps {
   readonly open: OpenWinRmSession;
@@ -31,61 +33,101 @@ const LOGGED_ON: ReadonlySet<string> = new Set([
   'winrm_output_not_text',
 ]);
 
-/** What the guard is told: null where the secret was taken, else the error's own code. */
-function wordFor(error: unknown): string | null {
-  if (!isAgentError(error)) return 'winrm_cancelled';
-  return LOGGED_ON.has(error.code) ? null : error.code;
-}
+/** Where another target tries a new secret first: as long as its logon can take, until all others may use it or none. */
+const OTHER_LOGON_MS = 60_000;
+const OTHER_LOGON_PAUSE_MS = 100;
 
 export function winRmRunner(deps: WinRmRunnerDeps): Runner {
-  return {
-    async run(target, run, signal) {
-      signal.throwIfAborted();
-      const verdict = deps.guard.begin(target);
-      if (verdict.may !== 'try') {
-        throw new AgentError(verdict.code, 'the lock-out guard holds this credential back', {
-          details: { target: target.id },
-        });
-      }
-      let word: string | null = 'winrm_cancelled';
-      try {
-        const output = await inSession(target, run, deps, signal);
-        word = null;
-        return output;
-      } catch (error) {
-        word = wordFor(error);
-        signal.throwIfAborted();
-        if (isAgentError(error) && error.code === 'winrm_command_timeout') {
-          throw new AgentError('runner_timeout', 'the script was not done within its time', { cause: error });
-        }
-        throw error;
-      } finally {
-        deps.guard.end(target, word);
-      }
-    },
-  };
+  const hosts = createHostSessions();
+  return { open: (target) => new WinRmTargetSession(target, deps, hosts) };
 }
 
-async function inSession(
-  target: Target,
-  run: ScriptRun,
-  deps: WinRmRunnerDeps,
-  signal: AbortSignal,
-): Promise<RunOutput> {
-  const session = deps.open(endpointOf(target), credentialsOf(target, deps.clock.wallMs()), deps);
-  try {
-    return await session.run({
-      command: POWERSHELL,
-      args: bootstrapArguments(),
-      stdin: bootstrapInput(run.script, run.params),
-      timeoutMs: run.timeoutMs,
-      outputCapBytes: run.outputCapBytes,
-      rerunnable: run.rerunnable ?? false,
-      signal,
-    });
-  } finally {
-    await session.close();
+class WinRmTargetSession implements TargetSession {
+  readonly #target: Target;
+  readonly #deps: WinRmRunnerDeps;
+  readonly #hosts: HostSessions;
+  #session: WinRmSession | null = null;
+  #leaveHost: () => void = () => undefined;
+  /** The secret was refused: nothing more is sent with it. */
+  #refused: AgentError | null = null;
+
+  constructor(target: Target, deps: WinRmRunnerDeps, hosts: HostSessions) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#hosts = hosts;
   }
+
+  async run(run: ScriptRun, signal: AbortSignal): Promise<RunOutput> {
+    signal.throwIfAborted();
+    if (this.#refused !== null) throw this.#refused;
+    const begunMs = this.#deps.clock.monoMs();
+    try {
+      const session = (this.#session ??= await this.#opened(run.timeoutMs, signal));
+      return await session.run({
+        command: POWERSHELL,
+        args: bootstrapArguments(),
+        stdin: bootstrapInput(run.script, run.params, run.cpuMs),
+        timeoutMs: run.timeoutMs - (this.#deps.clock.monoMs() - begunMs),
+        outputCapBytes: run.outputCapBytes,
+        rerunnable: run.rerunnable ?? false,
+        signal,
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isAgentError(error) && PROVEN_BAD.some((bad) => bad === error.code)) this.#refused = error;
+      if (isAgentError(error) && error.code === 'winrm_command_timeout') throw timedOut(error);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = null;
+    await session?.close();
+    this.#leaveHost();
+  }
+
+  async #opened(timeoutMs: number, signal: AbortSignal): Promise<WinRmSession> {
+    const target = this.#target;
+    const late = AbortSignal.timeout(timeoutMs);
+    try {
+      this.#leaveHost = await this.#hosts.take(target.address, AbortSignal.any([signal, late]));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw timedOut(error);
+    }
+    const { open, ...deps } = this.#deps;
+    try {
+      const credentials = credentialsOf(target, deps.clock.wallMs());
+      return open(endpointOf(target), credentials, { ...deps, logons: logonsOn(target, this.#deps) });
+    } catch (error) {
+      this.#leaveHost();
+      throw error;
+    }
+  }
+}
+
+const timedOut = (cause: unknown): AgentError =>
+  new AgentError('runner_timeout', 'the script was not done within its time', { cause });
+
+function logonsOn(target: Target, { guard, clock }: WinRmRunnerDeps): LogonGate {
+  return {
+    async begin(signal) {
+      const untilMs = clock.monoMs() + OTHER_LOGON_MS;
+      for (;;) {
+        const verdict = guard.begin(target);
+        if (verdict.may === 'try') return;
+        const isTried = verdict.may === 'later' && verdict.until === null;
+        if (!isTried || clock.monoMs() >= untilMs) {
+          throw new AgentError(verdict.code, 'the lock-out guard holds this credential back', {
+            details: { target: target.id },
+          });
+        }
+        await clock.sleep(OTHER_LOGON_PAUSE_MS, signal);
+      }
+    },
+    end: (code) => guard.end(target, code !== null && LOGGED_ON.has(code) ? null : code),
+  };
 }
 
 function endpointOf({ scheme, hostname, address, port, tls }: Target): Endpoint {

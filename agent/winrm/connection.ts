@@ -46,7 +46,7 @@ export class Connection {
     const channelBinding = opened.certificate === null ? null : serverEndPoint(opened.certificate);
     const request: ContextRequest = { hostname: endpoint.hostname, channelBinding };
     this.#context = contextFor(credentials, request, ntlm);
-    this.#authorization = credentials.kind === 'basic_tls' ? basic(credentials) : null;
+    this.#authorization = authorizationOf(credentials);
   }
 
   /** Connects and logs on. Rejects with what openSocket names, a code of the logon, or the reason of the signal. */
@@ -73,6 +73,11 @@ export class Connection {
         cause: error,
       });
     }
+  }
+
+  /** False where the secret goes with each request: the first answer proves it then. */
+  get hasLoggedOn(): boolean {
+    return this.#context !== null;
   }
 
   get usable(): boolean {
@@ -134,14 +139,14 @@ export class Connection {
 
   #refusal(answer: HttpAnswer): AgentError {
     const place = endpointName(this.#endpoint);
+    if (answer.status === 401 && this.#showsCertificate) {
+      return refusedCertificateLogon(answer, askedForCertificate(this.#socket), place);
+    }
     if (answer.status === 401 && this.#authorization !== null) return refusedLogon(answer, 'Basic', 'basic', place);
     return unexpectedStatus(answer, place);
   }
 
   async #logOn(options: CallOptions): Promise<void> {
-    if (answer.status === 401 && this.#showsCertificate) {
-      return refusedCertificateLogon(answer, askedForCertificate(this.#socket), place);
-    }
     const context = this.#context;
     if (context === null) return;
     const place = endpointName(this.#endpoint);
@@ -197,16 +202,11 @@ function contextFor(credentials: Credentials, request: ContextRequest, deps: Ntl
     case 'context':
       return credentials.open(request);
     case 'basic_tls':
+    case 'certificate':
       return null;
   }
 }
 
-function basic({ user, password }: { user: string; password: Buffer }): string {
-    case 'certificate':
-  const pair = Buffer.concat([Buffer.from(`${user}:`, 'utf8'), password]);
-  const header = `Basic ${pair.toString('base64')}`;
-  pair.fill(0);
-  return header;
 /** Security profile of DSP0226 (WS-Management), annex C: says that the client's certificate of this connection is what authenticates. */
 const MUTUAL_TLS = 'http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual';
 
@@ -216,6 +216,11 @@ function authorizationOf(credentials: Credentials): string | null {
   return credentials.kind === 'basic_tls' ? basic(credentials) : null;
 }
 
+function basic({ user, password }: { user: string; password: Buffer }): string {
+  const pair = Buffer.concat([Buffer.from(`${user}:`, 'utf8'), password]);
+  const header = `Basic ${pair.toString('base64')}`;
+  pair.fill(0);
+  return header;
 }
 
 /** The token of this scheme in `WWW-Authenticate` fields, of which one may hold several challenges. */

@@ -4,11 +4,13 @@ import { isAgentError, type AgentError } from '../errors/agent-error.ts';
 import type { ErrorCode } from '../errors/codes.ts';
 import type { Clock } from '../system/ports.ts';
 import { Connection } from './connection.ts';
-import type { Endpoint } from './endpoint.ts';
+import { endpointName, type Endpoint } from './endpoint.ts';
 import type { Limits } from './limits.ts';
 import type { NtlmDeps } from './ntlm-session.ts';
 import type { Credentials } from './security-context.ts';
+import type { LogonGate } from './session.ts';
 import type { WsmanAnswer } from './wsman-answers.ts';
+import { faultError } from './wsman-faults.ts';
 import type { WsmanRequest } from './wsman-requests.ts';
 
 /** Errors after which the request may have been carried out, or not. */
@@ -28,12 +30,12 @@ const BAD_SECRET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'winrm_account_locked',
   'winrm_account_disabled',
   'winrm_password_expired',
-]);
-
   // The mapping of a certificate holds a password of its own, which the host tries each time.
   'winrm_client_certificate_unmapped',
   'winrm_client_certificate_untrusted',
   'winrm_client_certificate_not_asked',
+]);
+
 export function isLost(error: unknown): error is AgentError {
   return isAgentError(error) && LOST.has(error.code);
 }
@@ -49,21 +51,33 @@ export interface LinkCall {
   readonly resends: number;
 }
 
+const OPEN_GATE: LogonGate = { begin: () => Promise.resolve(), end: () => undefined };
+
 export class Link {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
   readonly #deps: NtlmDeps & { readonly clock: Clock };
   readonly #limits: Limits;
+  readonly #logons: LogonGate;
   #connection: Connection | null = null;
+  /** A logon has begun whose end nobody was told yet. */
+  #loggingOn = false;
   /** Set once the host has refused the secret; nothing is sent any more then. */
   #refused: AgentError | null = null;
   readonly #past = { bytesSent: 0, bytesReceived: 0, requests: 0 };
 
-  constructor(endpoint: Endpoint, credentials: Credentials, deps: NtlmDeps & { clock: Clock }, limits: Limits) {
+  constructor(
+    endpoint: Endpoint,
+    credentials: Credentials,
+    deps: NtlmDeps & { clock: Clock },
+    limits: Limits,
+    logons: LogonGate = OPEN_GATE,
+  ) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
     this.#deps = deps;
     this.#limits = limits;
+    this.#logons = logons;
   }
 
   /** Rejects with an AgentError, or with the reason of the signal. */
@@ -78,9 +92,14 @@ export class Link {
       try {
         const connection = await this.#connected(o.signal);
         sent = true;
-        return await connection.call(request, { answerMs: o.answerMs ?? this.#limits.answerMs, signal: o.signal });
+        const answer = await connection.call(request, {
+          answerMs: o.answerMs ?? this.#limits.answerMs,
+          signal: o.signal,
+        });
+        this.#noteAnswer(answer, request);
+        return answer;
       } catch (error) {
-        if (isAgentError(error) && BAD_SECRET.has(error.code)) this.#refused = error;
+        this.#noteError(error);
         if (o.signal.aborted || !isLost(error) || !sent) throw error;
         // The host did not know the session, or had closed it: the request was not carried out.
         if (error.code === 'winrm_session_lost' && !loggedOnAgain) {
@@ -119,7 +138,42 @@ export class Link {
     if (this.#refused !== null) throw this.#refused;
     if (this.#connection?.usable === true) return this.#connection;
     this.close();
+    signal.throwIfAborted();
+    await this.#logons.begin(signal);
+    this.#loggingOn = true;
     this.#connection = await Connection.open(this.#endpoint, this.#credentials, this.#deps, this.#limits, signal);
     return this.#connection;
+  }
+
+  /** An answer shows that the host knows the user, unless it is a fault that says otherwise. */
+  #noteAnswer(answer: WsmanAnswer, { operation }: WsmanRequest): void {
+    const code =
+      answer.kind === 'fault' ? faultError(answer.fault, operation, endpointName(this.#endpoint)).code : null;
+    if (code !== null && BAD_SECRET.has(code)) this.#tellRefusal(code);
+    else this.#endLogon(null);
+  }
+
+  #noteError(error: unknown): void {
+    const code = isAgentError(error) ? error.code : 'winrm_cancelled';
+    if (isAgentError(error) && BAD_SECRET.has(error.code)) {
+      // Told once; what is asked afterwards meets the same error.
+      if (this.#refused === null) this.#tellRefusal(error.code);
+      this.#refused = error;
+      return;
+    }
+    // What breaks after the logon says nothing against it.
+    this.#endLogon(this.#connection?.hasLoggedOn === true ? null : code);
+  }
+
+  /** Also of a secret that was taken before: an account may be locked between two requests. */
+  #tellRefusal(code: ErrorCode): void {
+    this.#loggingOn = false;
+    this.#logons.end(code);
+  }
+
+  #endLogon(code: string | null): void {
+    if (!this.#loggingOn) return;
+    this.#loggingOn = false;
+    this.#logons.end(code);
   }
 }

@@ -30,12 +30,12 @@ class Session implements WinRmSession {
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(endpoint: Endpoint, credentials: Credentials, { clock, ids, log, limits }: SessionDeps) {
+  constructor(endpoint: Endpoint, credentials: Credentials, { clock, ids, log, limits, logons }: SessionDeps) {
     this.#limits = { ...LIMITS, ...limits };
     const ntlm = { randomBytes: (n: number) => ids.randomBytes(n), nowMs: () => clock.wallMs(), clock };
     const place = endpointName(endpoint);
     this.#ports = {
-      link: new Link(endpoint, credentials, ntlm, this.#limits),
+      link: new Link(endpoint, credentials, ntlm, this.#limits, logons),
       clock,
       log,
       limits: this.#limits,

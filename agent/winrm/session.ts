@@ -54,10 +54,21 @@ export interface Traffic {
   readonly requests: number;
 }
 
+/** Asked right before each logon of a session and told how it ended: whoever counts what could lock the account. */
+export interface LogonGate {
+  /** What it rejects with ends the call that needed the logon; nothing was sent then. It may wait, and ends with the signal. */
+  begin(signal: AbortSignal): Promise<void>;
+  /** Code of the error that the logon ended with; null: the host took the secret. Follows each `begin` that let the logon be tried;
+   * a secret that is refused later is told as well. */
+  end(code: string | null): void;
+}
+
 export interface SessionDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** Without it every logon that is needed is tried. */
+  readonly logons?: LogonGate;
   /** Other deadlines than the standard ones; for tests. */
   readonly limits?: Partial<Limits>;
 }

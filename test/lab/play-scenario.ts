@@ -47,12 +47,14 @@ export function labRunbook(id: string): { loaded: LoadedRunbook; check: WindowsC
 
 /** One phase as a step of the lab. */
 function stepOf(book: ScenarioBook, scenario: Scenario, phase: Phase, state: LabState, snapshot: unknown): Step {
-  const { runbook, scripts } = labRunbook(book.runbook).loaded;
+  const { loaded } = labRunbook(book.runbook);
+  const { runbook, scripts } = loaded;
   return {
     script: scripts.get(SCRIPT_OF[phase]) ?? '',
     input: { phase, params: { ...defaultParams(runbook), ...scenario.params }, snapshot },
     state,
     areas: book.areas,
+    cpuMs: budgetOf(loaded).cpuMs,
     ...(scenario.env === undefined ? {} : { env: scenario.env }),
   };
 }

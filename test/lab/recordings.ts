@@ -27,8 +27,8 @@ interface RecordingFile {
 export type LabMode = 'replay' | 'real' | 'record';
 
 /** What a run measures differs each time: it is recorded as zero. */
-const MEASURED = /"cpu_ms":\d+/g;
-const neutral = (text: string) => text.replace(MEASURED, '"cpu_ms":0');
+const MEASURED = /\b(cpu_ms"?[:=])\d+/g;
+const neutral = (text: string) => text.replace(MEASURED, '$10');
 
 export class Recordings {
   readonly #path: string;
@@ -71,7 +71,7 @@ export class Recordings {
     const outcome: Recorded = {
       exitCode: real.exitCode,
       stdout: neutral(real.stdout),
-      stderr: real.stderr,
+      stderr: neutral(real.stderr),
       stateAfter: canonical(real.stateAfter) === canonical(step.state) ? null : real.stateAfter,
     };
     if (this.#mode === 'record') this.#kept.steps[key] = outcome;

@@ -34,6 +34,7 @@ export function replayHost(book: ScenarioBook, scenario: Scenario, recordings: R
         input: own,
         state,
         areas: book.areas,
+        cpuMs,
         ...(scenario.env === undefined ? {} : { env: scenario.env }),
       };
       const output = await recordings.outcome(step);

@@ -26,6 +26,8 @@ export interface Step {
   readonly state: LabState;
   /** Which files of stub/areas and stub/documented are loaded, in this order. */
   readonly areas: readonly string[];
+  /** Milliseconds of processor time that it may use; {@link LAB_CPU_MS} where nothing is said. */
+  readonly cpuMs?: number;
   /** Of the process: TZ, LANG. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -40,6 +42,9 @@ export interface StepOutput {
 /** Longer than any step takes on a loaded machine; what is over it hangs. */
 const DEADLINE_MS = 120_000;
 
+/** More than any step of the lab uses. */
+const LAB_CPU_MS = 60_000;
+
 /** The simulated machine's %ProgramFiles% in states and outputs, whatever folder stands for it in a run. */
 const PROGRAM_FILES = 'C:/Program Files';
 
@@ -49,10 +54,11 @@ export function stubFiles(areas: readonly string[]): string[] {
   return ['lab.psm1', 'documented/core.json', ...own].map((file) => join(STUB, file));
 }
 
-/** Names a step by all that it depends on: script, input, state, environment, stub and bootstrap. */
+/** Names a step by all that it depends on: script, input, state, environment, processor time, stub and bootstrap. */
 export function stepKey(step: Step): string {
   const hash = createHash('sha256');
   const parts = [step.script, canonical(step.input), canonical(step.state), canonical(step.env ?? {}), BOOTSTRAP];
+  if (step.cpuMs !== undefined) parts.push(String(step.cpuMs));
   for (const part of parts) hash.update(part).update('\0');
   for (const file of stubFiles(step.areas)) hash.update(readFileSync(file)).update('\0');
   return hash.digest('hex');
@@ -96,7 +102,7 @@ export async function runStep(powershell: PowerShell, step: Step, traceTo?: stri
       writeFileSync(join(programFiles, path), text);
     }
     writeFileSync(stateFile, JSON.stringify(sections).replaceAll(PROGRAM_FILES, programFiles));
-    const output = await run(powershell, bootstrapInput(step.script, step.input), {
+    const output = await run(powershell, bootstrapInput(step.script, step.input, step.cpuMs ?? LAB_CPU_MS), {
       ...step.env,
       LAB_STATE: stateFile,
       LAB_AREAS: step.areas.join(','),

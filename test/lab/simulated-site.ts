@@ -2,6 +2,7 @@
 // A machine is a handful of settings; its "scripts" are told apart by the phase that the input names.
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../agent/errors/codes.ts';
+import { identityLine, readGuardedScript } from '../../agent/execution/machine-identity.ts';
 import { ACTIONS_SCHEMA, FACTS_SCHEMA } from '../../agent/execution/read-output.ts';
 import type { Phase, Runner, RunOutput, ScriptInput, ScriptRun } from '../../agent/execution/runner.ts';
 import type { Target } from '../../agent/targets/target.ts';
@@ -24,9 +25,15 @@ export interface SimulatedMachine {
   /** The account's rights do not suffice for the phase: the script fails. */
   denied?: readonly Phase[];
   cpuMs?: number;
+  /** What it says of itself; null where it cannot; the same as every other machine where nothing is said. */
+  sid?: string | null;
 }
 
 export interface SimulatedSite extends Runner {
+  /** One script, as any session would run it. */
+  run(target: Target, run: ScriptRun, signal: AbortSignal): Promise<RunOutput>;
+  /** Sessions that were used, in order, with the phases of each. */
+  readonly sessions: { readonly target: string; readonly phases: Phase[]; closed: boolean }[];
   readonly machines: Record<string, SimulatedMachine>;
   /** Every run that began, in order. */
   readonly runs: { readonly target: string; readonly phase: Phase; readonly script: string }[];
@@ -35,6 +42,9 @@ export interface SimulatedSite extends Runner {
   /** Called when a run begins; may wait. */
   onRun?: (target: string, phase: Phase) => Promise<void> | void;
 }
+
+/** Of a simulated machine that has none of its own. */
+export const SIMULATED_SID = 'S-1-5-21-1004336348-1177238915-682003330';
 
 const output = (given: Partial<RunOutput> | string): RunOutput => {
   const rest = typeof given === 'string' ? { stdout: Buffer.from(given) } : given;
@@ -76,25 +86,53 @@ export function simulatedSite(machines: Record<string, SimulatedMachine>): Simul
   let under = 0;
   let most = 0;
   const runs: SimulatedSite['runs'] = [];
+  const sessions: SimulatedSite['sessions'] = [];
   const run = async (target: Target, o: ScriptRun, signal: AbortSignal): Promise<RunOutput> => {
     const machine = machines[target.id];
     const input = o.params as ScriptInput;
-    runs.push({ target: target.id, phase: input.phase, script: o.script });
+    const guarded = readGuardedScript(o.script);
+    const begun = { target: target.id, phase: input.phase, script: guarded?.script ?? o.script };
+    runs.push(begun);
     await site.onRun?.(target.id, input.phase);
     signal.throwIfAborted();
+    const sid = machine?.sid === undefined ? SIMULATED_SID : machine.sid;
+    const said = guarded === null ? Buffer.alloc(0) : Buffer.from(identityLine(sid));
+    if (machine !== undefined && guarded !== null && guarded.expected !== null && guarded.expected !== sid) {
+      // Not even begun, whatever the machine would do.
+      if (machine.fails === undefined) {
+        runs.splice(runs.indexOf(begun), 1);
+        return output({ exitCode: 1, stdout: said });
+      }
+    }
     if (machine === undefined) throw new AgentError('winrm_unreachable', 'no such machine');
     if (machine.fails !== undefined) throw new AgentError(machine.fails, 'the machine fails');
     if (machine.hangs?.includes(input.phase) === true) await hang(o.timeoutMs, signal);
-    if (machine.denied?.includes(input.phase) === true) return output({ exitCode: 1 });
+    if (machine.denied?.includes(input.phase) === true) return output({ exitCode: 1, stdout: said });
     const given = output(machine.answers?.[input.phase]?.(input) ?? answer(machine, input));
-    const { stdout } = given;
-    if (stdout.length <= o.outputCapBytes) return given;
+    const stdout = Buffer.concat([said, given.stdout]);
+    if (stdout.length <= o.outputCapBytes) return { ...given, stdout };
     return { ...given, stdout: stdout.subarray(0, o.outputCapBytes), truncated: true };
   };
   const site: SimulatedSite = {
     machines,
     runs,
+    sessions,
     most: () => most,
+    open(target) {
+      const session: SimulatedSite['sessions'][number] = { target: target.id, phases: [], closed: false };
+      return {
+        async run(o, signal) {
+          if (session.closed) throw new Error('the session is closed');
+          if (session.phases.length === 0) sessions.push(session);
+          session.phases.push((o.params as ScriptInput).phase);
+          return site.run(target, o, signal);
+        },
+        close() {
+          session.closed = true;
+          return Promise.resolve();
+        },
+      };
+    },
     async run(target, o, signal) {
       under += 1;
       most = Math.max(most, under);

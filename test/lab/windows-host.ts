@@ -7,8 +7,8 @@ import type { CommandHandler } from './winrm-server/remote-command.ts';
 import type { SimulatedSite } from './simulated-site.ts';
 
 /** What a script on a real host gets as its parameters, for handlers of their own. */
-export function readBootstrapInput(stdin: Buffer): { script: string; input: ScriptInput } {
-  const [script = '', input = ''] = stdin
+export function readBootstrapInput(stdin: Buffer): { script: string; input: ScriptInput; cpuMs: number } {
+  const [script = '', input = '', cpuMs = ''] = stdin
     .toString('ascii')
     .split('\n')
     .map((line) => Buffer.from(line, 'base64').toString('utf8'));
@@ -41,8 +41,8 @@ const HOST_CAP_BYTES = 64 * 1_024 * 1_024;
 export function hostHandler(site: SimulatedSite, id: string): CommandHandler {
   return async (run) => {
     if (run.command !== 'powershell.exe' || !run.args.includes('-EncodedCommand')) return 1;
-    const { script, input } = readBootstrapInput(await run.stdin());
-    const request = { script, params: input, timeoutMs: HOST_PATIENCE_MS, outputCapBytes: HOST_CAP_BYTES };
+    const { script, input, cpuMs } = readBootstrapInput(await run.stdin());
+    const request = { script, params: input, cpuMs, timeoutMs: HOST_PATIENCE_MS, outputCapBytes: HOST_CAP_BYTES };
     const output = await site.run({ id } as Target, request, run.signal);
     run.write('stdout', output.stdout);
     run.write('stderr', output.stderr);

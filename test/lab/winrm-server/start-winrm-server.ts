@@ -57,8 +57,8 @@ export interface WinRmServerOptions {
   readonly withholdTargetInfo?: boolean;
   readonly maxShellsPerUser?: number;
   readonly chunkBytes?: number;
-  /** Default 127.0.0.1. */
-  readonly host?: '127.0.0.1' | '::1';
+  /** Default 127.0.0.1; each address is a host of its own to whoever counts sessions. */
+  readonly host?: '::1' | `127.0.0.${number}`;
   /** Headers of every answer, a proxy's for instance. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Called for each request of the shell service, with how often this operation came; null lets it pass. */

@@ -15,6 +15,8 @@ const out = (stdout: string | Buffer, o: Partial<RunOutput> = {}): RunOutput => 
 const GOOD = factsLine({ level: 3 });
 const read = (output: RunOutput) => readFacts(output, errorRecords(output.stderr), BUDGET);
 
+const OVER_CPU = { exitCode: 201, stderr: Buffer.from('script_over_budget cpu_ms=5123\r\n') };
+
 const PROGRESS =
   '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04"><Obj S="progress" RefId="0">' +
   '<MS><I64 N="SourceId">1</I64><PR N="Record"><AV>Preparing modules</AV></PR></MS></Obj></Objs>';
@@ -56,9 +58,17 @@ describe('what a phase printed', () => {
     ['a document and an error in CLIXML', out(GOOD, { stderr: Buffer.from(ERROR) }), 'script_failed'],
     ['more than its cap', out(GOOD, { truncated: true }), 'over_budget'],
     ['more than its budget', out(`${' '.repeat(70_000)}\n${GOOD}`), 'over_budget'],
+    ['of a script that the target ended for its processor time', out('', OVER_CPU), 'over_budget'],
+    ['a document of such a script', out(GOOD, OVER_CPU), 'over_budget'],
     ['a document that cost too much processor time', out(factsLine({ level: 3 }, 5_001)), 'over_budget'],
   ])('is not known where it is %s', (_name, output, reason) => {
     expect(read(output)).toMatchObject({ read: false, reason });
+  });
+
+  it('says what a script had used when the target ended it, and what it may use', () => {
+    const reading = read(out('', OVER_CPU));
+    expect(reading).toMatchObject({ used: { cpuMs: 5_123 }, sentence: expect.stringContaining('5000 ms') as string });
+    expect(read(out('', { exitCode: 201 }))).toMatchObject({ reason: 'over_budget', used: { cpuMs: null } });
   });
 
   it('says what was used, and null where the script did not', () => {
