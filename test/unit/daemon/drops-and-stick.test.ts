@@ -32,6 +32,19 @@ describe('what lies in the folders that the daemon looks into', () => {
     expect(takeControlDrops(dir)).toEqual([]);
   });
 
+  it('a pause of healing without a length, with one below a second or beyond 30 days, pauses nothing', () => {
+    for (const [name, for_s] of Object.entries({ a: 0, b: 1.5, c: 30 * 86_400 + 1, d: -1 })) {
+      dropControl(dir, 'healing_pause', name, { for_s });
+    }
+    dropControl(dir, 'healing_pause', 'e');
+    dropControl(dir, 'healing_pause', 'f', { for_s: 60 });
+    const drops = takeControlDrops(dir).toSorted((x, y) => (x.name < y.name ? -1 : 1));
+    expect(drops.map(({ verb, for_s }) => [verb, for_s])).toEqual([
+      ...Array.from({ length: 5 }, () => ['unknown', undefined]),
+      ['healing_pause', 60],
+    ]);
+  });
+
   it('a stick that cannot be tidied after enrolment is a line in the log and stops nothing', () => {
     const log = memoryLog();
     const context = { config: { provision_dir: join(dir, 'gone') }, log } as unknown as DaemonContext;

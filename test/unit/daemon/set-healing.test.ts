@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { DaemonContext } from '../../../agent/daemon/context.ts';
-import { healingPausedUntil, UNTIL_LIFTED } from '../../../agent/daemon/healing-pause.ts';
+import {
+  beginPauseByHand,
+  healingPausedUntil,
+  pauseByHand,
+  pausedByHand,
+  pausedByOrder,
+  UNTIL_LIFTED,
+} from '../../../agent/daemon/healing-pause.ts';
 import { setHealingHandler } from '../../../agent/daemon/order-handlers/set-healing.ts';
+import { blockedRunbooks, blockRunbook } from '../../../agent/healing/healing-memory.ts';
 import { moreVerbose } from '../../../agent/daemon/stages/checkin-stage.ts';
 import type { Order } from '../../../agent/wire/schemas/order.ts';
 import { LOG_LEVELS } from '../../../agent/wire/schemas/checkin.ts';
@@ -50,6 +58,37 @@ describe('a pause of healing', () => {
       expect(act(open, enable)).toMatchObject({ kind: 'done', result: { paused_until: null } });
       expect(healingPausedUntil(open.store)).toBeNull();
       expect(act(open, enable)).toMatchObject({ kind: 'done', sentence: 'Healing was not paused.' });
+    }));
+
+  it('by hand stands beside one by order: the longer of both counts, neither is shortened, and enabling ends both', () =>
+    withLog((open) => {
+      const { store } = open;
+      knowTime(open);
+      pauseByHand(store, 3_600, NOW);
+      act(open, pause(10));
+      expect([pausedByHand(store), pausedByOrder(store)]).toEqual([NOW + 3_600, NOW + 600]);
+      pauseByHand(store, 60, NOW);
+      expect(healingPausedUntil(store)).toBe(NOW + 3_600);
+      act(open, trust.order({ kind: 'set_healing', class: 'disruptive', params: { action: 'enable' } }));
+      expect([healingPausedUntil(store), pausedByHand(store)]).toEqual([null, null]);
+    }));
+
+  it('by hand without signed time begins when there is one, for its whole length', () =>
+    withLog(({ store }) => {
+      pauseByHand(store, 600, null);
+      expect(pausedByHand(store)).toBeNull();
+      beginPauseByHand(store, NOW + 50);
+      beginPauseByHand(store, NOW + 90);
+      expect(pausedByHand(store)).toBe(NOW + 650);
+    }));
+
+  it('ends, when two persons enable healing, together with the breakers, and its result says so', () =>
+    withLog((open) => {
+      knowTime(open);
+      blockRunbook(open.store, 'RB-WIN-AV-001');
+      const enable = trust.order({ kind: 'set_healing', class: 'disruptive', params: { action: 'enable' } });
+      expect(act(open, enable)).toMatchObject({ sentence: 'Healing was not paused. 1 breakers are closed.' });
+      expect(blockedRunbooks(open.store).size).toBe(0);
     }));
 
   it('is not set where no signed time is known', () =>
