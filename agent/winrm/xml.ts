@@ -17,6 +17,10 @@ export interface XmlElement {
 const MAX_DEPTH = 64;
 /** More than any answer of one envelope holds. */
 const MAX_ELEMENTS = 200_000;
+/** Prefixes in force at one place. An envelope uses some fifteen; each declaration costs a copy of all that are in force. */
+const MAX_NAMESPACES = 128;
+/** The one that XML itself declares. */
+const OUTERMOST: ReadonlyMap<string, string> = new Map([['xml', 'http://www.w3.org/XML/1998/namespace']]);
 
 const NAME = /[A-Za-z_\u0080-\uffff][\w.\-\u0080-\uffff]*(?::[A-Za-z_\u0080-\uffff][\w.\-\u0080-\uffff]*)?/y;
 const SPACE = /[ \t\r\n]*/y;
@@ -91,11 +95,7 @@ class Reader {
     this.#at += 1;
     const tag = this.#name();
     const raw = this.#attributes();
-    const scope = new Map(stack.at(-1)?.scope ?? [['xml', 'http://www.w3.org/XML/1998/namespace']]);
-    for (const [name, value] of raw) {
-      if (name === 'xmlns') scope.set('', value);
-      else if (name.startsWith('xmlns:')) scope.set(name.slice(6), value);
-    }
+    const scope = this.#scope(raw, stack.at(-1)?.scope ?? OUTERMOST);
     const attributes = new Map<string, string>();
     for (const [name, value] of raw) {
       if (name === 'xmlns' || name.startsWith('xmlns:')) continue;
@@ -113,6 +113,16 @@ class Reader {
     this.#expect('>');
     stack.push(element);
     return null;
+  }
+
+  /** Shared with the element around it where nothing is declared: most elements declare nothing. */
+  #scope(raw: ReadonlyMap<string, string>, outer: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    const declared = [...raw].filter(([name]) => name === 'xmlns' || name.startsWith('xmlns:'));
+    if (declared.length === 0) return outer;
+    const scope = new Map(outer);
+    for (const [name, value] of declared) scope.set(name.slice('xmlns:'.length), value);
+    if (scope.size > MAX_NAMESPACES) throw this.#bad('too many namespaces');
+    return scope;
   }
 
   #attributes(): Map<string, string> {
