@@ -20,10 +20,9 @@ import { clockReading, type HelperDeps } from './helper-deps.ts';
 export type Tell = (details: Acted['details']) => void;
 
 export interface Healed {
-  readonly state: HelperState;
-  /** What is left to do; nothing of the state is needed for it where `alone` is false. */
+  /** What is left to do. */
   readonly act: () => Promise<Acted>;
-  /** True where other helpers have to wait for the act. */
+  /** True where the act changes the state, so that other helpers have to wait for it. */
   readonly alone: boolean;
 }
 
@@ -40,7 +39,7 @@ export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, 
   if ('run' in request) {
     const firewall = firewallDeps(state, deps);
     const follow = request.step === 'confirm' ? confirmFirewall : rollBackFirewall;
-    return { state, alone: true, act: () => follow(request.run, firewall) };
+    return { alone: true, act: () => follow(request.run, firewall) };
   }
   const files = {
     baseline: drop.read('baseline', MAX_BASELINE_BYTES),
@@ -56,12 +55,13 @@ export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, 
   const next = { ...state, heal: ledger };
   writeHelperState(deps.places.stateDir, next);
   if (stop !== null) throw stop;
-  return { state: next, alone: request.verb !== 'restore-test', act: () => carryOut(request, inputs, next, deps) };
+  // What else is done keeps nothing: others need not wait until a service has stopped or a backup is restored.
+  const alone = request.verb === 'restore-firewall';
+  return { alone, act: () => carryOut(request, inputs, next, deps) };
 }
 
 /** What the timer starts. */
 export const judgeRevert = (state: HelperState, deps: HelperDeps): Healed => ({
-  state,
   alone: true,
   act: () => revertFirewall(firewallDeps(state, deps)),
 });
