@@ -1,9 +1,21 @@
 // WinRM with a client certificate over real TLS: asked for as Windows does it, mapped to an account, or refused with a cause.
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunOutput } from '../../agent/execution/runner.ts';
+import { winRmRunner } from '../../agent/execution/winrm-runner.ts';
+import { systemClock } from '../../agent/system/clock.ts';
+import { createIds } from '../../agent/system/ids.ts';
+import { createLockoutGuard } from '../../agent/targets/lockout-guard.ts';
+import type { Target } from '../../agent/targets/target.ts';
+import { openWinRmSession } from '../../agent/winrm/open-session.ts';
 import type { TlsTrust } from '../../agent/winrm/endpoint.ts';
 import type { Credentials } from '../../agent/winrm/security-context.ts';
-import type { CertificateLogons } from '../lab/winrm-server/start-winrm-server.ts';
+import { simulatedSite } from '../lab/simulated-site.ts';
+import { hostHandler } from '../lab/windows-host.ts';
+import type { CertificateLogons, WinRmServer } from '../lab/winrm-server/start-winrm-server.ts';
+import { withLog } from '../support/evidence-fixtures.ts';
 import { expectCode, expectCodeAsync } from '../support/expect-code.ts';
+import { memoryLog } from '../support/fakes/memory-log.ts';
+import { machine, testTarget } from '../support/runbook-fixtures.ts';
 import { makeTestCa, type IssuedCertificate, type TestCa } from '../support/test-ca.ts';
 import { startTcpServer, startTlsServer } from '../support/tls-server.ts';
 import { echo, endpointOf, labSession, runOnce, withServer } from '../support/winrm-lab.ts';
@@ -24,7 +36,8 @@ beforeAll(async () => {
 
 const showing = ({ keyPem, certPem }: IssuedCertificate, chain = ''): Credentials => ({
   kind: 'certificate',
-  pem: Buffer.from(keyPem + certPem + chain),
+  // As Central Command reads it from a file: without the last line's end.
+  pem: Buffer.from((keyPem + certPem + chain).trim()),
 });
 const logons = (o: Partial<CertificateLogons> = {}): CertificateLogons => ({
   caPem: ca.caPem,
@@ -137,4 +150,89 @@ describe('a logon with a client certificate', () => {
       'winrm_certificate_without_tls',
     );
   });
+});
+
+describe('a target with auth certificate', () => {
+  const run = {
+    script: 'param([string]$InputJson)\n',
+    params: { phase: 'detect', params: {}, snapshot: null },
+    cpuMs: 60_000,
+    timeoutMs: 60_000,
+    outputCapBytes: 65_536,
+  } as const;
+  const never = new AbortController().signal;
+
+  /** A runner with a real lock-out guard, and a server that knows the certificate; `mappings` of the server may be emptied. */
+  const withRunner = (
+    certificates: CertificateLogons,
+    use: (o: {
+      server: WinRmServer;
+      look: (id: string, secret: IssuedCertificate, version?: number) => Promise<RunOutput>;
+      standing: (id: string) => string;
+    }) => Promise<void>,
+  ): Promise<void> =>
+    withLog(async ({ store }) => {
+      const site = simulatedSite({ 'srv-1': machine() });
+      await withServer({ tls: identity, certificates, handler: hostHandler(site, 'srv-1') }, async (server) => {
+        const guard = createLockoutGuard({ store, nowT: () => 1_780_315_200 });
+        const deps = { clock: systemClock, ids: createIds(systemClock), log: memoryLog() };
+        const runner = winRmRunner({ open: openWinRmSession, guard, ...deps });
+        const at = { hostname: 'localhost', address: '127.0.0.1', port: server.port, scheme: 'https' } as const;
+        const targetOf = (id: string, secret: IssuedCertificate, version: number): Target =>
+          testTarget(id, {
+            ...at,
+            auth: 'certificate',
+            tls: { trust: 'ca', pem: ca.caPem },
+            secret: Buffer.from(secret.keyPem + secret.certPem),
+            credentialVersion: version,
+          });
+        await use({
+          server,
+          look: async (id, secret, version = 1) => {
+            const session = runner.open(targetOf(id, secret, version));
+            try {
+              return await session.run(run, never);
+            } finally {
+              await session.close();
+            }
+          },
+          standing: (id) => guard.look(targetOf(id, client, 1)).may,
+        });
+      });
+    });
+
+  it('is looked at with the key and chain of its secret', () =>
+    withRunner(logons(), async ({ server, look }) => {
+      expect(await look('srv-1', client)).toMatchObject({ exitCode: 0 });
+      expect(server).toMatchObject({ logons: 1, connections: 1, liveShells: 0 });
+    }));
+
+  it.each([
+    ['that has expired', { notAfter: new Date(Date.now() - 1_000) }, 'client_certificate_date'],
+    ['of the future', { notBefore: new Date(Date.now() + 86_400_000) }, 'client_certificate_date'],
+    ['for servers', { usages: ['1.3.6.1.5.5.7.3.1'] }, 'client_certificate_purpose'],
+  ] as const)('does not show a certificate %s, and holds nothing up', (_name, changes, code) =>
+    withRunner(logons(), async ({ server, look, standing }) => {
+      const bad = await ca.issueClient({ cn: 'agent', upn: UPN, ...changes });
+      await expectCodeAsync(look('srv-1', bad), code);
+      expect(server).toMatchObject({ connections: 0 });
+      expect(standing('srv-1')).toBe('try');
+    }),
+  );
+
+  it('does not show a certificate with the key of another one', () =>
+    withRunner(logons(), async ({ server, look }) => {
+      const other = await ca.issueClient({ cn: 'agent', upn: UPN });
+      await expectCodeAsync(look('srv-1', { ...client, keyPem: other.keyPem }), 'client_certificate_invalid');
+      expect(server).toMatchObject({ connections: 0 });
+    }));
+
+  it('waits after a host that does not map it, without another word to that host; others are looked at', () =>
+    withRunner(logons({ mappings: [] }), async ({ server, look, standing }) => {
+      await expectCodeAsync(look('srv-1', client), 'winrm_client_certificate_unmapped');
+      await expectCodeAsync(look('srv-1', client), 'credential_waiting');
+      expect(server).toMatchObject({ refusedLogons: 1, connections: 1 });
+      expect(standing('srv-1')).toBe('later');
+      expect(standing('srv-2')).toBe('try');
+    }));
 });

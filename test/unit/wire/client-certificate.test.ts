@@ -22,6 +22,7 @@ describe('the secret of a target with a client certificate', () => {
       client.keyPem + client.certPem,
       client.certPem + client.keyPem,
       client.keyPem + client.certPem + ca.caPem,
+      (client.certPem + client.keyPem).trim(),
       `Bag Attributes\n  friendlyName: agent\n${client.certPem}\r\n${client.keyPem}`,
     ]) {
       const { notAfter } = readClientCertificate(Buffer.from(text), now);
