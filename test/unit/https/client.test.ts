@@ -1,36 +1,9 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createServer } from 'node:net';
-import type { AddressInfo, LookupFunction } from 'node:net';
-import type { TlsOptions } from 'node:tls';
-import { createHttpsClient, type HttpsClient, type HttpsClientOptions } from '../../../agent/https/client.ts';
+import { describe, expect, it } from 'vitest';
+import type { LookupFunction } from 'node:net';
 import { expectCode, expectCodeAsync } from '../../support/expect-code.ts';
-import { makeTestCa, type IssuedCertificate, type TestCa } from '../../support/test-ca.ts';
-import { startHttpsServer, startTcpServer, startTlsServer, type RunningServer } from '../../support/tls-server.ts';
-
-const SPARE_PIN = 'f'.repeat(64);
-/** Long enough for anything that is expected to answer. */
-const DEADLINE_MS = 5_000;
-/** For servers that never do. */
-const SHORT_MS = 600;
-
-let ca: TestCa;
-let otherCa: TestCa;
-let identity: IssuedCertificate;
-const open: (HttpsClient | RunningServer)[] = [];
-
-beforeAll(async () => {
-  ca = await makeTestCa();
-  otherCa = await makeTestCa({ name: 'Other CA' });
-  identity = await ca.issueServer();
-});
-afterEach(async () => {
-  for (const item of open.splice(0)) await item.close();
-});
-
-function track<T extends HttpsClient | RunningServer>(item: T): T {
-  open.push(item);
-  return item;
-}
+import { makeTestCa } from '../../support/test-ca.ts';
+import { startHttpsServer, startTcpServer } from '../../support/tls-server.ts';
+import { answering, ca, clientFor, get, identity, otherCa, SPARE_PIN, track } from './client-lab.ts';
 
 /** Answers later, as a name server does. */
 const answersWith =
@@ -40,25 +13,6 @@ const answersWith =
       if (options.all === true) done(null, [{ address, family: 4 }]);
       else done(null, address, 4);
     });
-
-function clientFor(port: number, o: Partial<HttpsClientOptions> & { hostname?: string } = {}): HttpsClient {
-  const { hostname = '127.0.0.1', ...options } = o;
-  return track(
-    createHttpsClient({
-      baseUrl: `https://${hostname}:${port}`,
-      caPem: ca.caPem,
-      caPins: [ca.caPin, SPARE_PIN],
-      ...options,
-    }),
-  );
-}
-
-const get = (client: HttpsClient, deadlineMs = DEADLINE_MS) =>
-  client.request({ method: 'GET', path: '/', deadlineMs, maxResponseBytes: 1_000 });
-
-async function answering(server: IssuedCertificate = identity, options: TlsOptions = {}): Promise<RunningServer> {
-  return track(await startHttpsServer(server, (_request, response) => response.end('ok'), options));
-}
 
 describe('https client: who may answer', () => {
   it('takes an answer of a server whose CA is given and pinned', async () => {
@@ -223,198 +177,6 @@ describe('https client: who may answer', () => {
   });
 });
 
-describe('https client: what may go wrong on the way', () => {
-  it('names a host name that does not resolve', async () => {
-    await expectCodeAsync(get(clientFor(1, { hostname: 'central.invalid' })), 'dns_failed');
-  });
-
-  it('gives up on a name server that never answers at the deadline', async () => {
-    const never: LookupFunction = () => undefined;
-    const error = await expectCodeAsync(
-      get(clientFor(1, { hostname: 'central.example', lookup: never }), SHORT_MS),
-      'request_timeout',
-    );
-    expect(error.details['phase']).toBe('resolve');
-  });
-
-  it('names a refused port', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    await expectCodeAsync(get(clientFor(port)), 'connect_refused');
-  });
-
-  it('reaches the address that works when the other family is broken', async () => {
-    const server = await answering();
-    const both: LookupFunction = (_name, _options, callback) =>
-      (callback as (e: null, a: { address: string; family: number }[]) => void)(null, [
-        { address: '100::1', family: 6 },
-        { address: '127.0.0.1', family: 4 },
-      ]);
-    expect((await get(clientFor(server.port, { hostname: 'localhost', lookup: both }))).status).toBe(200);
-  });
-
-  it('names a port that speaks plain HTTP', async () => {
-    const server = track(await startTcpServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
-    await expectCodeAsync(get(clientFor(server.port)), 'tls_failed');
-  });
-
-  it('names a connection that is cut in the handshake, as a filter does', async () => {
-    const server = track(await startTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy())));
-    await expectCodeAsync(get(clientFor(server.port)), 'tls_failed');
-  });
-
-  it('gives up on a port that accepts and then says nothing', async () => {
-    const server = track(await startTcpServer(() => undefined));
-    const error = await expectCodeAsync(get(clientFor(server.port), SHORT_MS), 'request_timeout');
-    expect(error.details['phase']).toBe('handshake');
-  });
-
-  it('gives up on a server that never answers a request', async () => {
-    const server = track(await startTlsServer(identity, (socket) => socket.resume()));
-    const error = await expectCodeAsync(get(clientFor(server.port), SHORT_MS), 'request_timeout');
-    expect(error.details['phase']).toBe('request');
-  });
-
-  it('gives up on a server that sends its head one byte at a time', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) => drip(socket, 'HTTP/1.1 200 OK\r\nx-a: '.repeat(50))),
-    );
-    await expectCodeAsync(get(clientFor(server.port), SHORT_MS), 'request_timeout');
-  });
-
-  it('gives up on a server that sends its body one byte at a time', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) => {
-        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n');
-        drip(socket, 'x'.repeat(900));
-      }),
-    );
-    const error = await expectCodeAsync(get(clientFor(server.port), SHORT_MS), 'request_timeout');
-    expect(error.details['phase']).toBe('body');
-  });
-
-  it('uses a fresh connection after a timeout', async () => {
-    let silent = true;
-    const server = track(
-      await startHttpsServer(identity, (_request, response) => {
-        if (silent) silent = false;
-        else response.end('ok');
-      }),
-    );
-    const client = clientFor(server.port);
-    await expectCodeAsync(get(client, SHORT_MS), 'request_timeout');
-    expect((await get(client)).status).toBe(200);
-    expect(server.connections()).toBe(2);
-  });
-
-  it('refuses an answer that ends after half of its body', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) =>
-        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf')),
-      ),
-    );
-    await expectCodeAsync(get(clientFor(server.port)), 'response_truncated');
-  });
-
-  it('refuses a chunked answer whose last chunk never comes', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) =>
-        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n')),
-      ),
-    );
-    await expectCodeAsync(get(clientFor(server.port)), 'response_truncated');
-  });
-
-  it('refuses an answer whose connection is reset in the body', async () => {
-    const server: RunningServer = track(
-      await startHttpsServer(identity, (_request, response) => {
-        response.writeHead(200, { 'content-length': '100' });
-        response.write('half', () => server.reset());
-      }),
-    );
-    await expectCodeAsync(get(clientFor(server.port)), 'response_truncated');
-  });
-
-  it('refuses a connection that closes before any answer', async () => {
-    const server = track(await startTlsServer(identity, (socket) => socket.once('data', () => socket.end())));
-    await expectCodeAsync(get(clientFor(server.port)), 'response_truncated');
-  });
-
-  it('refuses 10 MB where 1 kB is expected, announced or not', async () => {
-    const large = Buffer.alloc(10_000_000);
-    for (const headers of [{ 'content-length': String(large.length) }, { 'transfer-encoding': 'chunked' }]) {
-      const server = track(
-        await startHttpsServer(identity, (_request, response) => {
-          response.writeHead(200, headers);
-          response.end(large);
-        }),
-      );
-      const error = await expectCodeAsync(get(clientFor(server.port)), 'response_too_large');
-      // Not read to its end: the socket's buffers are all that came.
-      expect(error.details['bytes_received'] as number).toBeLessThan(5_000_000);
-    }
-  });
-
-  it('refuses a head of 64 kB', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) =>
-        socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nx-large: ${'x'.repeat(65_536)}\r\n\r\n`)),
-      ),
-    );
-    await expectCodeAsync(get(clientFor(server.port)), 'response_too_large');
-  });
-
-  it('refuses bytes that are not HTTP', async () => {
-    const server = track(
-      await startTlsServer(identity, (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.9\r\n'))),
-    );
-    await expectCodeAsync(get(clientFor(server.port)), 'response_not_expected');
-  });
-
-  it('does not follow a redirect', async () => {
-    let asked = 0;
-    const server = track(
-      await startHttpsServer(identity, (_request, response) => {
-        asked += 1;
-        response.writeHead(302, { location: '/elsewhere' });
-        response.end();
-      }),
-    );
-    expect((await get(clientFor(server.port))).status).toBe(302);
-    expect(asked).toBe(1);
-  });
-
-  it('ends at once when its caller stops', async () => {
-    const server = track(await startTlsServer(identity, (socket) => socket.resume()));
-    const stop = new AbortController();
-    const request = clientFor(server.port).request({
-      method: 'GET',
-      path: '/',
-      deadlineMs: 60_000,
-      maxResponseBytes: 10,
-      signal: stop.signal,
-    });
-    stop.abort();
-    await expectCodeAsync(request, 'request_aborted');
-  });
-
-  it('refuses a base address that is not plain https', () => {
-    for (const baseUrl of [
-      'http://127.0.0.1:8443',
-      'https://user@127.0.0.1',
-      'https://127.0.0.1/path',
-      'https://127.0.0.1?x=1',
-      'ftp://127.0.0.1',
-      'central',
-      '',
-    ]) {
-      expectCode(() => createHttpsClient({ baseUrl, caPem: ca.caPem, caPins: [ca.caPin] }), 'url_invalid');
-    }
-  });
-});
-
 describe('https client: one kept connection', () => {
   it('sends one request after the other on one connection', async () => {
     const server = await answering();
@@ -475,12 +237,3 @@ describe('https client: one kept connection', () => {
     expect(error.details['bytes_received'] as number).toBeGreaterThan(100);
   });
 });
-
-function drip(socket: import('node:tls').TLSSocket, text: string): void {
-  let at = 0;
-  const timer = setInterval(() => {
-    if (socket.destroyed || at >= text.length) clearInterval(timer);
-    else socket.write(text[at++] as string);
-  }, 20);
-  socket.on('close', () => clearInterval(timer));
-}
