@@ -1,5 +1,6 @@
 // The appliance's own Central Command: one signed document for each event, with the ticket as it is then (docs/formats/http-api.md).
 import { AgentError } from '../../errors/agent-error.ts';
+import { sayableTime } from '../../evidence/statement.ts';
 import type { HttpsClient } from '../../https/client.ts';
 import { signDocument } from '../../wire/document.ts';
 import { encodeEnvelope, type Signer } from '../../wire/dsse.ts';
@@ -58,7 +59,7 @@ export function updateOf({ action, at, applianceId, siteId, ticket }: TicketEven
     ticket_id: ticket.id,
     revision: ticket.revision,
     action,
-    at,
+    at: sayableTime(at),
     state: ticket.state,
     severity: ticket.severity,
     title: fitted(ticket.title, TICKET_TEXT.title),
@@ -68,8 +69,8 @@ export function updateOf({ action, at, applianceId, siteId, ticket }: TicketEven
     next_step: fitted(ticket.nextStep, TICKET_TEXT.next_step),
     controls: ticket.controls.slice(0, MAX_TICKET_NAMES).map((one) => fitted(one, TICKET_TEXT.control)),
     evidence_entries: ticket.entries.slice(0, MAX_TICKET_NAMES),
-    opened_at: ticket.openedAt,
-    closed_at: ticket.closedAt,
+    opened_at: sayableTime(ticket.openedAt),
+    closed_at: ticket.closedAt === null ? null : sayableTime(ticket.closedAt),
   };
 }
 

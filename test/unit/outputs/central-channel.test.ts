@@ -90,6 +90,13 @@ describe('what Central Command is told of a ticket', () => {
     expect(() => encodeDocument('ticketUpdate', long)).not.toThrow();
   });
 
+  it('can be said with a clock that begins in 1970, or that runs far ahead', () => {
+    const at = (seconds: number) => ({ ...eventWith({ openedAt: seconds, closedAt: seconds }), at: seconds });
+    for (const seconds of [0, 86_400, 1e11]) {
+      expect(() => encodeDocument('ticketUpdate', updateOf(at(seconds)))).not.toThrow();
+    }
+  });
+
   it.each([
     [400, 'output_refused'],
     [409, 'output_refused'],
