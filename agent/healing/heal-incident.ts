@@ -43,8 +43,8 @@ export interface HealingRun {
   readonly params: RunbookParams;
   readonly dryRun: boolean;
   readonly link: RunLink;
-  /** Of the standing grant that lets it. */
-  readonly grantId: string;
+  /** The rule of the standing grant that lets it: what a privileged helper looks up for itself. A dry run asks no helper. */
+  readonly rule?: { readonly id: string; readonly sha256: string };
   readonly watch: RunWatch;
 }
 
@@ -70,6 +70,8 @@ export interface HealDeps {
   readonly baselineSha256: () => string;
   /** Writes an entry of kind `incident` about the incident as it is now; its seq. */
   readonly record: (incident: Incident, sentence: string) => number;
+  /** A clause for the ticket about drift that no rule fits: what a planner (L2) proposes; null where it says nothing. */
+  readonly propose?: (incident: Incident, finding: Finding, signal: AbortSignal) => Promise<string | null>;
 }
 
 /** After a run that ended before it changed anything, the next try. */
@@ -97,7 +99,7 @@ function planOf(incident: Incident, deps: HealDeps, now: number): Plan | Healing
   if (finding === null || finding.result !== 'fail') return null;
   const rule = deps.index.match(subjectOf(finding, incident.seenAt[0] ?? now), now);
   if ((rule?.file.id ?? UNMATCHED) !== condition) return null;
-  if (rule === null) return stop('people', 'rule', 'no rule says what is done about this');
+  if (rule === null) return stop('people', 'rule', NO_RULE);
   const { runbook: runbookId, alert } = rule.file;
   if (runbookId === undefined) return stop('people', 'rule', alert ?? 'its rule runs nothing');
   const loaded = deps.runner.held(runbookId);
@@ -165,6 +167,22 @@ const current = ({ store }: Pick<HealDeps, 'store'>, id: string): Incident => {
   return incidentOf(row);
 };
 
+const NO_RULE = 'no rule says what is done about this';
+
+/** What people are told of drift that no rule fits, with what a planner makes of it. */
+async function withProposal(
+  verdict: HealingVerdict,
+  incident: Incident,
+  { propose, finding }: HealDeps,
+  signal: AbortSignal,
+): Promise<HealingVerdict> {
+  const seen = finding(incident.targetId, incident.checkId);
+  if (propose === undefined || seen === null || !('sentence' in verdict) || verdict.sentence !== NO_RULE)
+    return verdict;
+  const said = await propose(incident, seen, signal);
+  return said === null ? verdict : { ...verdict, sentence: `${NO_RULE}; ${said}` };
+}
+
 /** What came of one incident: `idle` where nothing was run. */
 export type Healed = 'idle' | 'ran';
 
@@ -175,7 +193,7 @@ export async function healIncident(incident: Incident, deps: HealDeps, signal: A
   const plan = planOf(incident, deps, now);
   if (plan === null) return 'idle';
   if (!isPlan(plan)) {
-    judged(deps, incident.id, plan, null, now);
+    judged(deps, incident.id, await withProposal(plan, incident, deps, signal), null, now);
     return 'idle';
   }
   const facts = deps.facts(incident);
@@ -192,7 +210,8 @@ export async function healIncident(incident: Incident, deps: HealDeps, signal: A
     loaded: plan.loaded,
     targetId: incident.targetId,
     params: { ...defaultParams(plan.loaded.runbook), ...plan.rule.file.params },
-    ...{ dryRun, link: { incident_id: incident.id }, grantId: grantOf(facts, plan), watch },
+    ...{ dryRun, link: { incident_id: incident.id }, watch },
+    rule: { id: plan.rule.file.id, sha256: plan.rule.sha256 },
   };
   try {
     const result = await deps.runner.run(run, signal);

@@ -1,6 +1,5 @@
 // Keeps the tickets of what is not as it should be, and hands what is new of them to the outputs that the site policy names.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { CHECKS } from '../../checks/registry.ts';
 import { WINDOWS_CHECKS } from '../../checks/windows/registry.ts';
 import { isAgentError, type AgentError } from '../../errors/agent-error.ts';
@@ -15,6 +14,7 @@ import type { Ticket } from '../../outputs/ticket.ts';
 import { readFileLimited, readSecretFile } from '../../system/files.ts';
 import type { Enrolled } from '../agent-state.ts';
 import type { DaemonContext } from '../context.ts';
+import { credentialPath } from '../credential-path.ts';
 import { healingView } from '../healing-view.ts';
 import { signedNow } from '../note-incident.ts';
 import { nowSeconds } from '../context.ts';
@@ -141,13 +141,6 @@ function channelOf(
     if (isAgentError(error)) return error;
     throw error;
   }
-}
-
-/** systemd's folder for credentials where there is one, else a folder of the state directory. */
-function credentialPath({ config }: DaemonContext, name: string): string {
-  const systemd = process.env['CREDENTIALS_DIRECTORY'];
-  const fromSystemd = systemd === undefined || systemd === '' ? null : join(systemd, name);
-  return fromSystemd !== null && existsSync(fromSystemd) ? fromSystemd : join(config.state_dir, 'credentials', name);
 }
 
 function tellUndelivered({ state, store, clock }: DaemonContext): void {
