@@ -8,6 +8,7 @@ import { keyFilesOf } from '../../identity/keys.ts';
 import type { DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
+import { keepRestoreTest } from '../keep-restore-test.ts';
 import { helpersDue, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
 
@@ -37,6 +38,7 @@ export function helpersStage(context: DaemonContext): Stage {
       if (folders === null) return;
       const { state, clock, store } = context;
       const results = resultsIn(folders);
+      keepRestoreTest(context.config.state_dir, results['restore-test']);
       const plainKeyid = plainKey(context);
       // The helpers go by the time in it, and cannot know how long it lay here.
       const isFresh = state.answerHeld !== null && clock.monoMs() - state.answerHeld.atMs <= FRESH_MS;
