@@ -42,11 +42,15 @@ export function windowsRole(role: string): WindowsRole | null {
   return WINDOWS_ROLES.find((known) => known === plain) ?? null;
 }
 
+/** Builds of Windows have five digits. What is none must not keep a finding from being written. */
+const MAX_BUILD = 999_999;
+const isBuild = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MAX_BUILD;
+
 /** `os_build` as detect saw it (`host.build`); null where it did not. */
 function entryTarget({ id, role }: LookContext['target'], look: Look): EntryTarget {
   const host = look.seen ? look.facts['host'] : null;
   const build = typeof host === 'object' && host !== null && !Array.isArray(host) ? host['build'] : null;
-  return { id, role, os_build: typeof build === 'number' ? `10.0.${build}` : null };
+  return { id, role, os_build: isBuild(build) ? `10.0.${build}` : null };
 }
 
 function judge(look: Look, o: LookContext): Judgement {
