@@ -1,4 +1,4 @@
-// What a plan of a model may lead to: never a change (docs/decisions/0024). Pure.
+// What a plan of a model may lead to: never a change (docs/decisions/0026). Pure.
 import type { HealingMode } from '../../guards/healing-facts.ts';
 import type { SitePolicy } from '../../wire/schemas/site-policy.ts';
 import type { PlanAuthority } from './planner-types.ts';

@@ -64,7 +64,7 @@ export interface PlannerDeps {
   readonly limits?: Partial<PlannerLimits>;
 }
 
-/** What the model chose, as far as it was checked. It is no authority for anything (docs/decisions/0024). */
+/** What the model chose, as far as it was checked. It is no authority for anything (docs/decisions/0026). */
 export interface Plan {
   readonly planId: string;
   readonly runbook: { readonly id: string; readonly version: number; readonly sha256: string };
