@@ -21,6 +21,10 @@ const LEAST_PAUSE_S = 5;
 const LONGEST_PAUSE_S = 60;
 /** Facts are dated in whole seconds: what was read within the second of the change may have been read before it. */
 const DATED_MS = 1_000;
+const FOLLOW_UP_TRIES = 3;
+
+const isUnanswered = ({ answer }: HelperAnswer): boolean => answer === 'silent' || answer === 'absent';
+
 /** One act of a helper, and what is to be undone where it does not hold. */
 interface Act {
   readonly runId: string;
@@ -180,8 +184,19 @@ export class ApplianceSteps {
   ): Promise<boolean> {
     if (run === null) return true;
     if (!(await isConnected(this.#signal))) return false;
-    const { answer } = await this.#deps.helper(verb, { step: 'confirm', run }, this.#signal);
+    const { answer } = await this.#followUp(verb, 'confirm', run);
     return answer === 'done' || answer === 'unchanged';
+  }
+
+  /** Needs no grounds and changes nothing twice, so it is asked again where nobody answers. */
+  async #followUp(verb: RunbookVerb, step: 'confirm' | 'rollback', run: string): Promise<HelperAnswer> {
+    const { helper, clock } = this.#deps;
+    let answer = await helper(verb, { step, run }, this.#signal);
+    for (let left = FOLLOW_UP_TRIES - 1; left > 0 && isUnanswered(answer); left -= 1) {
+      await clock.sleep(LEAST_PAUSE_S * 1_000, this.#signal);
+      answer = await helper(verb, { step, run }, this.#signal);
+    }
+    return answer;
   }
 
   /** Mended within the time by facts from after the change, and still so after the time of stability. */
@@ -223,8 +238,7 @@ export class ApplianceSteps {
     }
     let said = 'waited for the way back of the helper';
     if (act.run !== null) {
-      const request = { step: 'rollback', run: act.run } as const;
-      const answer = await this.#deps.helper(rollback.verb, request, this.#signal);
+      const answer = await this.#followUp(rollback.verb, 'rollback', act.run);
       said = `${ran(answer)} the way back of the helper ${rollback.verb}`;
     }
     const isBack = (one: Finding): boolean => one.facts_digest === act.before.facts_digest;

@@ -94,6 +94,17 @@ describe('a runbook on the appliance', () => {
       ]);
     }));
 
+  it('asks again for the confirmation where nobody answered', () =>
+    onAppliance(changedFilter, async (lab) => {
+      let silent = 2;
+      lab.onHelper = (_verb, { step }) => {
+        if (step === 'act') return heals(lab, 'aa11')();
+        return silent-- > 0 ? { answer: 'silent', sentence: 'no' } : done();
+      };
+      expect(await lab.run(FIREWALL)).toMatchObject({ outcome: 'success' });
+      expect(lab.asked.map(([, step]) => step)).toEqual(['act', 'confirm', 'confirm', 'confirm']);
+    }));
+
   it.each([
     ['verify says no', { mends: false, connected: true }],
     ['nobody answers any more', { mends: true, connected: false }],
