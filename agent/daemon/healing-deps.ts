@@ -1,7 +1,9 @@
 // Hands healing what it needs of the daemon: what the guards know at this moment, and what runs runbooks.
 import type { EvidenceLog } from '../evidence/log.ts';
 import { runRunbook } from '../execution/run-runbook.ts';
-import { isForWindows, type ExecutorDeps } from '../execution/run-request.ts';
+import { isForAppliance, type ApplianceDeps } from '../execution/appliance/appliance-run.ts';
+import { runApplianceRunbook } from '../execution/appliance/run-appliance-runbook.ts';
+import { ended, type ExecutorDeps } from '../execution/run-request.ts';
 import type { HealingFacts } from '../guards/healing-facts.ts';
 import { RUNS_COUNT_FOR_S, healingRuns } from '../healing/healing-runs.ts';
 import { blockedRunbooks, siteBreakers } from '../healing/healing-memory.ts';
@@ -11,19 +13,23 @@ import type { Incident } from '../healing/incident.ts';
 import type { EntryBody } from '../wire/schemas/entry.ts';
 import { acceptanceContext } from './acceptance-context.ts';
 import type { Enrolled } from './agent-state.ts';
+import { applianceDeps } from './appliance.ts';
 import type { DaemonContext } from './context.ts';
 import { pausedByHand, pausedByOrder } from './healing-pause.ts';
 import { recordIncident, signedNow } from './note-incident.ts';
+import { proposing } from './propose-deps.ts';
 import { executorDeps } from './windows.ts';
 import { bookOf } from './windows-work.ts';
 
 export function healDeps(enrolled: Enrolled, context: DaemonContext, runId: string): HealDeps {
   const { store, state, healing } = context;
+  const runner = healingRunner(enrolled, context, runId);
   return {
     store,
     now: () => signedNow(context),
     index: healing.rules.index,
-    runner: healingRunner(enrolled, context, runId),
+    runner,
+    propose: proposing(enrolled, context, runner),
     finding: (targetId, checkId) => state.findings.get(`${targetId}/${checkId}`) ?? null,
     facts: (incident) => healingFacts(enrolled, context, incident),
     baselineSha256: () => context.checks.baseline.sha256,
@@ -52,28 +58,40 @@ function healingFacts(enrolled: Enrolled, context: DaemonContext, incident: Inci
   };
 }
 
+/** Fits no grant: no helper would act on it. */
+const NO_RULE = { id: 'none', sha256: '0'.repeat(64) } as const;
+
 function healingRunner(enrolled: Enrolled, context: DaemonContext, runId: string): HealingRunner {
-  const { windows, targets } = context;
+  const { windows, appliance, targets } = context;
+  const isHere = (id: string): boolean => targets.list().some((target) => target.id === id);
   return {
-    held: (id) => windows.books.find(({ loaded }) => loaded.runbook.id === id)?.loaded ?? null,
-    whyNotNow: (_loaded, targetId) =>
-      targets.list().some(({ id }) => id === targetId) ? null : 'there are no credentials for this target now',
-    async run({ loaded, targetId, params, dryRun, link, watch }, signal) {
-      const book = bookOf(windows, loaded.sha256);
-      if (book === null || !isForWindows(loaded)) {
-        return { outcome: 'rejected', code: 'runbook_unknown', sentence: 'this runbook is not held', changes: 0 };
+    held: (id) => [...windows.books, ...appliance.books].find(({ loaded }) => loaded.runbook.id === id)?.loaded ?? null,
+    whyNotNow: (loaded, targetId) =>
+      isForAppliance(loaded) || isHere(targetId) ? null : 'there are no credentials for this target now',
+    async run({ loaded, targetId, params, dryRun, link, rule, watch }, signal) {
+      const asked = { action: 'remediate', dryRun, params, link, windowOverridden: false } as const;
+      if (isForAppliance(loaded)) {
+        const deps = watchedLooks(applianceDeps(enrolled, context, runId, 'healing'), watch);
+        const grounds = { kind: 'grant', rule: rule ?? NO_RULE } as const;
+        return runApplianceRunbook({ ...asked, loaded, grounds }, deps, signal);
       }
-      return runRunbook(
-        {
-          ...book,
-          ...{ targetId, dryRun, params, link },
-          action: 'remediate',
-          pinnedIdentity: null,
-          windowOverridden: false,
-        },
-        watched(executorDeps(enrolled, context, runId, 'healing'), watch),
-        signal,
-      );
+      const book = bookOf(windows, loaded.sha256);
+      if (book === null) return ended('rejected', 'runbook_unknown', 'this runbook is not held any more');
+      const deps = watched(executorDeps(enrolled, context, runId, 'healing'), watch);
+      return runRunbook({ ...asked, ...book, targetId, pinnedIdentity: null }, deps, signal);
+    },
+  };
+}
+
+/** As {@link watched}, for runs on the appliance, whose looks come by themselves. */
+function watchedLooks(deps: ApplianceDeps, watch: RunWatch): ApplianceDeps {
+  const { evidence } = watched({ evidence: deps.evidence, recordFindings: () => undefined }, watch);
+  return {
+    ...deps,
+    evidence,
+    look: (checkId, signal) => {
+      watch.looked();
+      return deps.look(checkId, signal);
     },
   };
 }

@@ -1,4 +1,4 @@
-// `npm run demo`: the whole on this host, in a temporary folder, in about a minute. Every line that it prints was seen to
+// `npm run demo`: the whole on this host, in a temporary folder, in about a minute; `--healing` shows what it does by itself. Every line that it prints was seen to
 // happen; it ends with an error as soon as something did not hold.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { badOrders } from './bad-orders.ts';
 import { startLyingCentral } from './lying-central.ts';
+import { healingShown } from './healing.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { until } from './process.ts';
 import { createReport } from './report.ts';
@@ -16,7 +17,9 @@ import { windowsHealed } from './windows.ts';
 /** Two rounds of checks: the first may come before the first signed time. */
 const CLOCK_MS = 8_000;
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, healing: { type: 'boolean', default: false } },
+});
 const repo = join(import.meta.dirname, '../..');
 const dir = mkdtempSync(join(tmpdir(), 'compliance-demo-'));
 const site = createSite({ dir, repo, persons: ['Alex Demo', 'Sam Demo'] });
@@ -47,6 +50,11 @@ async function demo(): Promise<void> {
   report.seen(
     'the appliance made its keys, sent its claim with a one-time token, and waited until an operator confirmed',
   );
+  if (values.healing) {
+    await healingShown({ site, report, repo, dir });
+    await verifyEverything();
+    return;
+  }
   await site.central('content', 'sign', '--dir', join(repo, 'runbooks'), '--keys', site.paths.keys);
   await site.untilStatus('the content list is in force', (s) => s.content_version === 1);
   report.seen('it took over the content list that a person signed offline');

@@ -2,6 +2,7 @@
 import { isAgentError } from '../../errors/agent-error.ts';
 import { healIncident } from '../../healing/heal-incident.ts';
 import { groundsChanged } from '../../healing/healing-memory.ts';
+import { UNMATCHED } from '../../healing/incident-book.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
 import type { Incident, IncidentEvent } from '../../healing/incident.ts';
 import type { Severity } from '../../wire/schemas/primitives.ts';
@@ -10,6 +11,7 @@ import type { DaemonContext } from '../context.ts';
 import { healDeps } from '../healing-deps.ts';
 import { beginPauseByHand, pausedByHand, pausedByOrder } from '../healing-pause.ts';
 import { noteWaiting, recordIncident, signedNow } from '../note-incident.ts';
+import { APPLIANCE_TARGET } from '../run-checks.ts';
 import type { Stage, StageResult } from '../stage.ts';
 
 const LOOK_MS = 5_000;
@@ -57,7 +59,13 @@ export function healingStage(context: DaemonContext): Stage {
 }
 
 const inOrder = (incidents: readonly Incident[]): Incident[] =>
-  incidents.toSorted((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity) || a.openedAt - b.openedAt);
+  incidents.toSorted(
+    (a, b) =>
+      // What no rule fits may take a while to ask about; no rule waits for that.
+      Number(a.condition === UNMATCHED) - Number(b.condition === UNMATCHED) ||
+      RANK.indexOf(a.severity) - RANK.indexOf(b.severity) ||
+      a.openedAt - b.openedAt,
+  );
 
 async function heal(
   incident: Incident,
@@ -114,7 +122,7 @@ function endInterrupted(enrolled: Enrolled, context: DaemonContext, at: number):
 
 /** Nothing is healed on a target whose cut-off run was not looked at: soon, where it can be reached. */
 function haveLookedAt({ store, targets, trigger }: DaemonContext): void {
-  const here = new Set(targets.list().map(({ id }) => id));
+  const here = new Set([APPLIANCE_TARGET, ...targets.list().map(({ id }) => id)]);
   if (store.runs.interrupted().some(({ targetId }) => here.has(targetId))) trigger('runbooks');
 }
 
