@@ -236,6 +236,11 @@ export const GRANT_ATTACKS: readonly HealAttack[] = [
     }),
   },
   {
+    what: 'a runbook of the service against malware for the packet filter',
+    code: 'helper_not_granted',
+    ask: (site) => ({ act: site.request(site.runbooks.av, { verb: 'restore-firewall', step: 'restore' }) }),
+  },
+  {
     what: 'a runbook of the log forwarder for the service against malware',
     code: 'helper_not_granted',
     ask: (site) => ({
@@ -246,7 +251,9 @@ export const GRANT_ATTACKS: readonly HealAttack[] = [
   {
     what: 'a runbook for a helper with other bytes than its digest says',
     code: 'helper_not_declared',
-    ask: (site) => ({ files: site.files(site.runbooks.logging) }),
+    ask: (site) => ({
+      files: site.files(applianceRunbook('RB-APP-AV-001', (text) => text.replace('risk: ', '# bent\nrisk: '))),
+    }),
   },
   {
     what: 'a runbook for a helper that nobody signed',
@@ -370,6 +377,14 @@ export const ORDERED_ATTACKS: readonly HealAttack[] = [
       ordered((site) => site.order(site.runbooks.av)),
       { orders: { epoch: 1, began: 0, floor: 7 } },
     ),
+  },
+  {
+    what: 'a request by order that names another baseline than it brings',
+    code: 'helper_not_declared',
+    ask: (site, asked) => {
+      const { act } = ordered((s) => s.order(s.runbooks.av))(site, asked);
+      return { act: { ...act!, baseline_sha256: OTHER_SHA256 } };
+    },
   },
   {
     what: 'an order for a helper of another appliance',
