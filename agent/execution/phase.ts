@@ -38,9 +38,9 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
   'winrm_client_certificate_not_asked',
   'winrm_client_certificate_unmapped',
   'winrm_client_certificate_untrusted',
-  'client_certificate_invalid',
-  'client_certificate_purpose',
-  'client_certificate_date',
+  'target_certificate_invalid',
+  'target_certificate_purpose',
+  'target_certificate_date',
 ]);
 
 /** What an error of the connection means for the finding. */

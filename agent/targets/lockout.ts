@@ -86,9 +86,9 @@ const NO_LOGON: ReadonlySet<string> = new Set([
   'winrm_certificate_date',
   'winrm_pin_mismatch',
   'winrm_certificate_without_tls',
-  'client_certificate_invalid',
-  'client_certificate_purpose',
-  'client_certificate_date',
+  'target_certificate_invalid',
+  'target_certificate_purpose',
+  'target_certificate_date',
 ]);
 
 /** Takes the code of the error that a logon ended with; null: it worked. */

@@ -19,7 +19,7 @@ export interface ClientCertificate {
  *
  * @param pem the key (PKCS #8, PKCS #1 or SEC 1, without a password) and the certificates, the account's own one first
  * @param nowMs Unix milliseconds
- * @throws client_certificate_invalid, client_certificate_purpose, client_certificate_date
+ * @throws target_certificate_invalid, target_certificate_purpose, target_certificate_date
  */
 export function readClientCertificate(pem: Buffer, nowMs: number): ClientCertificate {
   const certificate = parsed(
@@ -31,12 +31,12 @@ export function readClientCertificate(pem: Buffer, nowMs: number): ClientCertifi
     'it holds no private key in PEM that can be read without a password',
   );
   if (!certificate.checkPrivateKey(key)) {
-    throw new AgentError('client_certificate_invalid', 'the key does not belong to the first certificate');
+    throw new AgentError('target_certificate_invalid', 'the key does not belong to the first certificate');
   }
   // Node calls the extended key usage by this name; without the extension any use is allowed.
   const usages = certificate.keyUsage as readonly string[] | undefined;
   if (usages !== undefined && !usages.includes(CLIENT_AUTH) && !usages.includes(ANY_USAGE)) {
-    throw new AgentError('client_certificate_purpose', 'the certificate is not for client authentication', {
+    throw new AgentError('target_certificate_purpose', 'the certificate is not for client authentication', {
       details: { usages: usages.slice(0, 8).join(' ') },
     });
   }
@@ -44,7 +44,7 @@ export function readClientCertificate(pem: Buffer, nowMs: number): ClientCertifi
   const notAfter = certificate.validToDate.getTime();
   if (nowMs < notBefore || nowMs > notAfter) {
     const words = nowMs > notAfter ? 'the certificate is expired' : 'the certificate is not valid yet';
-    throw new AgentError('client_certificate_date', words, {
+    throw new AgentError('target_certificate_date', words, {
       details: { not_before: new Date(notBefore).toISOString(), not_after: new Date(notAfter).toISOString() },
     });
   }
@@ -56,6 +56,6 @@ function parsed<T>(read: () => T, sentence: string): T {
   try {
     return read();
   } catch {
-    throw new AgentError('client_certificate_invalid', sentence);
+    throw new AgentError('target_certificate_invalid', sentence);
   }
 }

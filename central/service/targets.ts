@@ -30,7 +30,7 @@ const MAX_SECRET_BYTES = 16_384;
 /**
  * Stores the next version of an account's secret. `secret` is zeroed.
  *
- * @throws site_unknown, usage, client_certificate_… where targets show it as a certificate
+ * @throws site_unknown, usage, target_certificate_… where targets show it as a certificate
  */
 export function setTargetSecret(
   central: Parts,
@@ -65,7 +65,7 @@ export function setTargetSecret(
   }
 }
 
-/** @throws appliance_unknown, usage, client_certificate_… where the stored secret is to be shown as a certificate and is none */
+/** @throws appliance_unknown, usage, target_certificate_… where the stored secret is to be shown as a certificate and is none */
 export function addTarget(
   central: Parts,
   o: { applianceId: string; credentialId: string; fields: TargetFields } & By,

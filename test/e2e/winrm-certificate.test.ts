@@ -208,9 +208,9 @@ describe('a target with auth certificate', () => {
     }));
 
   it.each([
-    ['that has expired', { notAfter: new Date(Date.now() - 1_000) }, 'client_certificate_date'],
-    ['of the future', { notBefore: new Date(Date.now() + 86_400_000) }, 'client_certificate_date'],
-    ['for servers', { usages: ['1.3.6.1.5.5.7.3.1'] }, 'client_certificate_purpose'],
+    ['that has expired', { notAfter: new Date(Date.now() - 1_000) }, 'target_certificate_date'],
+    ['of the future', { notBefore: new Date(Date.now() + 86_400_000) }, 'target_certificate_date'],
+    ['for servers', { usages: ['1.3.6.1.5.5.7.3.1'] }, 'target_certificate_purpose'],
   ] as const)('does not show a certificate %s, and holds nothing up', (_name, changes, code) =>
     withRunner(logons(), async ({ server, look, standing }) => {
       const bad = await ca.issueClient({ cn: 'agent', upn: UPN, ...changes });
@@ -223,7 +223,7 @@ describe('a target with auth certificate', () => {
   it('does not show a certificate with the key of another one', () =>
     withRunner(logons(), async ({ server, look }) => {
       const other = await ca.issueClient({ cn: 'agent', upn: UPN });
-      await expectCodeAsync(look('srv-1', { ...client, keyPem: other.keyPem }), 'client_certificate_invalid');
+      await expectCodeAsync(look('srv-1', { ...client, keyPem: other.keyPem }), 'target_certificate_invalid');
       expect(server).toMatchObject({ connections: 0 });
     }));
 

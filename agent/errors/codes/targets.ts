@@ -32,19 +32,19 @@ export const TARGETS_CODES = {
     'a retry of this credential was taken within the last 24 hours',
     'store a new secret, or wait: more tries could lock the account',
   ),
-  client_certificate_invalid: code(
+  target_certificate_invalid: code(
     2,
     false,
     'the secret of a target with auth certificate is not a private key and its certificate in PEM, or they do not belong together',
     'store one PEM text: the key without a password, its certificate, then the CAs between (central-command target set-secret < FILE)',
   ),
-  client_certificate_purpose: code(
+  target_certificate_purpose: code(
     2,
     false,
     'a client certificate is not for client authentication',
     'have one issued whose extended key usage names client authentication (1.3.6.1.5.5.7.3.2)',
   ),
-  client_certificate_date: code(
+  target_certificate_date: code(
     2,
     false,
     'a client certificate is expired or not valid yet',

@@ -182,15 +182,15 @@ describe('targets at Central Command', () => {
     ]);
     setSecret('a password', 'clinic-cert');
     const change = { auth: 'certificate' } as const;
-    expectCode(() => add('pc-1', change, 'clinic-cert'), 'client_certificate_invalid');
+    expectCode(() => add('pc-1', change, 'clinic-cert'), 'target_certificate_invalid');
     expect(central.store.targets.of('north-1')).toEqual([]);
     setSecret(client.keyPem + client.certPem, 'clinic-cert');
     add('pc-1', change, 'clinic-cert');
     for (const secret of ['a password', other.keyPem + client.certPem]) {
-      expectCode(() => setSecret(secret, 'clinic-cert'), 'client_certificate_invalid');
+      expectCode(() => setSecret(secret, 'clinic-cert'), 'target_certificate_invalid');
     }
     const server = await ca.issueServer(dates);
-    expectCode(() => setSecret(server.keyPem + server.certPem, 'clinic-cert'), 'client_certificate_purpose');
+    expectCode(() => setSecret(server.keyPem + server.certPem, 'clinic-cert'), 'target_certificate_purpose');
     expect(central.store.targets.credential('north', 'clinic-cert')?.version).toBe(2);
     expect(setSecret(other.keyPem + other.certPem, 'clinic-cert')).toBe(3);
     // Other credentials stay what they were.

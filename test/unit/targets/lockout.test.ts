@@ -60,7 +60,7 @@ describe('a client certificate', () => {
   });
 
   it('that is not shown at all holds nothing up', () => {
-    for (const code of ['client_certificate_date', 'client_certificate_invalid', 'client_certificate_purpose']) {
+    for (const code of ['target_certificate_date', 'target_certificate_invalid', 'target_certificate_purpose']) {
       expect(outcomeOf(code)).toBe('no_logon');
     }
   });

@@ -51,7 +51,7 @@ describe('the secret of a target with a client certificate', () => {
     for (const text of cases) {
       const error = expectCode(
         () => readClientCertificate(Buffer.from(text as string), now),
-        'client_certificate_invalid',
+        'target_certificate_invalid',
       );
       expect(error.cause).toBeUndefined();
       const body = client.keyPem.split('\n')[1]!;
@@ -61,7 +61,7 @@ describe('the secret of a target with a client certificate', () => {
 
   it('is for client authentication: a server certificate is refused, any use or none named is not', async () => {
     const server = await ca.issueServer();
-    expectCode(() => readClientCertificate(bytes(server), now), 'client_certificate_purpose');
+    expectCode(() => readClientCertificate(bytes(server), now), 'target_certificate_purpose');
     const [any, none] = await Promise.all([
       ca.issueClient({ cn: 'agent', usages: ['2.5.29.37.0'] }),
       ca.issueClient({ cn: 'agent', usages: [] }),
@@ -75,10 +75,10 @@ describe('the secret of a target with a client certificate', () => {
       ca.issueClient({ cn: 'agent', notBefore: new Date(now + DAY_MS) }),
     ]);
     for (const one of [lapsed, early]) {
-      const error = expectCode(() => readClientCertificate(bytes(one), now), 'client_certificate_date');
+      const error = expectCode(() => readClientCertificate(bytes(one), now), 'target_certificate_date');
       expect(error.details).toHaveProperty('not_after');
     }
     readClientCertificate(bytes(client), now);
-    expectCode(() => readClientCertificate(bytes(client), now + 60 * DAY_MS), 'client_certificate_date');
+    expectCode(() => readClientCertificate(bytes(client), now + 60 * DAY_MS), 'target_certificate_date');
   });
 });
