@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { isAgentError } from '../../../agent/errors/agent-error.ts';
 import { encodeHealRequest, parseHealRequest, type HealRequest } from '../../../agent/helpers/heal-request.ts';
 import { judgeAct } from '../../../agent/helpers/judge-act.ts';
-import { GRANT_ATTACKS, OPEN_WINDOW, ORDERED_ATTACKS, type Asked } from '../../attacks/heal-attacks.ts';
+import {
+  GRANT_ATTACKS,
+  OPEN_WINDOW,
+  ORDERED_ATTACKS,
+  type Asked,
+  type HealAttack,
+} from '../../attacks/heal-attacks.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { healSite } from '../../support/heal-fixtures.ts';
 import { uuidOf } from '../../support/trust-fixtures.ts';
@@ -29,6 +35,8 @@ function judge({ act, files, context }: Asked): { readonly code: string } | Retu
     throw error;
   }
 }
+/** Whole names: what stands in an object is cut short. */
+const named = (attacks: readonly HealAttack[]) => attacks.map((one) => [one.what, one.code, one] as const);
 const ledgerOf = (one: Asked) => {
   const verdict = judge(one);
   if ('code' in verdict) throw new Error(verdict.code);
@@ -95,11 +103,11 @@ describe('a helper acts', () => {
 });
 
 describe('a helper that heals refuses', () => {
-  it.each(GRANT_ATTACKS)('$what: $code', ({ ask, code }) => {
+  it.each(named(GRANT_ATTACKS))('%s: %s', (_what, code, { ask }) => {
     expect(judge({ ...asked, ...ask(site, asked) })).toEqual({ code });
   });
 
-  it.each(ORDERED_ATTACKS)('$what: $code', ({ ask, code }) => {
+  it.each(named(ORDERED_ATTACKS))('%s: %s', (_what, code, { ask }) => {
     expect(judge({ ...asked, ...ask(site, asked) })).toEqual({ code });
   });
 
