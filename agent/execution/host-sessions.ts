@@ -1,7 +1,7 @@
 // How many sessions one host has to bear at once, whoever opens them.
 
 /** Two: a look may come in between the phases of a run, and both share the host's shells and memory. */
-export const MAX_SESSIONS_PER_HOST = 2;
+const MAX_SESSIONS_PER_HOST = 2;
 
 export interface HostSessions {
   /** Waits for one of the host's places, first come, first served; what comes back gives it up, once. Rejects with the signal's reason. */
