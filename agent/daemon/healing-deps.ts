@@ -29,7 +29,7 @@ export function healDeps(enrolled: Enrolled, context: DaemonContext, runId: stri
     now: () => signedNow(context),
     index: healing.rules.index,
     runner,
-    propose: proposing(enrolled, context, runner),
+    propose: proposing(enrolled, context, runner, runId),
     finding: (targetId, checkId) => state.findings.get(`${targetId}/${checkId}`) ?? null,
     facts: (incident) => healingFacts(enrolled, context, incident),
     baselineSha256: () => context.checks.baseline.sha256,
@@ -84,7 +84,7 @@ function healingRunner(enrolled: Enrolled, context: DaemonContext, runId: string
 }
 
 /** As {@link watched}, for runs on the appliance, whose looks come by themselves. */
-function watchedLooks(deps: ApplianceDeps, watch: RunWatch): ApplianceDeps {
+export function watchedLooks(deps: ApplianceDeps, watch: RunWatch): ApplianceDeps {
   const { evidence } = watched({ evidence: deps.evidence, recordFindings: () => undefined }, watch);
   return {
     ...deps,
