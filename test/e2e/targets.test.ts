@@ -9,9 +9,11 @@ import { md4 } from '../../agent/winrm/md4.ts';
 import { openRecords } from '../../central/service/central.ts';
 import { until } from '../../tools/demo/process.ts';
 import { APPLIANCE, SITE } from '../../tools/demo/site.ts';
+import { asMachine } from '../lab/windows-host.ts';
 import { startWinRmServer, type WinRmServer } from '../lab/winrm-server/start-winrm-server.ts';
 import { linesOnDisk } from '../support/crash-runs.ts';
 import { demoSite, REPO } from '../support/demo-site.ts';
+import { makeTestCa } from '../support/test-ca.ts';
 import { filesIn, spellings } from '../support/secret-spellings.ts';
 
 const PATIENCE_MS = 90_000;
@@ -23,6 +25,8 @@ describe('targets of an appliance', () => {
   const site = demoSite(['log_level: debug']);
   const account = { user: 'svc-check', domain: 'LAB', password: GOOD };
   let machine: WinRmServer;
+  /** Of the private key that a target was logged on to with. */
+  const keyLines: string[] = [];
   /** Of every process that handled a secret. */
   const seen: Buffer[] = [];
 
@@ -194,6 +198,60 @@ describe('targets of an appliance', () => {
     });
   });
 
+  it('are logged on to with a client certificate, and pinned: another machine in the place is named and runs nothing', async () => {
+    const ca = await makeTestCa();
+    const [tls, client] = await Promise.all([ca.issueServer(), ca.issueClient({ cn: 'agent', upn: 'agent@srv-3' })]);
+    keyLines.push(...client.keyPem.split('\n').filter((line) => line.length > 20 && !line.startsWith('-')));
+    let sid = 'S-1-5-21-1-2-3';
+    const ran: string[] = [];
+    const server = await startWinRmServer({
+      users: [],
+      tls,
+      certificates: {
+        caPem: ca.caPem,
+        asks: 'renegotiation',
+        mappings: [{ issuerPem: ca.caPem, subject: 'agent@srv-3', user: 'agent' }],
+      },
+      handler: asMachine(
+        () => Promise.resolve(ran.push(sid)),
+        () => sid,
+      ),
+    });
+    try {
+      const caFile = join(site.paths.state, '..', 'clinic-ca.crt');
+      writeFileSync(caFile, ca.caPem);
+      await setSecret(
+        (client.keyPem + client.certPem).trim(),
+        ...['add', 'srv-3', '--appliance', APPLIANCE, '--address', '127.0.0.1', '--port', String(server.port)],
+        ...['--hostname', 'localhost', '--auth', 'certificate', '--tls-ca', caFile, '--credential', 'srv-3-cert'],
+        ...['--principal', 'agent@srv-3', '--role', 'member-server'],
+      );
+      await policy(`[{ prefix: 127.0.0.0/8, ports: [${machine.port}, ${server.port}] }]`);
+      await sees('scripts ran there', () => ran.length > 0);
+      expect(server).toMatchObject({ refusedLogons: 0 });
+      await untilStates({ 'pc-1': 'ready', 'pc-2': 'ready', 'srv-3': 'ready' });
+      sid = 'S-1-5-21-4-5-6';
+      await site.central(
+        ...['order', 'issue', '--appliance', APPLIANCE, '--kind', 'run_check', '--target', 'srv-3'],
+        ...['--params', '{"checks":["windows_av"]}'],
+      );
+      await untilStates({ 'pc-1': 'ready', 'pc-2': 'ready', 'srv-3': 'other_machine' });
+      await site.untilStatus('status names it, and why', (s) =>
+        s.targets.some(
+          ({ id, state, cause }) => `${id} ${state} ${cause}` === 'srv-3 other_machine target_identity_differs',
+        ),
+      );
+      expect(new Set(ran)).toEqual(new Set(['S-1-5-21-1-2-3']));
+      const unseen = linesOnDisk(site).flatMap((line) => {
+        const { predicate } = statementOf(line);
+        return predicate.kind === 'finding' && predicate.target?.id === 'srv-3' ? [predicate.facts['unseen']] : [];
+      });
+      expect(unseen).toContain('other_machine');
+    } finally {
+      await server.close();
+    }
+  });
+
   it('leave no secret anywhere: state, log, evidence, status, database, environment, command lines, output', async () => {
     for (const verb of [['status'], ['evidence', 'list', '--lines'], ['orders']]) {
       seen.push(Buffer.from((await site.cli(...verb, '--json')).output));
@@ -203,7 +261,7 @@ describe('targets of an appliance', () => {
     }
     await site.endAgent('SIGTERM');
     await site.endCentral('SIGTERM');
-    const secrets = [GOOD, WRONG, LATER].map((text) => Buffer.from(text));
+    const secrets = [GOOD, WRONG, LATER, ...keyLines].map((text) => Buffer.from(text));
     const hashes = [GOOD, WRONG, LATER].map((text) => md4(Buffer.from(text, 'utf16le')));
     const canaries = [...secrets.flatMap(spellings), ...hashes.flatMap((h) => [h, Buffer.from(h.toString('hex'))])];
     const found = (bytes: Buffer): boolean => canaries.some((canary) => bytes.includes(canary));
