@@ -239,6 +239,7 @@ describe('the rule for polkit', () => {
     ['another unit of root', 'compliance-agent', 'start', 'compliance-agent-revert-firewall.service'],
     ['a unit whose name begins alike', 'compliance-agent', 'start', 'compliance-agent-set-clock.service.evil.service'],
     ['rebooting', 'compliance-agent', 'start', 'reboot.target'],
+    ['disarming the way back', 'compliance-agent', 'stop', 'compliance-agent-revert-firewall.timer'],
   ])('leaves %s to everything else', (_, user, verb, unit) => {
     expect(answers()(user, verb, unit)).toBeUndefined();
   });
