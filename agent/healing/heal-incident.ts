@@ -180,7 +180,7 @@ async function withProposal(
   if (propose === undefined || seen === null || !('sentence' in verdict) || verdict.sentence !== NO_RULE)
     return verdict;
   const said = await propose(incident, seen, signal);
-  return said === null ? verdict : { ...verdict, sentence: `${NO_RULE}; ${said}` };
+  return said === null ? verdict : { ...verdict, guard: 'planner', sentence: `${NO_RULE}; ${said}` };
 }
 
 /** What came of one incident: `idle` where nothing was run. */

@@ -19,7 +19,15 @@ const LOOK_MS = 5_000;
 const DEADLINE_MS = 55 * 60_000;
 const RANK: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
 /** What went to people because of what was signed, and not because of what was tried, is judged anew when something else is signed. */
-const SIGNED_GUARDS: ReadonlySet<string> = new Set(['mode', 'authority', 'validation', 'rule', 'limits', 'window']);
+const SIGNED_GUARDS: ReadonlySet<string> = new Set([
+  'mode',
+  'authority',
+  'validation',
+  'rule',
+  'planner',
+  'limits',
+  'window',
+]);
 
 export function healingStage(context: DaemonContext): Stage {
   const { state, store, config } = context;

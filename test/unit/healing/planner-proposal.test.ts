@@ -115,7 +115,7 @@ describe('drift that no rule fits', () => {
         proposeHealing(subject(), deps, within),
       );
       expect(await heal()).toBe('idle');
-      expect(one()).toMatchObject({ state: 'ticketed', held: { guard: 'rule' } });
+      expect(one()).toMatchObject({ state: 'ticketed', held: { guard: 'planner' } });
       expect(said.join()).toContain('no rule says what is done about this; a language model proposes RB-WIN-AV-001');
     }));
 
