@@ -71,6 +71,10 @@ window: any
 controls: [{ map: hipaa-2013, cite: 164.308(a)(7)(ii)(A), role: primary }]
 `;
 
+const VERIFY = 'verify: { by: check, within_s: 1800, stable_for_s: 0 }';
+const holds = (list: string): string =>
+  replaceOnce(APPLIANCE, VERIFY, `verify: { by: check, within_s: 1800, stable_for_s: 0, holds: ${list} }`);
+
 const alertOnly = replaceOnce(
   replaceOnce(
     replaceOnce(
@@ -116,6 +120,16 @@ const bad: readonly [string, string][] = [
   ['a role that there is not', replaceOnce(WINDOWS, '[member_server]', '[server]')],
   ['a fraction where seconds stand', replaceOnce(WINDOWS, 'timeout_s: 120', 'timeout_s: 0.5')],
   ['scripts on the appliance', replaceOnce(APPLIANCE, 'detect: { by: check }', 'detect: { by: script }')],
+  ['a verify that holds nothing', holds('[]')],
+  ['a verify that holds a fact without what it is', holds('[{ fact: snapshot }]')],
+  [
+    'facts that have to hold in a script',
+    replaceOnce(
+      WINDOWS,
+      'verify: { by: script, within_s: 120, stable_for_s: 0 }',
+      'verify: { by: script, within_s: 120, stable_for_s: 0, holds: [{ fact: busy, is: false }] }',
+    ),
+  ],
   ['a verb that there is not', replaceOnce(APPLIANCE, 'verb: run-backup', 'verb: restart-journald')],
 ];
 
@@ -131,6 +145,11 @@ export function runbookVectors(): object {
     { name: 'one that is disruptive', yaml: disruptive, expect: 'ok', class: 'disruptive' },
     { name: 'one that only tells', yaml: alertOnly, expect: 'ok', class: 'read' },
     { name: 'one of the appliance', yaml: APPLIANCE, expect: 'ok', class: 'routine' },
+    {
+      name: 'one that says what verify has to see',
+      yaml: holds('[{ fact: snapshot, is: fresh }, { fact: locks, is: 0 }, { fact: stale_lock, is: false }]'),
+      ...{ expect: 'ok', class: 'routine' },
+    },
     ...bad.map(([name, yaml]): FileCase => ({ name, yaml, expect: 'runbook_invalid' })),
   ];
   const good = packRunbook(FILES).bytes.toString();
