@@ -1,7 +1,7 @@
 // What every stage of the daemon is given.
 import type { ApplianceWork } from './appliance-work.ts';
 import type { HelperFolders } from './helper-folders.ts';
-import type { HealingWork } from './note-incident.ts';
+import type { HealingWork } from './healing-work.ts';
 import type { LoadedChecks } from './load-checks.ts';
 import type { Config } from '../config/keys.ts';
 import type { DeviceKeys } from '../identity/keys.ts';

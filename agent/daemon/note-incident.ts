@@ -1,4 +1,4 @@
-// What the daemon has of healing between its runs, and the step that each recorded finding is to its incident.
+// The step that each recorded finding is to its incident, and the entries of incidents.
 import { isAgentError } from '../errors/agent-error.ts';
 import { CHECKS } from '../checks/registry.ts';
 import { WINDOWS_CHECKS } from '../checks/windows/registry.ts';
@@ -7,23 +7,11 @@ import { TARGET_KEY } from '../evidence/recorder.ts';
 import { REACH_CHECK } from '../execution/reach.ts';
 import { noteFinding } from '../healing/incident-book.ts';
 import type { Incident } from '../healing/incident.ts';
-import { NO_RULES, type RulesInForce } from '../healing/rules-in-force.ts';
 import { timeT } from '../trust/signed-time.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
 import { expectedTargets } from './windows-scope.ts';
-
-export interface HealingWork {
-  /** Of the content list in force; replaced as a whole when it changes. */
-  rules: RulesInForce;
-  /** Incident whose runbook runs in this process now. */
-  underWay: string | null;
-  /** Findings that were recorded before there was signed time in this boot, by target and check, each with its entry. */
-  readonly waiting: Map<string, { readonly finding: Finding; readonly seq: number }>;
-}
-
-export const newHealingWork = (): HealingWork => ({ rules: NO_RULES, underWay: null, waiting: new Map() });
 
 export const signedNow = ({ store, clock }: Pick<DaemonContext, 'store' | 'clock'>): number | null =>
   timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());

@@ -33,7 +33,7 @@ import { createCycle } from './cycle.ts';
 import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
 import { loadChecks } from './load-checks.ts';
-import { newHealingWork } from './note-incident.ts';
+import { newHealingWork } from './healing-work.ts';
 import { resumeEpoch } from './resume-epoch.ts';
 import { forgetRotatedKey } from './settle-epoch.ts';
 import { givesBackMemory, MEMORY_LOOK_MS } from './memory-care.ts';

@@ -5,7 +5,7 @@ import { scrubSentence } from '../../../agent/evidence/scrub-sentence.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 /** Rooms whose sentences go into entries. */
-const ROOMS = ['checks', 'daemon', 'guards', 'orders', 'uplink', 'trust', 'evidence', 'execution'];
+const ROOMS = ['checks', 'daemon', 'guards', 'healing', 'orders', 'uplink', 'trust', 'evidence', 'execution'];
 /** Text behind `sentence:`, `sentence =`, `remedy:` … in one of the three quotes, up to its end. */
 const LITERAL =
   /\b(?:[sS]entence|remedy)\b\s*(?::|=|\()\s*(?:'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`|"((?:[^"\\\n]|\\.)*)")/g;
