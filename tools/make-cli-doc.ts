@@ -36,6 +36,8 @@ export const VERBS = [
   'incidents list',
   'incidents show',
   'healing explain',
+  'healing pause',
+  'healing status',
   'learning list',
   'learning show',
   'runbook list',

@@ -11,7 +11,11 @@ const TARGETS = [{ id: 'srv-1' }];
 
 /** An appliance that holds one runbook; what would run it is not there, so that a run would fail as a defect. */
 const carryOut = (order: Partial<Order>) => {
-  const context = { state: { enrolled: {} }, windows: { books: [BOOK] } } as unknown as DaemonContext;
+  const context = {
+    state: { enrolled: {} },
+    windows: { books: [BOOK] },
+    appliance: { books: [] },
+  } as unknown as DaemonContext;
   const handler = runRunbookHandler(context) as LongHandler;
   const runbook = { id: BOOK.loaded.runbook.id, version: 1, sha256: BOOK.loaded.sha256 };
   return handler.act({ runbook, params: {}, targets: TARGETS, ...order } as Order, new AbortController().signal, LINK);
