@@ -4,13 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { isAgentError } from '../../../agent/errors/agent-error.ts';
 import { encodeHealRequest, parseHealRequest, type HealRequest } from '../../../agent/helpers/heal-request.ts';
 import { judgeAct } from '../../../agent/helpers/judge-act.ts';
-import {
-  GRANT_ATTACKS,
-  OPEN_WINDOW,
-  ORDERED_ATTACKS,
-  type Asked,
-  type HealAttack,
-} from '../../attacks/heal-attacks.ts';
+import { OPEN_WINDOW, type Asked, type HealAttack } from '../../attacks/heal-asked.ts';
+import { GRANT_ATTACKS } from '../../attacks/heal-attacks.ts';
+import { ORDERED_ATTACKS } from '../../attacks/heal-order-attacks.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { healSite } from '../../support/heal-fixtures.ts';
 import { uuidOf } from '../../support/trust-fixtures.ts';
