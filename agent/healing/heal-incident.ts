@@ -179,7 +179,16 @@ async function withProposal(
   const seen = finding(incident.targetId, incident.checkId);
   if (propose === undefined || seen === null || !('sentence' in verdict) || verdict.sentence !== NO_RULE)
     return verdict;
-  const said = await propose(incident, seen, signal);
+  let said: string | null;
+  try {
+    said = await propose(incident, seen, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = isAgentError(error) ? error.code : 'internal';
+    if (code.startsWith('store_')) throw error;
+    // A key that cannot be read, or a defect: people hear of the drift all the same.
+    said = `no language model could be asked: ${CODES[code].when}`;
+  }
   return said === null ? verdict : { ...verdict, guard: 'planner', sentence: `${NO_RULE}; ${said}` };
 }
 

@@ -1,5 +1,6 @@
 // What people read of a plan: tried out where that is allowed, never more than a clause, and never instead of what they would have read.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AgentError } from '../../../agent/errors/agent-error.ts';
 import { ended, type RunResult } from '../../../agent/execution/run-request.ts';
 import { healIncident, type HealDeps } from '../../../agent/healing/heal-incident.ts';
 import { incidentOf, recordDrift } from '../../../agent/healing/incident-store.ts';
@@ -7,6 +8,7 @@ import type { Plan } from '../../../agent/healing/planner/planner-types.ts';
 import { proposeHealing, type ProposeDeps } from '../../../agent/healing/planner/propose.ts';
 import { indexRules } from '../../../agent/healing/rule-index.ts';
 import { withLog, type OpenLog } from '../../support/evidence-fixtures.ts';
+import { expectCodeAsync } from '../../support/expect-code.ts';
 import { completion, honest, planText, sendJson, startLyingModel, type LyingModel } from '../../support/lying-model.ts';
 import { AV, plannerDeps, policyWith, remote, subject } from '../../support/planner-fixtures.ts';
 import { makeTestCa, type TestCa } from '../../support/test-ca.ts';
@@ -117,6 +119,29 @@ describe('drift that no rule fits', () => {
       expect(await heal()).toBe('idle');
       expect(one()).toMatchObject({ state: 'ticketed', held: { guard: 'planner' } });
       expect(said.join()).toContain('no rule says what is done about this; a language model proposes RB-WIN-AV-001');
+    }));
+
+  it.each<[string, Error]>([
+    [
+      'the key of the model cannot be read',
+      new AgentError('file_denied', 'Quillfeather', { place: '/home/quillfeather' }),
+    ],
+    ['the planner has a defect', new TypeError('Quillfeather')],
+  ])('goes to people also where %s', (_, error) =>
+    withLog(async (open) => {
+      const { heal, one } = healing(open, () => Promise.reject(error));
+      expect(await heal()).toBe('idle');
+      expect(one().state).toBe('ticketed');
+      expect(one().held?.sentence).toContain('no language model could be asked');
+      expect(one().held?.sentence).not.toContain('Quillfeather');
+    }),
+  );
+
+  it('stays as it is where the store takes nothing more', () =>
+    withLog(async (open) => {
+      const full = healing(open, () => Promise.reject(new AgentError('store_full', 'full')));
+      await expectCodeAsync(full.heal(), 'store_full');
+      expect(full.one().state).toBe('seen');
     }));
 
   it('goes to people as before where no model is asked, or there is no planner at all', () =>
