@@ -76,8 +76,9 @@ export function judgeFacts(
   facts: Readonly<Record<string, PlainJson>>,
   declared: WindowsRole | null,
 ): Stopped | null {
-  const role = at(facts, 'host.role') ?? declared;
-  if (typeof role === 'string' && !runbook.applies_if.role.some((one) => one === role)) {
+  // Who says another role than the list declares is held to both: a domain controller that calls itself a member is none.
+  const roles = [at(facts, 'host.role'), declared].filter((role) => typeof role === 'string');
+  if (roles.some((role) => !runbook.applies_if.role.some((one) => one === role))) {
     return rejected('runbook_not_applicable', 'the runbook is not for a machine of this role');
   }
   const build = at(facts, 'host.build');

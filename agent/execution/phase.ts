@@ -47,7 +47,6 @@ const UNAUTHORISED: ReadonlySet<string> = new Set([
 export function reasonOf(code: ErrorCode): UnseenReason {
   if (code === 'runner_timeout') return 'timeout';
   if (UNAUTHORISED.has(code)) return 'unauthorised';
-  if (code === 'winrm_output_not_text') return 'unparsable';
   if (code === 'target_identity_differs') return 'other_machine';
   if (code === 'target_identity_unknown') return 'identity_unread';
   return code.startsWith('winrm_kerberos') ? 'unauthorised' : 'unreachable';

@@ -146,7 +146,7 @@ function overCpuMs(stderr: Buffer): number | null {
  * their news there, are none.
  */
 export function errorRecords(stderr: Buffer): number {
-  return stderr.toString('latin1').match(/<S S="Error">/g)?.length ?? 0;
+  return stderr.toString('latin1').match(/<(?:S|Obj) S="Error"[ >]/g)?.length ?? 0;
 }
 
 /** `errors`: what {@link errorRecords} counted. */

@@ -30,7 +30,6 @@ const LOGGED_ON: ReadonlySet<string> = new Set([
   'winrm_quota_operations',
   'winrm_quota',
   'winrm_operation_failed',
-  'winrm_output_not_text',
 ]);
 
 /** Where another target tries a new secret first: as long as its logon can take, until all others may use it or none. */

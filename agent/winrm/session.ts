@@ -29,7 +29,7 @@ export interface RunResult {
   /** As a signed 32-bit number; null when the command was ended because of its output. */
   readonly exitCode: number | null;
   readonly stdout: Buffer;
-  /** What the program wrote; PowerShell writes CLIXML (see `clixml.ts`). */
+  /** What the program wrote; PowerShell writes CLIXML (MS-PSRP 2.2.5). */
   readonly stderr: Buffer;
   /** True when a stream was longer than the cap: what is there is its beginning. */
   readonly truncated: boolean;

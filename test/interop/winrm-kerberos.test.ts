@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../agent/winrm/endpoint.ts';
 import { kerberosCredentials } from '../../agent/winrm/kerberos-session.ts';
-import { decodeOutput } from '../../agent/winrm/output-text.ts';
 import type { RunRequest } from '../../agent/winrm/session.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { labSession } from '../support/winrm-lab.ts';
 import { noInteropTarget, openInteropTarget, type InteropTarget } from '../support/winrm-interop.ts';
+
+const textOf = (bytes: Buffer): string => bytes.toString('utf8').replace(/^\ufeff/, '');
 
 let target: InteropTarget | null = null;
 
@@ -57,7 +58,7 @@ async function says(endpoint: Endpoint, password?: string): Promise<string> {
     const first = await session.run(powershell('Write-Output ok'));
     const second = await session.run(powershell('Write-Output ok'));
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
-    return decodeOutput(second.stdout).trim();
+    return textOf(second.stdout).trim();
   } finally {
     await session.close();
   }

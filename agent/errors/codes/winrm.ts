@@ -291,10 +291,4 @@ export const WINRM_CODES = {
     'a WinRM service refused an operation; the details name its fault code',
     'look the fault code up (winrm helpmsg CODE on the host)',
   ),
-  winrm_output_not_text: code(
-    4,
-    false,
-    'the output of a command is not text in UTF-8 or UTF-16',
-    'have the script set [Console]::OutputEncoding and write text only',
-  ),
 };

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { factsLine } from '../../lab/simulated-site.ts';
 import { verdictOn, withDir } from '../../support/evidence-fixtures.ts';
 import { executorLab } from '../../support/executor-lab.ts';
-import { drifted } from '../../support/runbook-fixtures.ts';
+import { drifted, loadedRunbook, testTarget } from '../../support/runbook-fixtures.ts';
 
 // Numbers and names where the format of an entry has no room for them.
 it.each<[string, object]>([
@@ -35,5 +35,21 @@ it.each<[string, object]>([
     } finally {
       lab.store.close();
     }
+  }),
+);
+
+it.each([
+  ['calls itself a member server', 'domain_controller', 'member_server'],
+  ['calls itself a domain controller', 'member_server', 'domain_controller'],
+] as const)('a machine that %s and is declared as another is held to both roles', (_name, declared, said) =>
+  withDir(async (dir) => {
+    const lab = executorLab(
+      dir,
+      { 'srv-1': drifted({ role: said }) },
+      { targets: [testTarget('srv-1', { role: declared })] },
+    );
+    const loaded = loadedRunbook({ applies_if: { role: [said], os_build: { min: 14_393 } } });
+    expect(await lab.run({ loaded })).toMatchObject({ outcome: 'rejected', code: 'runbook_not_applicable' });
+    lab.store.close();
   }),
 );

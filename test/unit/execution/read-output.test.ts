@@ -22,6 +22,8 @@ const PROGRESS =
   '<MS><I64 N="SourceId">1</I64><PR N="Record"><AV>Preparing modules</AV></PR></MS></Obj></Objs>';
 const ERROR = PROGRESS.replace('</Objs>', '<S S="Error">Zugriff verweigert_x000D__x000A_</S></Objs>');
 
+const OBJECT = PROGRESS.replace('</Objs>', '<Obj S="Error" RefId="1"><ToString>kaputt</ToString></Obj></Objs>');
+
 describe('what a phase printed', () => {
   it.each([
     ['one document', GOOD],
@@ -56,6 +58,7 @@ describe('what a phase printed', () => {
     ['a document and exit code 1', out(GOOD, { exitCode: 1 }), 'script_failed'],
     ['a document of a script that was ended', out(GOOD, { exitCode: null }), 'script_failed'],
     ['a document and an error in CLIXML', out(GOOD, { stderr: Buffer.from(ERROR) }), 'script_failed'],
+    ['a document and an error object in CLIXML', out(GOOD, { stderr: Buffer.from(OBJECT) }), 'script_failed'],
     ['more than its cap', out(GOOD, { truncated: true }), 'over_budget'],
     ['more than its budget', out(`${' '.repeat(70_000)}\n${GOOD}`), 'over_budget'],
     ['of a script that the target ended for its processor time', out('', OVER_CPU), 'over_budget'],

@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { readAvPairs, writeAvPairs } from '../../../agent/winrm/av-pairs.ts';
 import { ntlmChannelBindings } from '../../../agent/winrm/channel-binding.ts';
-import { readErrorStream } from '../../../agent/winrm/clixml.ts';
 import { tokenOf } from '../../../agent/winrm/connection.ts';
 import { schemesOf } from '../../../agent/winrm/http-refusals.ts';
 import { readChallenge, writeNegotiate } from '../../../agent/winrm/ntlm-messages.ts';
 import { NtlmSession } from '../../../agent/winrm/ntlm-session.ts';
-import { decodeOutput } from '../../../agent/winrm/output-text.ts';
 import { readSealed, writeSealed } from '../../../agent/winrm/sealed-body.ts';
 import { SpnegoSession } from '../../../agent/winrm/spnego-session.ts';
 import { MECHANISMS, readResponse, writeInit } from '../../../agent/winrm/spnego-tokens.ts';
@@ -284,66 +282,5 @@ describe('WWW-Authenticate', () => {
       'Kerberos',
       'Basic',
     ]);
-  });
-});
-
-describe('output as text', () => {
-  it('is UTF-8, or UTF-16 where a mark says so', () => {
-    expect(decodeOutput(Buffer.from('\ufeffGrüße 日本語'))).toBe('Grüße 日本語');
-    expect(decodeOutput(Buffer.from('\ufeff日本語', 'utf16le'))).toBe('日本語');
-    expect(decodeOutput(Buffer.from([0xfe, 0xff, 0x00, 0x41]))).toBe('A');
-  });
-
-  it.each([
-    ['binary', Buffer.from([0x89, 0x50, 0x4e, 0x47])],
-    ['UTF-16 without a mark', Buffer.from('A', 'utf16le')],
-    ['code page 850', Buffer.from([0x81])],
-    ['half a character of UTF-16', Buffer.from([0xff, 0xfe, 0x00])],
-  ])('is refused: %s', (_, bytes) => {
-    expectCode(() => decodeOutput(bytes), 'winrm_output_not_text');
-  });
-});
-
-describe('what PowerShell writes to stderr', () => {
-  const NAMESPACE = 'xmlns="http://schemas.microsoft.com/powershell/2004/04"';
-  const clixml = (inner: string): string => `#< CLIXML\r\n<Objs Version="1.1.0.1" ${NAMESPACE}>${inner}</Objs>`;
-  const PROGRESS =
-    '<Obj S="progress" RefId="0"><TN RefId="0"><T>System.Management.Automation.PSCustomObject</T></TN><MS><I64 N="SourceId">1</I64><PR N="Record"><AV>Preparing modules for first use.</AV></PR></MS></Obj>';
-
-  it('holds a real error among progress, verbose records and other text', () => {
-    const noise = clixml(`${PROGRESS}<S S="verbose">chatty</S><S S="warning">careful_x000D__x000A_</S>`);
-    const real = clixml(
-      '<S S="Error">Get-Item : Cannot find path C:\\nope_x000D__x000A_</S><S S="Error">At line:1 &lt;x&gt;</S>',
-    );
-    const found = readErrorStream(Buffer.from(`native says hi\r\n${noise}\r\n${real}`));
-    expect(found).toEqual({
-      errors: 'Get-Item : Cannot find path C:\\nope\nAt line:1 <x>',
-      warnings: 'careful\n',
-      plain: 'native says hi',
-      damaged: false,
-    });
-  });
-
-  it('may hold several documents behind one mark, and error records as objects', () => {
-    const second = `<Objs Version="1.1.0.1" ${NAMESPACE}><Obj S="Error" RefId="0"><ToString>it broke</ToString></Obj></Objs>`;
-    expect(readErrorStream(Buffer.from(clixml(PROGRESS) + second))).toMatchObject({
-      errors: 'it broke\n',
-      damaged: false,
-      plain: '',
-    });
-  });
-
-  it('says so when it is cut off or broken, and keeps what was whole', () => {
-    const whole = clixml('<S S="Error">first</S>');
-    expect(readErrorStream(Buffer.from(`${whole}\n${clixml('<S S="Error">second').slice(0, -7)}`))).toMatchObject({
-      errors: 'first',
-      damaged: true,
-    });
-    expect(readErrorStream(Buffer.from(clixml('<S S="Error">&evil;</S>')))).toMatchObject({
-      errors: '',
-      damaged: true,
-    });
-    expect(readErrorStream(Buffer.from('#< CLIXML\r\nnothing'))).toMatchObject({ plain: 'nothing', damaged: true });
-    expect(readErrorStream(Buffer.alloc(0))).toEqual({ errors: '', warnings: '', plain: '', damaged: false });
   });
 });

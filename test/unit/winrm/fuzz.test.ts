@@ -3,12 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAgentError } from '../../../agent/errors/agent-error.ts';
-import { readErrorStream } from '../../../agent/winrm/clixml.ts';
 import { tokenOf } from '../../../agent/winrm/connection.ts';
 import { schemesOf } from '../../../agent/winrm/http-refusals.ts';
 import { readChallenge, writeNegotiate } from '../../../agent/winrm/ntlm-messages.ts';
 import { NtlmSession } from '../../../agent/winrm/ntlm-session.ts';
-import { decodeOutput } from '../../../agent/winrm/output-text.ts';
 import { readSealed, writeSealed } from '../../../agent/winrm/sealed-body.ts';
 import { readResponse } from '../../../agent/winrm/spnego-tokens.ts';
 import { commandIdOf, readAnswer, receivedOf, shellIdOf } from '../../../agent/winrm/wsman-answers.ts';
@@ -84,10 +82,6 @@ const XML_WORDS = [
   '<a>',
   '</a>',
 ];
-const CLIXML = Buffer.from(
-  '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04"><S S="Error">x_x000D__x000A_</S><Obj S="progress"><ToString>p</ToString></Obj></Objs>',
-);
-
 describe('damaged input', () => {
   it(
     'of the XML reader',
@@ -166,20 +160,6 @@ describe('damaged input', () => {
           await session.step(bytes).catch((error: unknown) => expect(isAgentError(error)).toBe(true));
         }),
         { numRuns: CASES },
-      );
-    },
-    TIMEOUT_MS,
-  );
-
-  it(
-    'of the readers of what a program writes',
-    () => {
-      holds(damaged(CLIXML, [...XML_WORDS, '#< CLIXML', '<Objs', '</Objs>', '_x000D_']), (bytes) => {
-        expect(readErrorStream(bytes)).toHaveProperty('damaged');
-      });
-      holds(
-        fc.uint8Array({ maxLength: 64 }).map((b) => Buffer.from(b)),
-        (bytes) => decodeOutput(bytes),
       );
     },
     TIMEOUT_MS,
