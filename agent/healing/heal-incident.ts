@@ -213,7 +213,7 @@ export async function healIncident(incident: Incident, deps: HealDeps, signal: A
     return 'idle';
   }
   judged(deps, incident.id, { verdict: 'act' }, runbookId, now);
-  const watch = watchOf(incident.id, plan, grantOf(facts, plan), deps);
+  const watch = watchOf(incident.id, plan, deps);
   const dryRun = verdict.verdict === 'dry_run';
   const run: HealingRun = {
     loaded: plan.loaded,
@@ -226,14 +226,28 @@ export async function healIncident(incident: Incident, deps: HealDeps, signal: A
     const result = await deps.runner.run(run, signal);
     afterRun(incident.id, result, { ...deps, runbookId, dryRun, begun: watch.begun() });
   } catch (error) {
-    // Nothing was begun: the run's own look saw something else than was judged.
+    // Nothing was begun: what was judged is no longer so, and it is judged again.
     if (!isAgentError(error) || error.code !== 'incident_overtaken') throw error;
   }
   return 'ran';
 }
 
+/**
+ * A run may wait an hour for its target and minutes for its look: a pause, a grant that was taken back or another run since then counts.
+ *
+ * @throws incident_overtaken
+ */
+function assertStillActs({ request }: Plan, facts: HealingFacts, deps: HealDeps): void {
+  const authority = { ...request.authority, ...{ baselineSha256: deps.baselineSha256() } };
+  const verdict = judgeHealing({ ...request, authority }, facts);
+  if (verdict.verdict === 'act') return;
+  const why = verdict.verdict === 'dry_run' ? 'the mode is dry run' : `${verdict.guard}: ${verdict.sentence}`;
+  throw new AgentError('incident_overtaken', `nothing may be changed any more (${why})`);
+}
+
 /** Steps the incident along with what its run writes. */
-function watchOf(id: string, { rule, loaded }: Plan, grantId: string, deps: HealDeps): RunWatch & { begun(): boolean } {
+function watchOf(id: string, plan: Plan, deps: HealDeps): RunWatch & { begun(): boolean } {
+  const { rule, loaded } = plan;
   const { store } = deps;
   const runbook = loaded.runbook.id;
   let isBegun = false;
@@ -251,7 +265,9 @@ function watchOf(id: string, { rule, loaded }: Plan, grantId: string, deps: Heal
     begins() {
       const before = current(deps, id);
       if (!isOpen(before)) throw new AgentError('incident_overtaken', `the incident is ${before.state} now`);
-      const sentence = `the rule ${rule.file.id} and the grant ${grantId} let ${runbook} be run`;
+      const facts = deps.facts(before);
+      assertStillActs(plan, facts, deps);
+      const sentence = `the rule ${rule.file.id} and the grant ${grantOf(facts, plan)} let ${runbook} be run`;
       deps.record({ ...before, state: 'acting', nextStepAt: null }, sentence);
     },
     looked: () => {

@@ -93,8 +93,13 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
   const { store } = deps;
   const rule = deps.index.match(subjectOf(finding, failingSince(known, at)), at);
   const condition = rule?.file.id ?? UNMATCHED;
-  for (const other of known) {
+  for (let other of known) {
     if (other.condition === condition) continue;
+    if (isLeftToItself(store, other)) {
+      // The check fails: nothing says that what was started has come right.
+      if (at - other.changedAt < LATE_LOOK_S) continue;
+      other = recordStep(store, other.id, { event: 'result', outcome: 'failed', at, seq });
+    }
     if (isThere(other) || other.passingSince !== null)
       notePass(deps, other, seq, at, 'the check fails in another way now');
   }

@@ -29,9 +29,9 @@ import { expectCode } from '../../support/expect-code.ts';
 const RUNBOOK = 'RB-WIN-AV-001';
 const ID = '019e0000-0000-7000-8000-0000000000c1';
 const ruleYaml = (
-  o: { severity?: string; runs?: string; title?: string } = {},
+  o: { id?: string; severity?: string; runs?: string; title?: string } = {},
 ): string => `schema: compliance-agent/rule/v1
-id: av-off
+id: ${o.id ?? 'av-off'}
 version: 1
 title: ${o.title ?? 'Switch it on again'}
 platform: windows
@@ -62,6 +62,8 @@ interface Lab extends OpenLog {
   /** What the next runs come to; `null`: cut off after the intent. */
   readonly comes: (readonly [ActionOutcome, ErrorCode | null] | null)[];
   readonly ran: HealingRun[];
+  /** What happens between the judgement and the run's intent. */
+  meanwhile: () => void;
   see(result: Finding['result'], sentence?: string): void;
   heal(): Promise<string>;
   incident(): Incident;
@@ -105,7 +107,9 @@ function lab(open: OpenLog): Lab {
     recordEnd(deps, runId, head, end, self.at);
     return Promise.resolve(result);
   };
-  const bookDeps = () => ({ store, newId: () => ID, index: indexRules([self.rule]), siteTargets: 1, record });
+  let incidents = 0;
+  const newId = (): string => ID.slice(0, -1) + String(++incidents);
+  const bookDeps = () => ({ store, newId, index: indexRules([self.rule]), siteTargets: 1, record });
   const self: Lab = {
     ...open,
     at: NOON,
@@ -113,6 +117,7 @@ function lab(open: OpenLog): Lab {
     rule: ruleOf(),
     comes: [],
     ran: [],
+    meanwhile: () => undefined,
     see(result, sentence = 'protection is off') {
       last = anyFinding({
         ...{ target: HEAD.target, check: { id: 'windows_av', version: 1 }, result, sentence },
@@ -129,6 +134,7 @@ function lab(open: OpenLog): Lab {
           whyNotNow: () => null,
           run: (given) => {
             self.ran.push(given);
+            self.meanwhile();
             return run(given);
           },
         },
@@ -216,6 +222,36 @@ describe('healing one incident', () => {
       expect(blockedRunbooks(open.store)).toEqual(new Set([RUNBOOK]));
       expect(closeBreakers(open.store)).toBe(1);
       expect(blockedRunbooks(open.store).size).toBe(0);
+    }));
+
+  it.each([
+    ['healing is paused by hand', 'pause', () => ({ pausedUntil: { byOrder: null, byHand: NOON + 7_200 } })],
+    ['the grant is taken back', 'authority', () => ({ content: { ...content, grants: [] } })],
+    ['another log contradicts its own', 'evidence', () => ({ evidenceReady: false })],
+  ] as const)('changes nothing where %s while the run waits for its target and looks', (_what, guard, then) =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.meanwhile = () => (l.facts = then());
+      l.comes.push(['success', null]);
+      await l.heal();
+      expect([l.ran.length, l.entries('action'), open.store.runs.allSince(0)]).toEqual([1, [], []]);
+      await l.heal();
+      expect([l.ran.length, l.incident().held?.guard]).toEqual([1, guard]);
+    }),
+  );
+
+  it('calls nothing healed that goes on by itself while the check fails in another way', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.comes.push(['deferred', 'runbook_started']);
+      expect(await l.heal()).toBe('verifying');
+      l.rule = ruleOf({ id: 'av-other' });
+      l.at += 3_600;
+      l.see('fail', 'something else is off');
+      expect([l.incident().state, l.story()]).toEqual(['verifying', expect.not.arrayContaining(['healed'])]);
+      l.at += 86_400;
+      l.see('fail', 'something else is off');
+      expect(l.story().slice(-2)).toEqual(['failed', 'passing']);
     }));
 
   it('only says what it would do in a dry run, and that is no heal and no attempt', () =>
