@@ -104,10 +104,11 @@ export async function restoreFirewall(baseline: LoadedBaseline, deps: FirewallDe
 
   const run = deps.newRun();
   writeFileAtomic(join(stateDir, BEFORE_FILE), back);
-  deps.keep({ run, boot_id: clock.bootId() });
   try {
-    // Armed before: whatever happens to this process, the way back is taken.
+    // Armed before: whatever happens to this process, the way back is taken. And before it is kept that something waits: without
+    // its timer nothing would end that, and no other restore could begin.
     await unitJob(exec, 'restart', REVERT_TIMER);
+    deps.keep({ run, boot_id: clock.bootId() });
     await load(exec, text);
   } catch (error) {
     await forget(deps);

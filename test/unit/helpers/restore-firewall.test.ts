@@ -82,6 +82,11 @@ describe('a restore of the packet filter', () => {
     expect(pending).toEqual({ run: RUN, boot_id: clock.bootId() });
   });
 
+  it('holds up no other restore where it is killed before its timer is armed', async () => {
+    await restoreFirewall(baseline, deps());
+    expect(asked.find((one) => one.words === ARM)).toMatchObject({ kept: BACK, run: null });
+  });
+
   it.each([
     ['the way back does not load', (w: string, text: string) => w === 'nft -c -f -' && text === BACK],
     ['the ruleset does not load', (w: string, text: string) => w === 'nft -c -f -' && text !== BACK],
