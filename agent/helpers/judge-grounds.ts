@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS } from '../guards/healing-limits.ts';
 import { acceptOrder, type AcceptanceContext } from '../guards/order-acceptance.ts';
 import type { Binding } from '../wire/schemas/enrolment.ts';
 import type { ContentList } from '../wire/schemas/content.ts';
+import type { Order } from '../wire/schemas/order.ts';
 import type { Root } from '../wire/schemas/root.ts';
 import type { SitePolicy } from '../wire/schemas/site-policy.ts';
 import { ledgerAt, withOrder, withRun, withSeen, type HealLedger } from './heal-ledger.ts';
@@ -79,18 +80,20 @@ export function judgeGrounds(act: HealAct, context: GroundsContext): GroundsVerd
   return { stop: null, ledger: withOrder(withRun(ledger, act.runbook.id, now), used) };
 }
 
-/** The order is for this runbook, on the appliance itself, and means it. */
+/** The order is for this runbook, on the appliance itself, and means that it is carried out: not looked at, not taken back. */
 function judgeFit(
   act: HealAct,
-  order: { runbook?: HealAct['runbook'] | undefined; targets: readonly { readonly id: string }[]; dry_run: boolean },
+  { runbook, targets, params, dry_run }: Pick<Order, 'runbook' | 'targets' | 'params' | 'dry_run'>,
 ): AgentError | null {
-  const { runbook } = order;
   const refuse = (sentence: string): AgentError => new AgentError('helper_not_granted', sentence, { place: 'order' });
   const isThis =
     runbook?.id === act.runbook.id && runbook.version === act.runbook.version && runbook.sha256 === act.runbook.sha256;
   if (!isThis) return refuse('the order is for another runbook');
-  if (order.targets.some(({ id }) => id !== SUBJECT)) return refuse('the order is for targets, not for the appliance');
-  return order.dry_run ? refuse('the order is a dry run: nothing may be changed') : null;
+  if (targets.some(({ id, pinned_identity: pinned }) => id !== SUBJECT || pinned !== undefined)) {
+    return refuse('the order is for targets, not for the appliance');
+  }
+  if ((params['action'] ?? 'remediate') !== 'remediate') return refuse('the order is not to change anything');
+  return dry_run ? refuse('the order is a dry run: nothing may be changed') : null;
 }
 
 function acceptanceContext({ trust, now, clockSound }: GroundsContext, ledger: HealLedger): AcceptanceContext {

@@ -99,6 +99,18 @@ export const ORDERED_ATTACKS: readonly HealAttack[] = [
     code: 'helper_not_granted',
     ask: ordered((site) => site.order(site.runbooks.av, { dry_run: true })),
   },
+  ...(['detect', 'rollback'] as const).map((action) => ({
+    what: `an order for a helper whose action is ${action}`,
+    code: 'helper_not_granted' as const,
+    ask: ordered((site) => site.order(site.runbooks.av, { params: { action } })),
+  })),
+  {
+    what: 'an order for a helper that names a machine',
+    code: 'helper_not_granted',
+    ask: ordered((site) =>
+      site.order(site.runbooks.av, { targets: [{ id: 'appliance', pinned_identity: 'ab'.repeat(32) }] }),
+    ),
+  },
   {
     what: 'an order for a helper of another kind',
     code: 'order_kind_unsupported',
