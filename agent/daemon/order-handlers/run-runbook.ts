@@ -130,13 +130,13 @@ const linkOf = (digest: string, authorisationDigest: string | null): RunLink => 
 const paramsDoNotFit = (key: string | null): ActOutcome =>
   fail('runbook_params_invalid', `The params do not fit the runbook: ${key ?? 'one is not known'}.`);
 
-/** Site policy may say that a runbook, or all of them, only say what they would do. */
-function isDryRunByPolicy(
-  order: Order,
+/** Site policy may say that a runbook, or all of them, only say what they would do; the one does not lift the other. Pure. */
+export function isDryRunByPolicy(
+  order: Pick<Order, 'runbook'>,
   policy: { healing: { mode: string; runbooks: readonly { id: string; mode: string }[] } } | null,
 ): boolean {
   const own = policy?.healing.runbooks.find(({ id }) => id === order.runbook?.id);
-  return (own?.mode ?? policy?.healing.mode) === 'dry_run';
+  return own?.mode === 'dry_run' || policy?.healing.mode === 'dry_run';
 }
 
 /** Pure. */

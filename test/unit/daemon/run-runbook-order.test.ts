@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DaemonContext } from '../../../agent/daemon/context.ts';
-import { outcomeOf, runRunbookHandler } from '../../../agent/daemon/order-handlers/run-runbook.ts';
+import { isDryRunByPolicy, outcomeOf, runRunbookHandler } from '../../../agent/daemon/order-handlers/run-runbook.ts';
 import type { LongHandler } from '../../../agent/orders/order-handler.ts';
 import type { Order } from '../../../agent/wire/schemas/order.ts';
 import { loadedRunbook, TEST_CHECK } from '../../support/runbook-fixtures.ts';
@@ -38,5 +38,18 @@ describe('an order to run a runbook runs nothing', () => {
 
   it('and no target tried is no success', () => {
     expect(outcomeOf([], 0)).toMatchObject({ kind: 'failed', code: 'runbook_targets_missing' });
+  });
+});
+
+describe('an order to run a runbook changes nothing', () => {
+  it.each([
+    ['dry_run', 'on', true],
+    ['dry_run', 'off', true],
+    ['on', 'dry_run', true],
+    ['on', 'on', false],
+  ] as const)('where the site policy says dry run, whatever else it says: site %s, runbook %s', (mode, own, isDry) => {
+    const runbook = { id: BOOK.loaded.runbook.id, version: 1, sha256: BOOK.loaded.sha256 };
+    const policy = { healing: { mode, runbooks: [{ id: runbook.id, mode: own }] } };
+    expect(isDryRunByPolicy({ runbook }, policy)).toBe(isDry);
   });
 });
