@@ -41,6 +41,7 @@ packages=(
   swtpm             # a TPM, for the sealed device key
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container
+  user-mode-linux   # a kernel of its own, whose clock the helper set-clock really moves
   util-linux        # nsenter, setpriv and unshare
   xfsprogs          # xfs_io, which shuts a file system down the way a power cut does
 )
