@@ -9,7 +9,7 @@ import type { RunbookRunOptions } from './runbook-run-options.ts';
 /** @throws developer_mode_absent where this build has no developer's part */
 export async function runbookRun(context: CliContext, folder: string, o: RunbookRunOptions): Promise<number> {
   if (!existsSync(join(import.meta.dirname, 'developer'))) {
-    throw new AgentError('developer_mode_absent', 'this build runs runbooks on signed orders only');
+    throw new AgentError('developer_mode_absent', 'this build runs runbooks on signed orders and standing grants only');
   }
   return (await import('./developer/run-runbook.ts')).runRunbookHere(context, folder, o);
 }

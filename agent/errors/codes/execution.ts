@@ -66,7 +66,7 @@ export const EXECUTION_CODES = {
   developer_mode_absent: code(
     2,
     false,
-    'a runbook was to be run by hand, and this build runs runbooks on signed orders only',
+    'a runbook was to be run by hand, and this build runs runbooks on signed orders and standing grants only',
     "order it at Central Command; lab machines are for a developer's checkout",
   ),
   runbook_not_lab: code(
