@@ -18,12 +18,13 @@ export function circumstances(
   { runbook, sha256 }: LoadedRunbook,
 ): Circumstances {
   const acceptance = acceptanceContext(enrolled, context);
-  const { nowT, content } = acceptance;
+  const { nowT, content, healingPaused } = acceptance;
   const { windows, timeZone, clockSound } = policyView(acceptance);
   return {
     listedClass: runbookClass(content, { id: runbook.id, version: runbook.version, sha256 }),
     windowOpen: nowT !== null && windowState(windows, timeZone, nowT).open,
     clockSound,
+    healingPaused,
     nowT,
   };
 }

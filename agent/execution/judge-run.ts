@@ -25,6 +25,8 @@ export interface RunCircumstances {
   readonly windowOverridden: boolean;
   readonly windowOpen: boolean;
   readonly clockSound: boolean;
+  /** By order or by hand, since it was accepted or judged: a run may wait an hour for its target. */
+  readonly healingPaused: boolean;
   /** Time T, Unix seconds. */
   readonly nowT: number;
   /** Changes of this target by this runbook within the last day, newest first. */
@@ -50,6 +52,7 @@ export function judgeRun(o: RunCircumstances): Stopped | null {
   const { runbook } = o;
   const unlisted = judgeListing(o);
   if (unlisted !== null) return unlisted;
+  if (o.healingPaused) return deferred('order_healing_paused', 'healing is paused');
   if (runbook.disruptive && !o.clockSound) return deferred('runbook_clock_unsound', 'the clock is unsound');
   if (runbook.window === 'maintenance' && !o.windowOpen && !o.windowOverridden) {
     return deferred('runbook_window_closed', 'the maintenance window is closed');

@@ -32,17 +32,20 @@ export function mayChange(
   deps: FrameDeps,
   o: { readonly undoing?: true } = {},
 ): { readonly nowT: number; readonly stopped: Stopped | null } {
-  const { nowT, ...now } = deps.circumstances(loaded);
+  const { nowT, healingPaused, ...now } = deps.circumstances(loaded);
   if (nowT === null) {
     const sentence = 'there is no signed time in this boot yet';
     return { nowT: 0, stopped: { outcome: 'deferred', code: 'order_time_unknown', sentence } };
   }
   const { runs } = deps.store;
-  // The way back is not held up by how often or how lately something was changed.
-  const recent = o.undoing === true ? [] : runs.since(targetId, loaded.runbook.id, nowT - DAY_S);
+  // The way back is not held up by a pause, nor by how often or how lately something was changed.
+  const isUndoing = o.undoing === true;
+  const recent = isUndoing ? [] : runs.since(targetId, loaded.runbook.id, nowT - DAY_S);
   const interruptedOpen = runs.interrupted().some((row) => row.targetId === targetId);
   const { runbook } = loaded;
-  return { nowT, stopped: judgeRun({ runbook, ...now, nowT, windowOverridden, recent, interruptedOpen }) };
+  const paused = healingPaused && !isUndoing;
+  const given = { ...now, healingPaused: paused, nowT, windowOverridden, recent, interruptedOpen };
+  return { nowT, stopped: judgeRun({ runbook, ...given }) };
 }
 
 /** The newest run of this very runbook on this target, where it was a change: what an ordered rollback undoes. */

@@ -21,7 +21,7 @@ export type WindowsLoaded = LoadedRunbook & { readonly runbook: WindowsRunbook }
 export const isForWindows = (loaded: LoadedRunbook): loaded is WindowsLoaded => loaded.runbook.platform === 'windows';
 
 /** The circumstances of this moment, as the daemon knows them; `nowT` is null without signed time. */
-export type Circumstances = Pick<RunCircumstances, 'listedClass' | 'windowOpen' | 'clockSound'> & {
+export type Circumstances = Pick<RunCircumstances, 'listedClass' | 'windowOpen' | 'clockSound' | 'healingPaused'> & {
   readonly nowT: number | null;
 };
 

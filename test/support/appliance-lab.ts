@@ -136,7 +136,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     readAgoS: 0,
     onHelper: () => done(),
     connected: true,
-    circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, nowT: NOW },
+    circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, healingPaused: false, nowT: NOW },
     async run(id, changes = {}, signal = new AbortController().signal) {
       const running = runApplianceRunbook(
         {

@@ -70,7 +70,7 @@ export function executorLab(
     site,
     deps,
     findings,
-    circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, nowT: NOW },
+    circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, healingPaused: false, nowT: NOW },
     async run(changes = {}, signal = new AbortController().signal) {
       const loaded = changes.loaded ?? loadedRunbook();
       const running = runRunbook(

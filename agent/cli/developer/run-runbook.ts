@@ -73,7 +73,9 @@ export async function runRunbookHere(context: CliContext, folder: string, o: Run
     clock: context.clock,
     ids: context.ids,
     log,
-    circumstances: () => ({ listedClass, windowOpen: true, clockSound: true, nowT: nowSeconds(context) }),
+    circumstances: () => ({
+      ...{ listedClass, windowOpen: true, clockSound: true, healingPaused: false, nowT: nowSeconds(context) },
+    }),
     waivers: () => [],
     recordFindings: (given) => void findings.push(...given),
   };

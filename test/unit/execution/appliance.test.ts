@@ -307,6 +307,14 @@ describe('a runbook on the appliance', () => {
       expect(lab.asked).toHaveLength(1);
     }));
 
+  it('changes nothing on the appliance where healing was paused since it was asked for', () =>
+    onAppliance(stoppedScanner, async (lab) => {
+      lab.circumstances = { ...lab.circumstances, healingPaused: true };
+      expect(await lab.run(AV)).toMatchObject({ outcome: 'deferred', code: 'order_healing_paused' });
+      expect([lab.asked, lab.store.runs.list(9)]).toEqual([[], []]);
+      expect(await lab.run(AV, { dryRun: true })).toMatchObject({ outcome: 'dry_run' });
+    }));
+
   it('changes nothing while a Windows target is being changed', () =>
     onAppliance(stoppedScanner, async (lab) => {
       const release = lab.deps.locks.tryChange();

@@ -49,6 +49,18 @@ describe('a runbook on a machine that drifted', () => {
       expect(verdictOn(lab.store).ok).toBe(true);
     }));
 
+  it('is left alone where healing was paused since it was ordered, and still goes back by order', () =>
+    on(drifted(), async (lab) => {
+      const before = structuredClone(lab.site.machines['srv-1']?.settings);
+      lab.circumstances = { ...lab.circumstances, healingPaused: true };
+      expect(await lab.run()).toMatchObject({ outcome: 'deferred', code: 'order_healing_paused' });
+      expect([lab.site.machines['srv-1']?.settings, lab.store.runs.list(9)]).toEqual([before, []]);
+      lab.circumstances = { ...lab.circumstances, healingPaused: false };
+      expect(await lab.run()).toMatchObject({ outcome: 'success' });
+      lab.circumstances = { ...lab.circumstances, healingPaused: true };
+      expect(await lab.run({ action: 'rollback' })).toMatchObject({ outcome: 'success' });
+    }));
+
   it('is left alone by a dry run, whose outcome is dry_run and whose plan is in the entry', () =>
     on(drifted(), async (lab) => {
       lab.circumstances = { ...lab.circumstances, windowOpen: false };
