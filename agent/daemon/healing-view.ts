@@ -41,6 +41,9 @@ function isInHand({ state, held, nextStepAt, changedAt }: Incident, nowT: number
   }
 }
 
+/** This drift is there, and healing leaves it to people. */
+const isWithPeople = ({ state, seenAt }: Incident): boolean => state === 'ticketed' && seenAt.length > 0;
+
 const ignore = (): void => undefined;
 
 /** `nowT`: signed time; without it nothing goes on by itself. */
@@ -57,7 +60,7 @@ export function healingView(
     .toSorted((a, b) => a.at - b.at)
     .slice(-MAX_LINES);
   return {
-    inHand: nowT !== null && known.some((incident) => isInHand(incident, nowT)),
+    inHand: nowT !== null && !known.some(isWithPeople) && known.some((incident) => isInHand(incident, nowT)),
     tried: lines.map(({ at, sentence }) => {
       const time = new Date(at * 1_000).toISOString().replace('.000Z', 'Z');
       // Sentences of findings stand among them; as in the log, nothing of them leaves that is not known to be free of names.
