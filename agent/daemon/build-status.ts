@@ -1,4 +1,5 @@
 // The status file's content, from what the daemon knows. Pure but for its inputs' getters.
+import { contentWarnings } from '../trust/content-warnings.ts';
 import { rootWarnings } from '../trust/root-warnings.ts';
 import type { AgentStatus, StageStatus } from '../system/status-file.ts';
 import { blockingReason } from './blocking-reason.ts';
@@ -123,6 +124,7 @@ function warnings(context: DaemonContext, now: number): string[] {
     said.push(...trust.problems());
     const { root } = trust.root();
     said.push(...rootWarnings(root, now).map((warning) => warning.sentence));
+    said.push(...contentWarnings(trust.content()?.value ?? null, now));
   }
   return said;
 }
