@@ -40,9 +40,14 @@ export function closeBreakers(store: Memory): number {
   return open + blocked;
 }
 
-/** True where `grounds` (what policy and content list are in force) are others than last time; they are remembered. */
-export function groundsChanged(store: Memory, grounds: string): boolean {
-  if (store.settings.get(GROUNDS) === grounds) return false;
-  store.settings.set(GROUNDS, grounds);
-  return true;
+/**
+ * Calls `act` where `grounds` (what policy and content list are in force) are others than last time. They are remembered in one unit
+ * with what it does: what is cut off is done again.
+ */
+export function atNewGrounds(store: Memory & Pick<Store, 'unit'>, grounds: string, act: () => void): void {
+  store.unit(() => {
+    if (store.settings.get(GROUNDS) === grounds) return;
+    store.settings.set(GROUNDS, grounds);
+    act();
+  });
 }

@@ -1,7 +1,7 @@
 // Heals what is due: one run at a time. Its looks are those of the stages that look; here it is decided, acted, and kept what came of it.
 import { isAgentError } from '../../errors/agent-error.ts';
 import { healIncident } from '../../healing/heal-incident.ts';
-import { groundsChanged } from '../../healing/healing-memory.ts';
+import { atNewGrounds } from '../../healing/healing-memory.ts';
 import { UNMATCHED } from '../../healing/incident-book.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
 import type { Incident, IncidentEvent } from '../../healing/incident.ts';
@@ -50,7 +50,7 @@ export function healingStage(context: DaemonContext): Stage {
       endInterrupted(enrolled, context, now);
       haveLookedAt(context);
       const signed = groundsOf(enrolled);
-      if (groundsChanged(store, signed)) armAgain(enrolled, context, now);
+      atNewGrounds(store, signed, () => armAgain(enrolled, context, now));
       const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store)]);
       const due = store.incidents.due(['seen', 'waiting'], by === judgedBy ? now : Number.MAX_SAFE_INTEGER);
       judgedBy = by;

@@ -6,7 +6,7 @@ import { ended, type RunResult } from '../../../agent/execution/run-request.ts';
 import type { HealingFacts } from '../../../agent/guards/healing-facts.ts';
 import { noteFinding } from '../../../agent/healing/incident-book.ts';
 import { healIncident, type HealDeps, type HealingRun } from '../../../agent/healing/heal-incident.ts';
-import { blockedRunbooks, closeBreakers, groundsChanged, siteBreakers } from '../../../agent/healing/healing-memory.ts';
+import { atNewGrounds, blockedRunbooks, closeBreakers, siteBreakers } from '../../../agent/healing/healing-memory.ts';
 import { healingRuns } from '../../../agent/healing/healing-runs.ts';
 import { incidentOf } from '../../../agent/healing/incident-store.ts';
 import type { Incident } from '../../../agent/healing/incident.ts';
@@ -384,12 +384,12 @@ describe('what a finding does to its incidents', () => {
       expect(siteBreakers(open.store).get(RUNBOOK)?.openedAt).toBe(l.at + 300);
     }));
 
-  it('another policy or content list is noticed once', () =>
+  it('another policy or content list is noticed once, and again where what follows from it was cut off', () =>
     withLog(({ store }) => {
-      expect([groundsChanged(store, 'a'), groundsChanged(store, 'a'), groundsChanged(store, 'b')]).toEqual([
-        true,
-        false,
-        true,
-      ]);
+      const dies = (): never => expect.fail('killed');
+      expect(() => atNewGrounds(store, 'a', dies)).toThrow('killed');
+      const noticed: string[] = [];
+      for (const grounds of ['a', 'a', 'b']) atNewGrounds(store, grounds, () => noticed.push(grounds));
+      expect(noticed).toEqual(['a', 'b']);
     }));
 });
