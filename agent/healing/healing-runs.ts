@@ -10,6 +10,9 @@ import type { Incident } from './incident.ts';
 /** Older runs are counted by no limit: attempts begin anew with each closed incident, cool-downs last a week at most. */
 export const RUNS_COUNT_FOR_S = 31 * 86_400;
 
+/** A run that was cut off is given up a day after it began. Where somebody turns the wall clock ahead, no limit waits for years. */
+const LONGEST_S = 2 * 86_400;
+
 /** `incidentOf`: the incident that a run was for; null for a run that people ordered. */
 export function healingRuns(
   rows: readonly RunRow[],
@@ -26,8 +29,8 @@ export function healingRuns(
       ...{ key: keys.run, incidentKey: keys.incident, targetKey: keys.target, runbookId },
       domainController: isDomainController({ declared: roleWord(target.role), detected: null }),
       startedAt: at,
-      // The wall clock ended it, and signed time began it: an end never lies before its begin.
-      endedAt: isOver ? Math.max(endedAt ?? at, at) : null,
+      // The wall clock ended it, and signed time began it: an end never lies before its begin, nor later than runs end.
+      endedAt: isOver ? Math.min(Math.max(endedAt ?? at, at), at + LONGEST_S) : null,
       outcome: isOver ? (outcome as ActionOutcome | null) : null,
     };
   });
