@@ -1,6 +1,9 @@
 // Incidents: one row for each (target, check, condition), and the lines of its story. What they say belongs to agent/healing/.
 import type { Db } from './connection.ts';
 
+/** Of one story. Drift that comes and goes with every look must not fill the disk; the log has what is older. */
+export const MAX_INCIDENT_LINES = 500;
+
 export interface IncidentRow {
   readonly incidentId: string;
   readonly targetId: string;
@@ -33,7 +36,7 @@ export interface IncidentsTable {
   due(states: readonly string[], now: number): IncidentRow[];
   /** Newest change first. `but`: states that are left out. */
   list(o: { readonly limit: number; readonly but?: readonly string[] }): IncidentRow[];
-  /** Keeps the row as it is now and adds lines to its story, in one unit. */
+  /** Keeps the row as it is now and adds lines to its story, of which the newest {@link MAX_INCIDENT_LINES} stay, in one unit. */
   put(row: IncidentRow, lines: readonly IncidentLine[]): void;
   /** How many are in each state, but for those that are closed. */
   counts(): Record<string, number>;
@@ -76,6 +79,10 @@ export function incidentsTable(db: Db): IncidentsTable {
     `INSERT INTO incident_lines (incident_id, at, what, sentence, evidence_seq)
      VALUES (@incidentId, @at, @what, @sentence, @evidenceSeq)`,
   );
+  const forget = db.query(
+    `DELETE FROM incident_lines WHERE incident_id = @incidentId AND id <=
+       (SELECT id FROM incident_lines WHERE incident_id = @incidentId ORDER BY id DESC LIMIT 1 OFFSET ${MAX_INCIDENT_LINES})`,
+  );
   const counts = db.query<{ state: string; n: number }>(
     "SELECT state, count(*) AS n FROM incidents WHERE state <> 'closed' GROUP BY state ORDER BY state",
   );
@@ -92,6 +99,7 @@ export function incidentsTable(db: Db): IncidentsTable {
       db.unit(() => {
         put.run({ ...row });
         for (const line of added) add.run({ incidentId: row.incidentId, ...line });
+        if (added.length > 0) forget.run({ incidentId: row.incidentId });
       }),
     counts: () => Object.fromEntries(counts.all().map(({ state, n }) => [state, n])),
     lines: (incidentId) => lines.all(incidentId),
