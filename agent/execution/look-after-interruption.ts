@@ -24,8 +24,11 @@ export async function lookAfterInterruptions(
   let count = 0;
   for (const row of deps.store.runs.interrupted()) {
     if (row.targetId === APPLIANCE) continue;
-    const postState = await lookAfter(row, deps, find(row.runbookSha256), signal);
-    if (postState === null && nowS(deps) - row.at < WAIT_S) continue;
+    const held = find(row.runbookSha256);
+    const postState = await lookAfter(row, deps, held, signal);
+    // In signed time, as its begin: whoever turns the wall clock ahead must not end the wait.
+    const nowT = held === null ? nowS(deps) : deps.circumstances(held.loaded).nowT;
+    if (postState === null && (nowT === null || nowT - row.at < WAIT_S)) continue;
     recordEnd(
       deps,
       row.runId,

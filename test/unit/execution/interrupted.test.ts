@@ -70,7 +70,7 @@ describe('a run that is cut short', () => {
       }
     }));
 
-  it('waits a day for its target, then ends without a look', () =>
+  it('waits a day of signed time for its target, then ends without a look', () =>
     withDir(async (dir) => {
       const lab = executorLab(dir, { 'srv-1': drifted() });
       try {
@@ -78,6 +78,12 @@ describe('a run that is cut short', () => {
         lab.site.machines['srv-1']!.fails = 'winrm_unreachable';
         expect(await lookAfterInterruptions(lab.deps, find, never)).toBe(0);
         await lab.clock.advance(86_400_000);
+        // A wall clock that somebody turned ahead is no day: only signed time counts it.
+        expect(await lookAfterInterruptions(lab.deps, find, never)).toBe(0);
+        const { nowT } = lab.circumstances;
+        lab.circumstances = { ...lab.circumstances, nowT: null };
+        expect(await lookAfterInterruptions(lab.deps, find, never)).toBe(0);
+        lab.circumstances = { ...lab.circumstances, nowT: (nowT ?? 0) + 86_400 };
         expect(await lookAfterInterruptions(lab.deps, find, never)).toBe(1);
         expect(lab.actions().at(-1)).toMatchObject({ code: 'runbook_interrupted' });
         expect(lab.actions().at(-1)).not.toHaveProperty('post_state');
