@@ -192,25 +192,25 @@ async function withProposal(
   return said === null ? verdict : { ...verdict, guard: 'planner', sentence: `${NO_RULE}; ${said}` };
 }
 
-/** What came of one incident: `idle` where nothing was run. */
-export type Healed = 'idle' | 'ran';
+/** What came of one incident: `judged` where nothing was run, `not_yet` where it could not be judged at this moment. */
+export type Healed = 'not_yet' | 'judged' | 'ran';
 
 /** Judges one incident that is `seen` or `waiting`, and acts where nothing has anything against it. */
 export async function healIncident(incident: Incident, deps: HealDeps, signal: AbortSignal): Promise<Healed> {
   const now = deps.now();
-  if (now === null) return 'idle';
+  if (now === null) return 'not_yet';
   const plan = planOf(incident, deps, now);
-  if (plan === null) return 'idle';
+  if (plan === null) return 'not_yet';
   if (!isPlan(plan)) {
     judged(deps, incident.id, await withProposal(plan, incident, deps, signal), null, now);
-    return 'idle';
+    return 'judged';
   }
   const facts = deps.facts(incident);
   const verdict = judgeHealing(plan.request, facts);
   const runbookId = plan.loaded.runbook.id;
   if (verdict.verdict !== 'act' && verdict.verdict !== 'dry_run') {
     judged(deps, incident.id, verdict, runbookId, now);
-    return 'idle';
+    return 'judged';
   }
   judged(deps, incident.id, { verdict: 'act' }, runbookId, now);
   const watch = watchOf(incident.id, plan, deps);

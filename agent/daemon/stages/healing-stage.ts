@@ -1,6 +1,7 @@
 // Heals what is due: one run at a time. Its looks are those of the stages that look; here it is decided, acted, and kept what came of it.
 import { isAgentError } from '../../errors/agent-error.ts';
-import { healIncident } from '../../healing/heal-incident.ts';
+import { dueIncidents } from '../../healing/due-incidents.ts';
+import { healIncident, type Healed } from '../../healing/heal-incident.ts';
 import { atNewGrounds } from '../../healing/healing-memory.ts';
 import { UNMATCHED } from '../../healing/incident-book.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
@@ -31,8 +32,7 @@ const SIGNED_GUARDS: ReadonlySet<string> = new Set([
 
 export function healingStage(context: DaemonContext): Stage {
   const { state, store, config } = context;
-  /** What was judged by last: other things let everything that waits be judged at once. */
-  let judgedBy = '';
+  const waiting = dueIncidents();
   return {
     name: 'healing',
     wanted: () => state.enrolled !== null,
@@ -52,13 +52,14 @@ export function healingStage(context: DaemonContext): Stage {
       const signed = groundsOf(enrolled);
       atNewGrounds(store, signed, () => armAgain(enrolled, context, now));
       const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store)]);
-      const due = store.incidents.due(['seen', 'waiting'], by === judgedBy ? now : Number.MAX_SAFE_INTEGER);
-      judgedBy = by;
-      for (const incident of inOrder(due.map(incidentOf))) {
+      const open = store.incidents.due(['seen', 'waiting'], Number.MAX_SAFE_INTEGER).map(incidentOf);
+      for (const incident of inOrder(waiting.of(open, by, now))) {
         signal.throwIfAborted();
-        if (await heal(incident, enrolled, context, signal, runId)) {
+        const came = await heal(incident, enrolled, context, signal, runId);
+        if (came !== 'not_yet') waiting.judged(incident.id, by);
+        if (came === 'ran') {
           // What else is due is judged with what this run left.
-          judgedBy = '';
+          waiting.forget();
           return { nextInMs: 0 };
         }
       }
@@ -81,16 +82,16 @@ async function heal(
   context: DaemonContext,
   signal: AbortSignal,
   runId: string,
-): Promise<boolean> {
+): Promise<Healed> {
   const { healing } = context;
   healing.underWay = incident.id;
   try {
-    return (await healIncident(incident, healDeps(enrolled, context, runId), signal)) === 'ran';
+    return await healIncident(incident, healDeps(enrolled, context, runId), signal);
   } catch (error) {
     signal.throwIfAborted();
     if (!isAgentError(error) || error.code === 'internal' || error.code.startsWith('store_')) throw error;
     context.log.error('incident not healed', { incident: incident.id, code: error.code, reason: error.message });
-    return false;
+    return 'judged';
   } finally {
     healing.underWay = null;
   }

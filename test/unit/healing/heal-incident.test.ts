@@ -4,6 +4,7 @@ import type { LoadedRunbook } from '../../../agent/execution/load-runbook.ts';
 import { recordEnd, recordIntent, type RunHead } from '../../../agent/execution/record-run.ts';
 import { ended, type RunResult } from '../../../agent/execution/run-request.ts';
 import type { HealingFacts } from '../../../agent/guards/healing-facts.ts';
+import { dueIncidents } from '../../../agent/healing/due-incidents.ts';
 import { noteFinding } from '../../../agent/healing/incident-book.ts';
 import { healIncident, type HealDeps, type HealingRun } from '../../../agent/healing/heal-incident.ts';
 import { atNewGrounds, blockedRunbooks, closeBreakers, siteBreakers } from '../../../agent/healing/healing-memory.ts';
@@ -58,6 +59,8 @@ const LOADED = {
 interface Lab extends OpenLog {
   at: number;
   facts: Partial<HealingFacts>;
+  /** What is signed, as one text. */
+  signed: string;
   rule: ReturnType<typeof ruleOf>;
   /** What the next runs come to; `null`: cut off after the intent. */
   readonly comes: (readonly [ActionOutcome, ErrorCode | null] | null)[];
@@ -110,8 +113,10 @@ function lab(open: OpenLog): Lab {
   let incidents = 0;
   const newId = (): string => ID.slice(0, -1) + String(++incidents);
   const bookDeps = () => ({ store, newId, index: indexRules([self.rule]), siteTargets: 1, record });
+  const waiting = dueIncidents();
   const self: Lab = {
     ...open,
+    signed: 'policy 1',
     at: NOON,
     facts: {},
     rule: ruleOf(),
@@ -153,8 +158,11 @@ function lab(open: OpenLog): Lab {
           ...self.facts,
         }),
       };
-      const due = store.incidents.due(['seen', 'waiting'], self.at).map(incidentOf);
-      for (const one of due) await healIncident(one, deps, new AbortController().signal);
+      const isOpen = store.incidents.due(['seen', 'waiting'], Number.MAX_SAFE_INTEGER).map(incidentOf);
+      for (const one of waiting.of(isOpen, self.signed, self.at)) {
+        if ((await healIncident(one, deps, new AbortController().signal)) !== 'not_yet')
+          waiting.judged(one.id, self.signed);
+      }
       return self.incident().state;
     },
     incident: () => incidentOf(store.incidents.get(ID)!),
@@ -315,6 +323,25 @@ describe('healing one incident', () => {
       expect([l.incident().held?.guard, l.ran]).toEqual([guard, []]);
     }),
   );
+
+  it('is judged by another policy as soon as it can be, also where its target was away when that came', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      const later = l.at + 86_400;
+      l.facts = { pausedUntil: { byOrder: later, byHand: null } };
+      expect(await l.heal()).toBe('waiting');
+      expect(l.incident().nextStepAt).toBe(later);
+      l.facts = {};
+      l.at += 5;
+      expect(await l.heal()).toBe('waiting');
+      l.signed = 'policy 2';
+      l.see('unknown', 'it does not answer');
+      expect(await l.heal()).toBe('waiting');
+      l.at += 5;
+      l.see('fail');
+      l.comes.push(['success', null]);
+      expect(await l.heal()).toBe('healed');
+    }));
 
   it('begins nothing where the run itself finds that the drift is gone before the change', () =>
     withLog(async (open) => {

@@ -116,7 +116,7 @@ describe('drift that no rule fits', () => {
       const { heal, one, said } = healing(open, (_incident, _finding, within) =>
         proposeHealing(subject(), deps, within),
       );
-      expect(await heal()).toBe('idle');
+      expect(await heal()).toBe('judged');
       expect(one()).toMatchObject({ state: 'ticketed', held: { guard: 'planner' } });
       expect(said.join()).toContain('no rule says what is done about this; a language model proposes RB-WIN-AV-001');
     }));
@@ -130,7 +130,7 @@ describe('drift that no rule fits', () => {
   ])('goes to people also where %s', (_, error) =>
     withLog(async (open) => {
       const { heal, one } = healing(open, () => Promise.reject(error));
-      expect(await heal()).toBe('idle');
+      expect(await heal()).toBe('judged');
       expect(one().state).toBe('ticketed');
       expect(one().held?.sentence).toContain('no language model could be asked');
       expect(one().held?.sentence).not.toContain('Quillfeather');
