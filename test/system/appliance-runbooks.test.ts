@@ -150,7 +150,7 @@ afterAll(() => (problem === null ? box.close() : undefined));
 
 describe('runbooks of the appliance by order, in a booted system', () => {
   it('start a dead scanner again, and are done when root’s facts show what runs', async () => {
-    box.run(['systemctl', 'kill', '--signal=KILL', 'lab-av.service']);
+    box.run(['systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'lab-av.service']);
     await until('the service is dead', () => (state('lab-av.service') === 'failed' ? true : null), WITHIN_MS);
     expect(await order('--runbook', 'RB-APP-AV-001', '--dry-run')).toMatchObject({ outcome: 'dry_run' });
     expect(state('lab-av.service')).toBe('failed');
@@ -193,7 +193,7 @@ describe('runbooks of the appliance by order, in a booted system', () => {
   });
 
   it('end as failed where their helper is gone, and nothing is done', async () => {
-    box.run(['systemctl', 'kill', '--signal=KILL', 'lab-av.service']);
+    box.run(['systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'lab-av.service']);
     await until('the service is dead', () => (state('lab-av.service') === 'failed' ? true : null), WITHIN_MS);
     box.run(['rm', '/etc/systemd/system/compliance-agent-restart-unit.service']);
     box.run(['systemctl', 'daemon-reload']);

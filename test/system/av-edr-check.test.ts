@@ -127,7 +127,7 @@ describe('the check of protection against malware on a real systemd', () => {
     systemctl('stop', 'protector.service');
     expect(judge(read())).toMatchObject({ result: 'fail', severity: 'critical', facts: { service: 'inactive' } });
     systemctl('start', 'protector.service');
-    systemctl('kill', '--signal=SIGKILL', 'protector.service');
+    systemctl('kill', '--kill-whom=main', '--signal=SIGKILL', 'protector.service');
     const { facts } = judge(read());
     expect(['failed', 'inactive', 'deactivating']).toContain(facts.service);
     systemctl('reset-failed');

@@ -157,7 +157,7 @@ afterAll(() => (problem === null ? box.close() : undefined));
 describe('the helpers that heal, in a booted system', () => {
   it('restart a service that died, by a standing grant', async () => {
     box.run(['systemctl', 'start', 'lab-av.service']);
-    box.run(['systemctl', 'kill', '--signal=KILL', 'lab-av.service']);
+    box.run(['systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'lab-av.service']);
     await until('the service is dead', () => (state('lab-av.service') === 'failed' ? true : null), 30_000);
     expect(await restart('av_edr')).toMatchObject({ outcome: 'done', details: { unit: 'lab-av.service' } });
     expect(state('lab-av.service')).toBe('active');
