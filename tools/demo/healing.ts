@@ -41,7 +41,8 @@ export async function healingShown({ site, report, repo, dir }: HealingPart): Pr
     await rolledBack(host, healing, report);
     await healedInTheWindow(healing, report);
     await stopped(host, healing, report);
-    if (server.liveShells !== 0) throw new Error(`${server.liveShells} shells are left on the machine`);
+    // A look may be under way at this moment; between two looks nothing is left.
+    await until('no shell is left on the machine', () => (server.liveShells === 0 ? true : null), PATIENCE_MS);
   } finally {
     await server.close();
   }

@@ -15,6 +15,8 @@ import { run, until } from './process.ts';
 import type { Report } from './report.ts';
 import { APPLIANCE, SITE, type Site } from './site.ts';
 
+const SHELL_GONE_MS = 60_000;
+
 const RUNBOOK = 'RB-WIN-FIREWALL-001';
 const CHECK = 'windows_firewall';
 const TARGET = 'srv-files';
@@ -58,7 +60,8 @@ export async function windowsHealed(o: WindowsPart): Promise<void> {
     o.report.section('A disruptive order, two signatures and the window');
     const digest = await authorised(o, `spki:${pinOf(tls.certPem)}`);
     await healed(o, host, digest);
-    if (server.liveShells !== 0) throw new Error(`${server.liveShells} shells are left on the machine`);
+    // A look may be under way at this moment; between two looks nothing is left.
+    await until('no shell is left on the machine', () => (server.liveShells === 0 ? true : null), SHELL_GONE_MS);
   } finally {
     await server.close();
   }
