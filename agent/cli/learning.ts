@@ -48,7 +48,7 @@ export async function learningList(context: CliContext, options: { limit: number
     const rows = store.learning.patterns(options.limit).map((row) => seen(row, store));
     const paint = painter(context.stdout, context.env);
     print(context, 'learning-list', { patterns: rows.map(({ fields }) => fields) }, () => {
-      if (rows.length === 0) return ['nothing was learnt from yet'];
+      if (rows.length === 0) return ['nothing was counted: the daemon of this version counts nothing yet'];
       return columns(
         rows.map(({ fields: f }) => [
           f.pattern.slice(0, 16),

@@ -90,8 +90,8 @@ function placeOf(kind: string, item: JsonObject, index: number): string {
   return `${kind}\u0000${order}`;
 }
 
-/** Null where the text is not the JSON of a ruleset. */
-export function readRuleset(text: string): Ruleset | null {
+/** What `nft -j list ruleset` lists; null where the text is not that. */
+function itemsOf(text: string): readonly Json[] | null {
   let document: Json;
   try {
     document = JSON.parse(text) as Json;
@@ -99,10 +99,16 @@ export function readRuleset(text: string): Ruleset | null {
     return null;
   }
   const items = isObject(document) ? document.nftables : undefined;
-  if (!Array.isArray(items)) return null;
+  return Array.isArray(items) ? (items as readonly Json[]) : null;
+}
+
+/** Null where the text is not the JSON of a ruleset. */
+export function readRuleset(text: string): Ruleset | null {
+  const items = itemsOf(text);
+  if (items === null) return null;
   const tables = new Map<string, { family: string; name: string; items: { place: string; text: string }[] }>();
   const baseChains: BaseChain[] = [];
-  for (const [index, entry] of (items as readonly Json[]).entries()) {
+  for (const [index, entry] of items.entries()) {
     const [kind, item] = isObject(entry) ? (Object.entries(entry)[0] ?? []) : [];
     if (kind === undefined || !isObject(item)) return null;
     if (kind === 'metainfo') continue;
@@ -140,15 +146,9 @@ export interface SetName {
 
 /** Sets whose elements come and go by themselves: what fills them does not stand in the ruleset. Null as for {@link readRuleset}. */
 export function selfFillingSets(text: string): SetName[] | null {
-  let document: Json;
-  try {
-    document = JSON.parse(text) as Json;
-  } catch {
-    return null;
-  }
-  const items = isObject(document) ? document.nftables : undefined;
-  if (!Array.isArray(items)) return null;
-  return (items as readonly Json[]).flatMap((entry) => {
+  const items = itemsOf(text);
+  if (items === null) return null;
+  return items.flatMap((entry) => {
     const set = isObject(entry) ? entry.set : undefined;
     if (!isObject(set) || !fillsItself(set) || set.elem === undefined) return [];
     return [{ family: String(set.family), table: String(set.table), name: String(set.name) }];

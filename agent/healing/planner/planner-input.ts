@@ -6,7 +6,7 @@ import { CODES } from '../../errors/codes.ts';
 import { FACT_RULES } from '../../evidence/fact-rules.ts';
 import type { Rule } from '../../evidence/scrub-rules.ts';
 import { CLOSED_WORDS, scrubFacts } from '../../evidence/scrub-value.ts';
-import type { PlainJson } from '../../wire/schemas/primitives.ts';
+import { actionOutcome, type PlainJson } from '../../wire/schemas/primitives.ts';
 import type { PlannerSubject } from './planner-types.ts';
 
 export const INPUT_SCHEMA = 'compliance-agent/planner-input/v1';
@@ -17,17 +17,7 @@ const MAX_LISTENERS = 64;
 
 const ROLES = ['appliance', 'domain_controller', 'member_server', 'workstation', 'other'] as const;
 const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical', 'other'] as const;
-const OUTCOMES = [
-  'success',
-  'failed',
-  'reverted',
-  'deferred',
-  'alert',
-  'rejected',
-  'expired',
-  'dry_run',
-  'other',
-] as const;
+const OUTCOMES = [...actionOutcome.options, 'other'] as const;
 const RUNBOOK_ID = /^RB-(?:WIN|APP)-[A-Z]{2,12}-[0-9]{3}$/;
 /** The Windows build; a bare number of five digits elsewhere could be a ZIP code. */
 const WINDOWS_BUILD = /^10\.0\.([0-9]{5})$/;

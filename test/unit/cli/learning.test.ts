@@ -31,7 +31,7 @@ it('learning list says how often each pattern was seen and whether it has earned
     patterns: [{ pattern: pattern.sha256, check: 'windows_av', occurrences: 5, candidate: true, because: null }],
   });
   expect((await on(state, 'learning', 'list')).out).toMatch(/windows_av on workstation +seen 5 .*candidate/);
-  expect((await on(empty, 'learning', 'list')).out).toContain('nothing was learnt from yet');
+  expect((await on(empty, 'learning', 'list')).out).toContain('the daemon of this version counts nothing yet');
 });
 
 it('learning show names what was tried and verified, and the rule that a candidate would make', async () => {
@@ -50,4 +50,5 @@ it.each(['', 'abc', 'ffffffff', '../../etc/passwd'])('learning show of %j is one
   const { code, err } = await on(state, 'learning', 'show', typed);
   expect(code).toBe(2);
   expect(err).toContain('learning list');
+  expect(err).toContain('pattern_unknown');
 });

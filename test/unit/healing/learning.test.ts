@@ -1,10 +1,8 @@
 // What drift has in common, what counts as having healed it, when that earns a rule, and what would become of the rule.
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { draftRule, ruleText } from '../../../agent/healing/learning/draft-rule.ts';
 import { patternIn } from '../../../agent/healing/learning/pattern-store.ts';
 import { patternOf } from '../../../agent/healing/learning/pattern.ts';
-import { CANARY_S, decided, nextState, type Learnt } from '../../../agent/healing/learning/promotion.ts';
 import {
   forgetCases,
   KEEP_CASES_S,
@@ -226,63 +224,6 @@ describe('the rule that a candidate would make', () => {
     const whole = { ...remedy, l2Verified: 3, successPercent: 100, meanMs: 1 };
     expect(draftRule(pattern, whole, null)).toEqual(expect.any(String));
     expect(draftRule(pattern, whole, LOGGING.runbook)).toEqual(expect.any(String));
-  });
-});
-
-describe('a learnt rule', () => {
-  const learnt = (more: Partial<Learnt>): Learnt => ({
-    state: 'canary',
-    since: NOW,
-    tried: 10,
-    verified: 10,
-    listed: true,
-    ...more,
-  });
-
-  it.each<[string, Partial<Learnt>, number, Learnt['state']]>([
-    ['stays a candidate whatever time goes by', { state: 'candidate' }, 1e9, 'candidate'],
-    ['waits for the signed list once it is approved', { state: 'approved', listed: false }, 1e9, 'approved'],
-    ['is a canary once it is listed', { state: 'approved' }, 0, 'canary'],
-    ['stays a canary for 48 hours', {}, CANARY_S - 1, 'canary'],
-    ['is active after 48 hours that it held', {}, CANARY_S, 'active'],
-    ['stays a canary that was never tried', { tried: 0, verified: 0 }, CANARY_S * 9, 'canary'],
-    ['is demoted as a canary that fails', { verified: 7 }, 1, 'demoted'],
-    ['stays active at 80 per cent', { state: 'active', verified: 8 }, 0, 'active'],
-    ['is demoted below 80 per cent', { state: 'active', tried: 1_000, verified: 799 }, 0, 'demoted'],
-    ['is demoted when it is taken from the list', { state: 'active', listed: false }, 0, 'demoted'],
-    ['is demoted as a canary that is taken from the list', { listed: false }, CANARY_S, 'demoted'],
-  ])('%s', (_, more, later, state) => expect(nextState(learnt(more), NOW + later)).toBe(state));
-
-  it('that was rejected or demoted never comes back, and none is in force that is not listed', () => {
-    const states = ['candidate', 'approved', 'rejected', 'canary', 'active', 'demoted'] as const;
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...states),
-        fc.array(fc.record({ listed: fc.boolean(), tried: fc.nat(50), verified: fc.nat(50), wait: fc.nat(1e6) })),
-        (first, steps) => {
-          let state: Learnt['state'] = first;
-          let now = NOW;
-          for (const { wait, verified, tried, listed } of steps) {
-            now += wait;
-            const next = nextState(
-              { state, since: now - wait, tried: Math.max(tried, verified), verified, listed },
-              now,
-            );
-            if (state === 'rejected' || state === 'demoted') expect(next).toBe(state);
-            if (!listed) expect(['canary', 'active']).not.toContain(next);
-            state = next;
-          }
-        },
-      ),
-    );
-  });
-
-  it('is approved or rejected by people as a candidate alone', () => {
-    expect(decided('candidate', 'approved')).toBe('approved');
-    expect(decided('candidate', 'rejected')).toBe('rejected');
-    for (const state of ['approved', 'rejected', 'canary', 'active', 'demoted'] as const) {
-      expect(decided(state, 'approved')).toBeNull();
-    }
   });
 });
 

@@ -5,7 +5,7 @@ import type { PlannerDeps } from '../../../agent/healing/planner/planner-types.t
 import { openLog, withDir, withLog } from '../../support/evidence-fixtures.ts';
 import { completion, planText, sendJson, startLyingModel } from '../../support/lying-model.ts';
 import { actionsOf, codeOf, message, plannerEndpoint } from '../../support/planner-endpoint.ts';
-import { content, plannerDeps, type policyWith, remote, subject } from '../../support/planner-fixtures.ts';
+import { AV, content, plannerDeps, type policyWith, remote, subject } from '../../support/planner-fixtures.ts';
 
 const endpoint = plannerEndpoint();
 const { sent, depsOf } = endpoint;
@@ -119,6 +119,16 @@ describe('nothing is asked', () => {
       );
       expect(codeOf(await ask({}, subject({ check: { id: 'windows_encryption', version: 1 } })))).toBe(none);
       expect(sent()).toBe(0);
+    }));
+
+  it('about a finding of which nobody has said what may leave', () =>
+    withLog(async (open) => {
+      const loaded = { ...AV, runbook: { ...AV.runbook, check: 'windows_new' } };
+      const what = subject({ check: { id: 'windows_new', version: 1 } });
+      expect(codeOf(await planHealing(what, depsOf(open, { runbooks: [loaded] }), signal))).toBe(
+        'planner_input_refused',
+      );
+      expect([sent(), open.store.planner.since(0)]).toEqual([0, []]);
     }));
 
   it('of a model in the building that lies elsewhere', () =>
