@@ -4,6 +4,7 @@
   program,
   configFile,
   user,
+  ...
 }:
 let
   dropDir = "/run/compliance-agent/drop";
@@ -142,12 +143,7 @@ let
   };
 in
 {
-  inherit dropDir services;
-
-  # What the daemon may start: not the way back, which a timer takes.
-  startedByDaemon = builtins.filter (name: name != "compliance-agent-revert-firewall") (
-    builtins.attrNames services
-  );
+  inherit services;
 
   # Armed by restore-firewall before it changes anything, stopped when the daemon confirms.
   timers.compliance-agent-revert-firewall = {
@@ -158,14 +154,8 @@ in
     };
   };
 
-  # The daemon may start exactly these, and do nothing else to them (polkit(8)).
-  polkitRule =
-    units:
-    ''
-      polkit.addRule(function (action, subject) {
-        if (action.id !== "org.freedesktop.systemd1.manage-units" || subject.user !== "${user}") return;
-        var units = ${builtins.toJSON units};
-        if (action.lookup("verb") === "start" && units.indexOf(action.lookup("unit")) >= 0) return polkit.Result.YES;
-      });
-    '';
+  # Not the way back, which a timer takes.
+  startedByDaemon = map (name: "${name}.service") (
+    builtins.filter (name: name != "compliance-agent-revert-firewall") (builtins.attrNames services)
+  );
 }

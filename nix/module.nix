@@ -1,6 +1,8 @@
-# NixOS module `services.compliance-agent`: the agent as a hardened service, and a root timer that reads what it may not.
+# NixOS module `services.compliance-agent`: the options, what is refused of them, and the parts put together. What a part
+# is stands in nix/README.md.
 {
   config,
+  options,
   lib,
   pkgs,
   ...
@@ -17,8 +19,45 @@ let
   factsDir = "/run/compliance-agent/facts";
   program = "${cfg.package}/bin/compliance-agent";
 
-  helpers = import ./helpers.nix { inherit program configFile user; };
-  helperUnits = map (name: "${name}.service") helpers.startedByDaemon;
+  parts =
+    map
+      (
+        file:
+        import file {
+          inherit
+            config
+            options
+            lib
+            pkgs
+            cfg
+            program
+            configFile
+            checkedConfig
+            factsDir
+            stateName
+            user
+            uid
+            ;
+        }
+      )
+      [
+        ./service.nix
+        ./facts.nix
+        ./helpers.nix
+      ];
+  # What the parts give under a name, in the order of the parts. The same unit or file in two parts is a mistake.
+  listOf = name: builtins.concatLists (map (part: part.${name} or [ ]) parts);
+  textOf = name: builtins.concatStringsSep "" (map (part: part.${name} or "") parts);
+  attrsOf =
+    name:
+    builtins.foldl' (
+      all: part:
+      let
+        more = part.${name} or { };
+        twice = builtins.attrNames (builtins.intersectAttrs all more);
+      in
+      if twice == [ ] then all // more else throw "two parts give ${name}.${builtins.head twice}"
+    ) { } parts;
 
   # `/var/lib/name` → `name`; null where it is anything else.
   stateName =
@@ -27,17 +66,40 @@ let
     in
     if found == null then null else builtins.head found;
 
+  # An option has a type; what has none is a group of options.
+  declare = builtins.mapAttrs (
+    _: option:
+    if option ? type then lib.mkOption (builtins.removeAttrs option [ "key" ]) else declare option
+  );
+  # Those that have a key in the configuration file, each with its value.
+  keyed =
+    options: values:
+    builtins.concatLists (
+      map (
+        name:
+        let
+          option = options.${name};
+        in
+        if !(option ? type) then
+          keyed option values.${name}
+        else if option ? key then
+          [
+            {
+              name = option.key;
+              value = values.${name};
+            }
+          ]
+        else
+          [ ]
+      ) (builtins.attrNames options)
+    );
+
   # One `key: value` per line; every value is JSON, which YAML 1.2 contains.
   settings = {
     provision_dir = "${cfg.stateDir}/provision";
   }
   // builtins.listToAttrs (
-    builtins.filter (pair: pair.value != null) (
-      map (name: {
-        name = table.${name}.key;
-        value = cfg.${name};
-      }) (builtins.attrNames table)
-    )
+    builtins.filter (pair: pair.value != null) (keyed table cfg)
   );
   configText = builtins.concatStringsSep "" (
     map (key: "${key}: ${builtins.toJSON settings.${key}}\n") (builtins.attrNames settings)
@@ -55,32 +117,7 @@ let
       '';
 
   refused = builtins.filter (name: cfg.${name} != null) (builtins.attrNames decidedElsewhere);
-in
-{
-  options.services.compliance-agent = {
-    enable = lib.mkOption {
-      type = lib.types.bool;
-      default = false;
-      example = true;
-      description = "Whether to run the compliance agent.";
-    };
-    package = lib.mkOption {
-      type = lib.types.package;
-      description = "The agent, as `nix/package.nix` builds it.";
-    };
-  }
-  // builtins.mapAttrs (_: option: lib.mkOption (builtins.removeAttrs option [ "key" ])) table
-  // builtins.mapAttrs (
-    _: who:
-    lib.mkOption {
-      type = lib.types.unspecified;
-      default = null;
-      visible = false;
-      description = "Not an option: ${who}.";
-    }
-  ) decidedElsewhere;
-
-  config = lib.mkIf cfg.enable {
+  own = {
     assertions = [
       {
         assertion = stateName != null;
@@ -98,117 +135,73 @@ in
     ++ map (name: {
       assertion = false;
       message = "services.compliance-agent.${name} cannot be set here: ${decidedElsewhere.${name}}.";
-    }) refused;
+    }) refused
+    ++ listOf "assertions";
 
-    users.users.${user} = {
-      isSystemUser = true;
-      inherit uid;
-      group = user;
-      home = cfg.stateDir;
-      description = "Compliance agent";
+    users.users = attrsOf "users" // {
+      ${user} = {
+        isSystemUser = true;
+        inherit uid;
+        group = user;
+        home = cfg.stateDir;
+        description = "Compliance agent";
+      };
     };
-    users.groups.${user}.gid = uid;
+    users.groups = attrsOf "groups" // {
+      ${user}.gid = uid;
+    };
 
-    environment.etc."compliance-agent/config.yaml".source = checkedConfig;
+    environment.etc = attrsOf "etc" // {
+      "compliance-agent/config.yaml".source = checkedConfig;
+    };
     # For the technician, and for probes: the agent looks for tools in /run/current-system/sw/bin.
     environment.systemPackages = [
       cfg.package
       pkgs.nftables
-    ];
+    ]
+    ++ listOf "packages";
 
-    # No sudo, no setuid: the daemon starts the helpers by their names and can do nothing else to units. The facts are read anew after
-    # a change, before their timer.
+    # No sudo, no setuid: the daemon starts units of root's by their names and can do nothing else to units.
     security.polkit.enable = true;
-    security.polkit.extraConfig = helpers.polkitRule (helperUnits ++ [ "compliance-agent-facts.service" ]);
-
-    systemd.services = helpers.services // {
-      compliance-agent = {
-        description = "Compliance agent";
-        wantedBy = [ "multi-user.target" ];
-        after = [
-          "network.target"
-          "nss-lookup.target"
-        ];
-        # A dead end is a defect: however often it ended, it is started again.
-        unitConfig.StartLimitIntervalSec = 0;
-        restartTriggers = [ checkedConfig ];
-        # One arena of malloc instead of one per thread.
-        environment.MALLOC_ARENA_MAX = "1";
-        serviceConfig = {
-          Type = "notify";
-          NotifyAccess = "main";
-          ExecStart = "${program} run --config ${configFile}";
-          User = user;
-          Group = user;
-          # To read back from the journal what the check `logging` wrote.
-          SupplementaryGroups = [ "systemd-journal" ];
-          StateDirectory = stateName;
-          StateDirectoryMode = "0750";
-          # In memory: what the daemon leaves for the helpers. It stays for a helper that is still to run.
-          RuntimeDirectory = "compliance-agent/drop";
-          RuntimeDirectoryMode = "0750";
-          RuntimeDirectoryPreserve = true;
-          # The sealed device key; without one, the agent makes a file.
-          LoadCredentialEncrypted = "compliance-agent.device-key";
-          WorkingDirectory = cfg.stateDir;
-          Restart = "always";
-          RestartSec = 5;
-          TimeoutStartSec = 120;
-          # The daemon ends within 10 s by itself.
-          TimeoutStopSec = 20;
-          WatchdogSec = 30;
-          # Above the limit that the daemon keeps by itself, with room for the tools that it starts.
-          MemoryMax = "${toString (cfg.memoryLimitMib + 128)}M";
-          StandardInput = "null";
-          StandardOutput = "journal";
-          StandardError = "journal";
-          SyslogIdentifier = "compliance-agent";
-        }
-        // import ./hardening.nix;
-      };
-
-      compliance-agent-facts = {
-        description = "Facts for the compliance agent that only root can read";
-        environment.MALLOC_ARENA_MAX = "1";
-        serviceConfig = {
-          Type = "oneshot";
-          ExecStart = "${program} facts firewall encryption av_edr --write ${factsDir} --config ${configFile}";
-          RuntimeDirectory = "compliance-agent/facts";
-          RuntimeDirectoryMode = "0755";
-          # The daemon reads them between two runs.
-          RuntimeDirectoryPreserve = true;
-          TimeoutStartSec = 60;
-          MemoryMax = "256M";
-        }
-        // import ./hardening.nix
-        // {
-          # `nft list ruleset` needs the first, in the network's own user namespace; the second is for which file the process of
-          # another user runs.
-          CapabilityBoundingSet = "CAP_NET_ADMIN CAP_SYS_PTRACE";
-          PrivateUsers = false;
-          UMask = "0022";
-          RestrictAddressFamilies = [
-            "AF_NETLINK"
-            "AF_UNIX"
-          ];
-          # The headers of encrypted volumes: root owns the devices, and without CAP_DAC_OVERRIDE root reads only what is its
-          # own or everybody's.
-          PrivateDevices = false;
-          DeviceAllow = [ "block-* r" ];
-        };
-      };
+    security.polkit.extraConfig = import ./polkit-rule.nix {
+      inherit user;
+      units = listOf "startedByDaemon";
     };
-    systemd.timers = helpers.timers // {
-      compliance-agent-facts = {
-        description = "Facts for the compliance agent that only root can read";
-        wantedBy = [ "timers.target" ];
-        timerConfig = {
-          OnActiveSec = 0;
-          # Facts older than two turns of ten minutes count as stale.
-          OnUnitInactiveSec = "10min";
-          AccuracySec = "1s";
-        };
-      };
-    };
+    services.udev.extraRules = textOf "udevRules";
+    networking.nftables.tables = attrsOf "tables";
+    systemd.tmpfiles.rules = listOf "tmpfiles";
+
+    systemd.services = attrsOf "services";
+    systemd.timers = attrsOf "timers";
+    systemd.paths = attrsOf "paths";
+    systemd.sockets = attrsOf "sockets";
   };
+in
+{
+  options.services.compliance-agent = {
+    enable = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = "Whether to run the compliance agent.";
+    };
+    package = lib.mkOption {
+      type = lib.types.package;
+      description = "The agent, as `nix/package.nix` builds it.";
+    };
+  }
+  // declare table
+  // builtins.mapAttrs (
+    _: who:
+    lib.mkOption {
+      type = lib.types.unspecified;
+      default = null;
+      visible = false;
+      description = "Not an option: ${who}.";
+    }
+  ) decidedElsewhere;
+
+  config = lib.mkIf cfg.enable (
+    lib.mkMerge ([ own ] ++ map (part: part.more or { }) parts)
+  );
 }

@@ -9,6 +9,8 @@ export interface Evaluated {
   readonly refused: readonly string[];
   /** Empty where anything was refused. */
   readonly units: Readonly<Record<string, string>>;
+  /** Other files of the machine (tables of nftables, rules of udev and polkit, …) by their path without the first slash. */
+  readonly files: Readonly<Record<string, string>>;
   readonly configText: string;
   /** JavaScript for polkit: who may start which unit. */
   readonly polkitRule: string;

@@ -1,14 +1,27 @@
-// Writes the units that nix/module.nix gives into nix/golden, and its options into docs/appliance.md. Needs
-// nix-instantiate, so it is no part of `npm run docs`; test/system/nix-module.test.ts fails when either is stale.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// Writes what nix/module.nix gives into nix/golden (units, and other files below etc/), and its options into
+// docs/options.md. Needs nix-instantiate, so it is no part of `npm run docs`; test/system/nix-module.test.ts fails when any
+// of it is stale.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { evaluateModule, type Evaluated } from './evaluate-module.ts';
 import { replaceBetween, table } from './generated-doc.ts';
 
 const repo = join(import.meta.dirname, '..');
 export const GOLDEN_DIR = join(repo, 'nix/golden');
-export const APPLIANCE_DOC = join(repo, 'docs/appliance.md');
+export const OPTIONS_DOC = join(repo, 'docs/options.md');
+
+/** Every file below nix/golden, by its path there. */
+export function readGolden(): Record<string, string> {
+  const names = readdirSync(GOLDEN_DIR, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = names.map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    paths.map((path) => [path.slice(GOLDEN_DIR.length + 1), readFileSync(path, 'utf8')]).toSorted(),
+  ) as Record<string, string>;
+}
+
+/** What nix/golden has to hold. */
+export const goldenOf = ({ units, files }: Evaluated): Record<string, string> => ({ ...units, ...files });
 
 const shown = (option: Evaluated['options'][number]): string => {
   if (option.required) return 'required';
@@ -16,13 +29,18 @@ const shown = (option: Evaluated['options'][number]): string => {
 };
 
 /** `document` with its table of options brought up to date. */
-export function applianceDoc(document: string, options: Evaluated['options']): string {
+export function optionsDoc(document: string, options: Evaluated['options']): string {
   const rows = options.map((option) => [`\`${option.name}\``, shown(option), option.description]);
   return replaceBetween(document, 'options', table(['option', 'default', 'meaning'], rows));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { units, options } = evaluateModule();
-  for (const [name, text] of Object.entries(units)) writeFileSync(join(GOLDEN_DIR, name), text);
-  writeFileSync(APPLIANCE_DOC, applianceDoc(readFileSync(APPLIANCE_DOC, 'utf8'), options));
+  const evaluated = evaluateModule();
+  const golden = goldenOf(evaluated);
+  for (const name of Object.keys(readGolden())) if (!(name in golden)) rmSync(join(GOLDEN_DIR, name));
+  for (const [name, text] of Object.entries(golden)) {
+    mkdirSync(dirname(join(GOLDEN_DIR, name)), { recursive: true });
+    writeFileSync(join(GOLDEN_DIR, name), text);
+  }
+  writeFileSync(OPTIONS_DOC, optionsDoc(readFileSync(OPTIONS_DOC, 'utf8'), evaluated.options));
 }

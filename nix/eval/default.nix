@@ -16,8 +16,30 @@ let
     type = "derivation";
     inherit name outPath;
   };
-  pkgs = {
-    nftables = derivation "nftables" "/usr";
+  # Programs of packages count as Debian's: `${pkgs.systemd}/bin/systemctl` is /usr/bin/systemctl.
+  packages =
+    builtins.listToAttrs (
+      map
+        (name: {
+          inherit name;
+          value = derivation name "/usr";
+        })
+        [
+          "coreutils"
+          "cryptsetup"
+          "iproute2"
+          "nftables"
+          "nix"
+          "restic"
+          "systemd"
+          "util-linux"
+        ]
+    )
+    // {
+      # There it is in sbin alone.
+      nftables = derivation "nftables" "/usr/sbin/..";
+    };
+  pkgs = packages // {
     runCommandLocal =
       name: attributes: _script:
       derivation name "/nix/store/${name}" // { inherit (attributes) text; };
@@ -53,7 +75,42 @@ let
 
   inherit (if libPath == null then withTiny else withNixpkgs) config declared;
   failed = builtins.filter (one: !one.assertion) config.assertions;
-  shown = builtins.filter (name: declared.${name}.visible or true) (builtins.attrNames declared);
+  renamed =
+    prefix: suffix: make: set:
+    builtins.listToAttrs (
+      map (name: {
+        name = "${prefix}${name}${suffix}";
+        value = make name set.${name};
+      }) (builtins.attrNames set)
+    );
+  units = kind: renamed "" ".${kind}" (_: render.${kind}) config.systemd."${kind}s";
+  ours = builtins.removeAttrs config.environment.etc [ "compliance-agent/config.yaml" ];
+  isOption = one: (one._type or null) == "option";
+  # Dotted names of all options in a tree, those that are not shown left out.
+  listed =
+    prefix: tree:
+    builtins.concatLists (
+      map (
+        name:
+        let
+          one = tree.${name};
+        in
+        if !isOption one then
+          listed "${prefix}${name}." one
+        else if one.visible or true then
+          [
+            {
+              name = prefix + name;
+              type = one.type.description;
+              default = one.default or null;
+              required = !(one ? default);
+              inherit (one) description;
+            }
+          ]
+        else
+          [ ]
+      ) (builtins.attrNames tree)
+    );
 in
 {
   refused = map (one: one.message) failed;
@@ -64,23 +121,33 @@ in
     if failed != [ ] then
       { }
     else
-      builtins.listToAttrs (
-        map (name: {
-          name = "${name}.timer";
-          value = render.timer config.systemd.timers.${name};
-        }) (builtins.attrNames config.systemd.timers)
+      units "service" // units "timer" // units "path" // units "socket";
+  # Other files of the machine, by where they lie; tables of nftables where a test can load them from.
+  files =
+    if failed != [ ] then
+      { }
+    else
+      renamed "etc/" "" (_: file: file.text or file.source.text) ours
+      // renamed "etc/nftables/" ".nft" render.table config.networking.nftables.tables
+      // {
+        "etc/polkit-1/rules.d/10-compliance-agent.rules" = config.security.polkit.extraConfig;
+      }
+      // (
+        if config.services.udev.extraRules == "" then
+          { }
+        else
+          { "etc/udev/rules.d/99-compliance-agent.rules" = config.services.udev.extraRules; }
       )
-      // builtins.listToAttrs (
-        map (name: {
-          name = "${name}.service";
-          value = render.service config.systemd.services.${name};
-        }) (builtins.attrNames config.systemd.services)
+      // (
+        if config.systemd.tmpfiles.rules == [ ] then
+          { }
+        else
+          {
+            "etc/tmpfiles.d/compliance-agent.conf" = builtins.concatStringsSep "" (
+              map (rule: "${rule}\n") config.systemd.tmpfiles.rules
+            );
+          }
       );
-  options = map (name: {
-    inherit name;
-    type = declared.${name}.type.description;
-    default = declared.${name}.default or null;
-    required = !(declared.${name} ? default);
-    inherit (declared.${name}) description;
-  }) shown;
+  users = config.users.users;
+  options = listed "" declared;
 }

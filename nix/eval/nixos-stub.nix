@@ -24,9 +24,24 @@ let
     };
     documentation = strings;
     wantedBy = strings;
+    requiredBy = strings;
+    requires = strings;
+    wants = strings;
     after = strings;
+    before = strings;
+    bindsTo = strings;
+    partOf = strings;
+    conflicts = strings;
+    onFailure = strings;
+    onSuccess = strings;
     unitConfig = atoms;
   };
+  kind =
+    own:
+    mkOption {
+      type = types.attrsOf (types.submodule { options = common // { ${own} = atoms; }; });
+      default = { };
+    };
   anything = mkOption {
     type = types.attrsOf types.anything;
     default = { };
@@ -53,6 +68,28 @@ in
         default = "";
       };
     };
+    services.udev.extraRules = mkOption {
+      type = types.lines;
+      default = "";
+    };
+    networking.nftables = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+      };
+      tables = mkOption {
+        type = types.attrsOf (
+          types.submodule {
+            options = {
+              family = mkOption { type = types.str; };
+              content = mkOption { type = types.lines; };
+            };
+          }
+        );
+        default = { };
+      };
+    };
+    systemd.tmpfiles.rules = strings;
     users.users = anything;
     users.groups = anything;
     systemd.services = mkOption {
@@ -67,15 +104,22 @@ in
               type = types.listOf types.unspecified;
               default = [ ];
             };
+            restartIfChanged = mkOption {
+              type = types.bool;
+              default = true;
+            };
+            stopIfChanged = mkOption {
+              type = types.bool;
+              default = true;
+            };
             serviceConfig = atoms;
           };
         }
       );
       default = { };
     };
-    systemd.timers = mkOption {
-      type = types.attrsOf (types.submodule { options = common // { timerConfig = atoms; }; });
-      default = { };
-    };
+    systemd.timers = kind "timerConfig";
+    systemd.paths = kind "pathConfig";
+    systemd.sockets = kind "socketConfig";
   };
 }

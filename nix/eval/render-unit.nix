@@ -25,20 +25,33 @@ let
         builtins.attrNames (unit.environment or { })
       )
     );
+  # Names of options in NixOS → keys of systemd.
+  relations = {
+    documentation = "Documentation";
+    requires = "Requires";
+    wants = "Wants";
+    after = "After";
+    before = "Before";
+    bindsTo = "BindsTo";
+    partOf = "PartOf";
+    conflicts = "Conflicts";
+    onFailure = "OnFailure";
+    onSuccess = "OnSuccess";
+  };
   unitSection =
     unit:
     section "Unit" (
-      { Description = unit.description; }
-      // joined "Documentation" (unit.documentation or [ ])
-      // joined "After" (unit.after or [ ])
+      builtins.foldl' (all: name: all // joined relations.${name} (unit.${name} or [ ])) {
+        Description = unit.description;
+      } (builtins.attrNames relations)
       // (unit.unitConfig or { })
     );
   installSection =
     unit:
-    if (unit.wantedBy or [ ]) == [ ] then
-      ""
-    else
-      "\n" + section "Install" { WantedBy = builtins.concatStringsSep " " unit.wantedBy; };
+    let
+      found = joined "WantedBy" (unit.wantedBy or [ ]) // joined "RequiredBy" (unit.requiredBy or [ ]);
+    in
+    if found == { } then "" else "\n" + section "Install" found;
 in
 {
   service =
@@ -50,4 +63,14 @@ in
     )
     + installSection unit;
   timer = unit: unitSection unit + "\n" + section "Timer" unit.timerConfig + installSection unit;
+  path = unit: unitSection unit + "\n" + section "Path" unit.pathConfig + installSection unit;
+  socket = unit: unitSection unit + "\n" + section "Socket" unit.socketConfig + installSection unit;
+
+  # A table of nftables as NixOS loads it: in one transaction, in place of the one before.
+  table = name: made: ''
+    table ${made.family} ${name}
+    delete table ${made.family} ${name}
+    table ${made.family} ${name} {
+    ${made.content}}
+  '';
 }

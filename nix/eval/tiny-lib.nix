@@ -48,6 +48,18 @@ let
       description = "list of ${type.description}";
       check = v: isList v && all type.check v;
     };
+    str = {
+      description = "string";
+      check = isString;
+    };
+    port = types.ints.between 1 65535 // {
+      description = "port number";
+    };
+    lines = types.str;
+    attrsOf = type: {
+      description = "attribute set of ${type.description}";
+      check = v: isAttrs v && all (name: type.check v.${name}) (attrNames v);
+    };
     submodule =
       { options }:
       {
@@ -69,10 +81,49 @@ let
       given.${name}
     else
       throw "A definition for option `${path}.${name}' is not of type `${option.type.description}'.";
+
+  # The values of a tree of options.
+  valuesOf =
+    path: declared: given:
+    let
+      unknown = builtins.filter (name: !(declared ? ${name})) (attrNames given);
+    in
+    if unknown != [ ] then
+      throw "The option `${path}.${builtins.head unknown}' does not exist."
+    else
+      builtins.mapAttrs (
+        name: option:
+        if (option._type or null) == "option" then
+          valueOf path option given name
+        else
+          valuesOf "${path}.${name}" option (given.${name} or { })
+      ) declared;
+
+  # Two configurations as one: sets by name, lists one after the other.
+  merge =
+    a: b:
+    a
+    // builtins.mapAttrs (
+      name: v:
+      if !(a ? ${name}) then
+        v
+      else if isAttrs v && isAttrs a.${name} && (v.type or null) != "derivation" then
+        merge a.${name} v
+      else if isList v && isList a.${name} then
+        a.${name} ++ v
+      else if v == a.${name} then
+        v
+      else
+        throw "The option `${name}' has conflicting definition values."
+    ) b;
 in
 {
   inherit mkOption types;
   mkIf = condition: attributes: if condition then attributes else { };
+  mkMerge = builtins.foldl' merge { };
+  optionals = condition: list: if condition then list else [ ];
+  optionalAttrs = condition: attributes: if condition then attributes else { };
+  optionalString = condition: text: if condition then text else "";
 
   # `module` with `given` as the settings of `services.<service>`. What the module declares for others is returned as it is.
   evaluate =
@@ -84,20 +135,16 @@ in
       lib,
     }:
     let
-      path = "services.${service}";
       made = module {
         inherit lib pkgs;
+        options = { };
         config.services.${service} = values;
       };
       declared = made.options.services.${service};
-      unknown = builtins.filter (name: !(declared ? ${name})) (attrNames given);
-      values = builtins.mapAttrs (name: option: valueOf path option given name) declared;
+      values = valuesOf "services.${service}" declared given;
     in
-    if unknown == [ ] then
-      {
-        inherit (made) config;
-        inherit declared;
-      }
-    else
-      throw "The option `${path}.${builtins.head unknown}' does not exist.";
+    builtins.seq (attrNames values) {
+      inherit (made) config;
+      inherit declared;
+    };
 }

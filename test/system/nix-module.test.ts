@@ -15,7 +15,7 @@ import {
   nixProblem,
   type Evaluated,
 } from '../../tools/evaluate-module.ts';
-import { APPLIANCE_DOC, applianceDoc, GOLDEN_DIR } from '../../tools/make-units.ts';
+import { goldenOf, OPTIONS_DOC, optionsDoc, readGolden } from '../../tools/make-units.ts';
 import { lockSha256, narHash, readPin, withDeps } from '../../tools/npm-deps.ts';
 
 const REPO = join(import.meta.dirname, '../..');
@@ -29,8 +29,6 @@ const nixFiles = [
     .filter((name) => name.endsWith('.nix'))
     .map((name) => `nix/${name}`),
 ];
-const golden = (): Record<string, string> =>
-  Object.fromEntries(readdirSync(GOLDEN_DIR).map((name) => [name, readFileSync(join(GOLDEN_DIR, name), 'utf8')]));
 const example = (name: string): string =>
   `(import ./nix/examples/${name}.nix).services.compliance-agent`.replace('./', `${REPO}/`);
 const parsed = (text: string) => parseConfig(text, 'config.yaml');
@@ -58,12 +56,13 @@ describe.each([
     evaluateModule({ withNixpkgs, ...(settings === undefined ? {} : { settings }) });
 
   it('gives the units of nix/golden, byte for byte', () => {
-    expect(evaluate().units).toEqual(golden());
+    expect(goldenOf(evaluate())).toEqual(readGolden());
   });
 
   it.each(['reseller', 'direct'])('accepts the example of mode %s, and the agent accepts the file it gives', (mode) => {
-    const { refused, units, configText } = evaluate(example(mode));
-    expect([refused, Object.keys(units).toSorted()]).toEqual([[], Object.keys(golden()).toSorted()]);
+    const evaluated = evaluate(example(mode));
+    const { refused, configText } = evaluated;
+    expect([refused, Object.keys(goldenOf(evaluated)).toSorted()]).toEqual([[], Object.keys(readGolden())]);
     expect(parsed(configText)).toMatchObject({ ok: true, warnings: [], config: { mode } });
   });
 
@@ -146,11 +145,11 @@ describe('the options of the module', () => {
     expect(shown).toHaveLength(Object.keys(KEYS).length - 1);
   });
 
-  it('stand in docs/appliance.md, each with what it means', () => {
-    const document = readFileSync(APPLIANCE_DOC, 'utf8');
+  it('stand in docs/options.md, each with what it means', () => {
+    const document = readFileSync(OPTIONS_DOC, 'utf8');
     const { options } = evaluateModule();
     expect(options.filter(({ description }) => description.length < 20)).toEqual([]);
-    expect(applianceDoc(document, options)).toBe(document);
+    expect(optionsDoc(document, options)).toBe(document);
   });
 });
 
