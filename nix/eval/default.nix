@@ -34,11 +34,7 @@ let
           "systemd"
           "util-linux"
         ]
-    )
-    // {
-      # There it is in sbin alone.
-      nftables = derivation "nftables" "/usr/sbin/..";
-    };
+    );
   pkgs = packages // {
     runCommandLocal =
       name: attributes: _script:
