@@ -175,6 +175,7 @@ let
     systemd.timers = attrsOf "timers";
     systemd.paths = attrsOf "paths";
     systemd.sockets = attrsOf "sockets";
+    systemd.mounts = listOf "mounts";
   };
 in
 {

@@ -117,7 +117,16 @@ in
     if failed != [ ] then
       { }
     else
-      units "service" // units "timer" // units "path" // units "socket";
+      units "service"
+      // units "timer"
+      // units "path"
+      // units "socket"
+      // builtins.listToAttrs (
+        map (unit: {
+          name = "${render.mountName unit.where}.mount";
+          value = render.mount unit;
+        }) config.systemd.mounts
+      );
   # Other files of the machine, by where they lie; tables of nftables where a test can load them from.
   files =
     if failed != [ ] then

@@ -89,6 +89,26 @@ in
         default = { };
       };
     };
+    systemd.mounts = mkOption {
+      type = types.listOf (
+        types.submodule {
+          options = common // {
+            what = mkOption { type = types.str; };
+            where = mkOption { type = types.str; };
+            type = mkOption {
+              type = types.str;
+              default = "";
+            };
+            options = mkOption {
+              type = types.str;
+              default = "";
+            };
+            mountConfig = atoms;
+          };
+        }
+      );
+      default = [ ];
+    };
     systemd.tmpfiles.rules = strings;
     users.users = anything;
     users.groups = anything;

@@ -65,6 +65,24 @@ in
   timer = unit: unitSection unit + "\n" + section "Timer" unit.timerConfig + installSection unit;
   path = unit: unitSection unit + "\n" + section "Path" unit.pathConfig + installSection unit;
   socket = unit: unitSection unit + "\n" + section "Socket" unit.socketConfig + installSection unit;
+  mount =
+    unit:
+    unitSection unit
+    + "\n"
+    + section "Mount" (
+      {
+        What = unit.what;
+        Where = unit.where;
+      }
+      // (if (unit.type or "") == "" then { } else { Type = unit.type; })
+      // (if (unit.options or "") == "" then { } else { Options = unit.options; })
+      // (unit.mountConfig or { })
+    )
+    + installSection unit;
+  # The name that systemd wants for a mount (systemd-escape --path), for plain paths.
+  mountName =
+    where:
+    builtins.replaceStrings [ "-" "/" ] [ "\\x2d" "-" ] (builtins.substring 1 (-1) where);
 
   # A table of nftables as NixOS loads it: in one transaction, in place of the one before.
   table = name: made: ''
