@@ -17,6 +17,7 @@ import { identifyingRunner } from '../execution/identifying-runner.ts';
 import { createKnownMachines } from '../execution/known-machines.ts';
 import { winRmRunner } from '../execution/winrm-runner.ts';
 import { openWinRmSession } from '../winrm/open-session.ts';
+import type { OpenWinRmSession } from '../winrm/session.ts';
 import { timeT } from '../trust/signed-time.ts';
 import { initialState, noteStoreTrouble } from './agent-state.ts';
 import { loadAppliance } from './appliance-work.ts';
@@ -72,6 +73,8 @@ export interface DaemonOptions {
   readonly contentDir: string;
   /** When its own memory and CPU are too much; what ships where nothing stands here. */
   readonly selfWatch?: WatchLimits;
+  /** What reaches Windows targets; WinRM over the network where nothing stands here. */
+  readonly openSession?: OpenWinRmSession;
 }
 
 export interface Daemon {
@@ -129,7 +132,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
     });
     const checks = loadChecks(options.contentDir, config.baseline_path);
-    const overWinRm = winRmRunner({ open: openWinRmSession, guard: lockout, ...ports, log });
+    const overWinRm = winRmRunner({ open: options.openSession ?? openWinRmSession, guard: lockout, ...ports, log });
     const runner = identifyingRunner(overWinRm, createKnownMachines({ store, clock, log }));
     const windows = loadWindows(options.contentDir, runner, log);
     const appliance = loadAppliance(options.contentDir, log);

@@ -21,9 +21,34 @@ export interface HealingHost {
 }
 
 /** `2026-11-20T10:00:00Z`: as scripts print times. */
-const stamp = (): string => new Date().toISOString().replace(/\.\d{3}Z$/, 'Z');
+const stamp = (atMs: number): string => new Date(atMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
 
-const host = () => ({ role: 'member_server', build: 20_348, powershell: 7, read_at: stamp() });
+/** How a machine is at a moment, as far as one part of it goes. */
+export interface PartState {
+  readonly role: string;
+  readonly good: boolean;
+  /** It will undo what was changed by itself. */
+  readonly armed: boolean;
+  /** By its own clock, Unix milliseconds. */
+  readonly atMs: number;
+}
+
+/** What detect and verify print of that part. */
+export const printedFacts = (part: Part, { role, good, armed, atMs }: PartState): string =>
+  factsLine({
+    host: { role, build: 20_348, powershell: 7, read_at: stamp(atMs) },
+    unread: [],
+    ...FACTS[part](good, armed, atMs),
+  });
+
+/** What a change of that part prints; `back`: what was changed is undone. */
+export function printedChange(part: Part, back = false): string {
+  const { what, from, to } = CHANGES[part];
+  return actionsLine('changed', [back ? { what, from: to, to: from } : { what, from, to }]);
+}
+export const printedConfirmation = (): string =>
+  actionsLine('changed', [{ what: 'revert_armed', from: true, to: false }]);
+
 const profile = (name: string, enabled: string) => ({ name, enabled, inbound: 'Block' });
 const unset = (name: string) => ({ name, enabled: 'NotConfigured', inbound: 'NotConfigured' });
 
@@ -33,7 +58,7 @@ const AUDIT = [
 ].map((start) => `${start}-69AE-11D9-BED3-505054503030`);
 const log = (name: string, mib: number) => ({ name, enabled: true, mode: 'Circular', max_mib: mib, policy_mib: null });
 
-const FACTS: Readonly<Record<Part, (good: boolean, armed: boolean) => object>> = {
+const FACTS: Readonly<Record<Part, (good: boolean, armed: boolean, atMs: number) => object>> = {
   firewall: (good, armed) => ({
     service: { running: true },
     profiles: {
@@ -53,12 +78,12 @@ const FACTS: Readonly<Record<Part, (good: boolean, armed: boolean) => object>> =
     forwarding: { configured: false },
     for_a_person: 0,
   }),
-  av: (good) => ({
+  av: (good, _, atMs) => ({
     defender: {
       state: 'running',
       status: {
         ...{ mode: 'normal', antivirus: true, realtime: good, behavior: true, downloads: true, tamper: false },
-        signatures_at: stamp(),
+        signatures_at: stamp(atMs),
       },
       exclusions: { paths: 1, extensions: 0, processes: 1, broad: 0 },
     },
@@ -68,18 +93,22 @@ const FACTS: Readonly<Record<Part, (good: boolean, armed: boolean) => object>> =
   }),
 };
 
-const CHANGE: Readonly<Record<Part, { what: string; from: unknown; to: unknown }>> = {
+const CHANGES: Readonly<Record<Part, { what: string; from: unknown; to: unknown }>> = {
   firewall: { what: 'private_enabled', from: false, to: true },
   logging: { what: 'security_max_mib', from: 20, to: 192 },
   av: { what: 'realtime', from: false, to: true },
 };
 
-export function healingHost(good: Record<Part, boolean>): HealingHost {
-  const partOf = new Map(
+/** The part whose runbook a script belongs to. */
+export const partsByScript = (): ReadonlyMap<string, Part> =>
+  new Map(
     Object.entries(PARTS).flatMap(([part, id]) =>
       [...labRunbook(id).loaded.scripts.values()].map((script) => [script, part as Part] as const),
     ),
   );
+
+export function healingHost(good: Record<Part, boolean>): HealingHost {
+  const partOf = partsByScript();
   const phases: string[] = [];
   let armed = false;
   const self: HealingHost = {
@@ -95,14 +124,14 @@ export function healingHost(good: Record<Part, boolean>): HealingHost {
       phases.push(`${part} ${phase}`);
       let printed: string;
       if (phase === 'detect' || phase === 'verify') {
-        printed = factsLine({ host: host(), unread: [], ...FACTS[part](good[part], part === 'firewall' && armed) });
+        const isArmed = part === 'firewall' && armed;
+        printed = printedFacts(part, { role: 'member_server', good: good[part], armed: isArmed, atMs: Date.now() });
       } else if (phase === 'confirm') {
         armed = false;
-        printed = actionsLine('changed', [{ what: 'revert_armed', from: true, to: false }]);
+        printed = printedConfirmation();
       } else {
-        const { what, from, to } = CHANGE[part];
         const isBack = phase === 'rollback';
-        printed = actionsLine('changed', [isBack ? { what, from: to, to: from } : { what, from, to }]);
+        printed = printedChange(part, isBack);
         if (phase === 'remediate') {
           good[part] = !self.undone.has(part);
           armed = part === 'firewall';
