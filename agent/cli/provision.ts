@@ -4,8 +4,7 @@ import { join, resolve } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { CLINIC_FILE } from '../identity/parse-clinic-yaml.ts';
-import { CA_FILE, readProvisionFiles, ROOT_FILE } from '../identity/provision-files.ts';
+import { PROVISION_FILES, readProvisionFiles } from '../identity/provision-files.ts';
 import { PRIVATE_MODE, writeFileAtomic } from '../system/files.ts';
 import { dropControl } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
@@ -15,9 +14,6 @@ import { print } from './print.ts';
 import { harmless } from './style.ts';
 
 const DIRECTORY_MODE = 0o700;
-
-/** clinic.yaml comes last: the daemon starts to enrol when it is there. */
-const FILES = [ROOT_FILE, CA_FILE, CLINIC_FILE] as const;
 
 const IS_RUNNING = 'the daemon enrols with them now; see compliance-agent status';
 const NOT_RUNNING = 'the daemon is not running; start it to enrol: systemctl start compliance-agent';
@@ -54,8 +50,8 @@ export async function provision(context: CliContext, dir: string, options: { che
     await assertNotEnrolled(context, stateDir);
     if (resolve(dir) !== resolve(config.provision_dir)) {
       mkdirSync(config.provision_dir, { recursive: true, mode: DIRECTORY_MODE });
-      for (const file of FILES) {
-        writeFileAtomic(join(config.provision_dir, file), readFileSync(join(dir, file)), { mode: PRIVATE_MODE });
+      for (const { name } of PROVISION_FILES) {
+        writeFileAtomic(join(config.provision_dir, name), readFileSync(join(dir, name)), { mode: PRIVATE_MODE });
       }
     }
     dropControl(stateDir, 'provision_now', context.ids.uuidv7());

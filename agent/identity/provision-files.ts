@@ -1,6 +1,6 @@
 // The provisioning files of a stick or directory: clinic.yaml, root.json, ca.pem. Read strictly, with every mistake named
 // at once; the result is written back for whoever plugged the stick in, and the one-time token is overwritten after use.
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
@@ -20,6 +20,13 @@ const MAX_CA_BYTES = 65_536;
 /** A root's payload may have 262,144 bytes; base64 and the envelope around it. */
 const MAX_ROOT_BYTES = 360_000;
 const BOM = '\ufeff';
+
+/** What is copied where files are taken over; clinic.yaml comes last: the daemon starts to enrol when it is there. */
+export const PROVISION_FILES = [
+  { name: ROOT_FILE, maxBytes: MAX_ROOT_BYTES },
+  { name: CA_FILE, maxBytes: MAX_CA_BYTES },
+  { name: CLINIC_FILE, maxBytes: MAX_CLINIC_BYTES },
+] as const;
 
 export interface Provision {
   readonly centralUrl: string;
@@ -65,6 +72,18 @@ export function overwriteToken(dir: string): void {
   const length = Buffer.byteLength(text.content.slice(start, end));
   const offset = Buffer.byteLength((text.bom ? BOM : '') + text.content.slice(0, start));
   writeInPlace(path, 'r+', Buffer.from(USED_TOKEN.padEnd(length, '-').slice(0, length)), offset);
+}
+
+/** SHA-256 over all files but for the token: the same before and after that was overwritten. Files that are missing count as empty. */
+export function provisionDigest(dir: string): string {
+  const hash = createHash('sha256');
+  for (const { name, maxBytes } of PROVISION_FILES) {
+    const content = readOptional(join(dir, name), maxBytes)?.content ?? '';
+    const [start, end] = (name === CLINIC_FILE ? parseClinicYaml(content).tokenRange : null) ?? [0, 0];
+    const rest = content.slice(0, start) + content.slice(end);
+    hash.update(`${name} ${Buffer.byteLength(rest)}\n${rest}`);
+  }
+  return hash.digest('hex');
 }
 
 type Note = (code: MistakeCode, file: string, sentence: string) => null;
