@@ -11,10 +11,14 @@ export interface Evaluated {
   readonly units: Readonly<Record<string, string>>;
   /** Other files of the machine (tables of nftables, rules of udev and polkit, …) by their path without the first slash. */
   readonly files: Readonly<Record<string, string>>;
+  /** What nix/appliance.nix sets of NixOS; nothing without it. */
+  readonly machine: Readonly<Record<string, unknown>>;
   readonly configText: string;
   /** JavaScript for polkit: who may start which unit. */
   readonly polkitRule: string;
   readonly user: { readonly uid: number; readonly group: string; readonly isSystemUser: boolean };
+  /** Keys of the configuration file that options lead to. */
+  readonly keys: readonly string[];
   readonly options: readonly {
     readonly name: string;
     readonly type: string;
@@ -38,18 +42,24 @@ export interface EvaluateOptions {
   /** Nix text: an attribute set. */
   readonly settings?: string;
   readonly withNixpkgs?: boolean;
+  /** With nix/appliance.nix beside the module. */
+  readonly appliance?: boolean;
+  /** Of NixOS: where options are called otherwise, both names are known to the modules. */
+  readonly release?: '26.05' | '26.11';
   /** Where the package counts as installed. */
   readonly prefix?: string;
 }
 
-/** The settings whose units stand in nix/golden: the least that is accepted. */
+/** The settings of the appliance that stands in nix/golden: the least that is accepted. */
 export const GOLDEN_SETTINGS = '{ resellerId = "northwind-msp"; }';
 
 /** @throws Error with what nix-instantiate said */
 export function evaluateModule(options: EvaluateOptions = {}): Evaluated {
-  const { settings = GOLDEN_SETTINGS, withNixpkgs = false, prefix } = options;
+  const { settings = GOLDEN_SETTINGS, withNixpkgs = false, appliance = false, release, prefix } = options;
   const argv = ['--eval', '--strict', '--json', 'nix/eval', '--arg', 'settings', settings];
   if (withNixpkgs) argv.push('--argstr', 'libPath', process.env['NIXPKGS_LIB'] ?? '');
+  if (appliance) argv.push('--arg', 'appliance', 'true');
+  if (release !== undefined) argv.push('--argstr', 'release', release);
   if (prefix !== undefined) argv.push('--argstr', 'prefix', prefix);
   return JSON.parse(nixInstantiate(...argv)) as Evaluated;
 }

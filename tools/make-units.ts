@@ -1,5 +1,5 @@
-// Writes what nix/module.nix gives into nix/golden (units, and other files below etc/), and its options into
-// docs/options.md. Needs nix-instantiate, so it is no part of `npm run docs`; test/system/nix-module.test.ts fails when any
+// Writes what the modules give for an appliance into nix/golden: units, other files below etc/, and in machine.json what is
+// set of NixOS itself; and the options into docs/options.md. Needs nix-instantiate, so it is no part of `npm run docs`; test/system/nix-module.test.ts fails when any
 // of it is stale.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,11 @@ export function readGolden(): Record<string, string> {
 }
 
 /** What nix/golden has to hold. */
-export const goldenOf = ({ units, files }: Evaluated): Record<string, string> => ({ ...units, ...files });
+export const goldenOf = ({ units, files, machine }: Evaluated): Record<string, string> => ({
+  ...units,
+  ...files,
+  'machine.json': `${JSON.stringify(machine, null, 2)}\n`,
+});
 
 const shown = (option: Evaluated['options'][number]): string => {
   if (option.required) return 'required';
@@ -35,7 +39,7 @@ export function optionsDoc(document: string, options: Evaluated['options']): str
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const evaluated = evaluateModule();
+  const evaluated = evaluateModule({ appliance: true });
   const golden = goldenOf(evaluated);
   for (const name of Object.keys(readGolden())) if (!(name in golden)) rmSync(join(GOLDEN_DIR, name));
   for (const [name, text] of Object.entries(golden)) {

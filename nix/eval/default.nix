@@ -6,6 +6,10 @@
   settings ? { },
   # Path of nixpkgs' `lib`; without it a small one of our own.
   libPath ? null,
+  # With the module for the whole machine beside it.
+  appliance ? false,
+  # The release of NixOS whose names of options count.
+  release ? "26.05",
   # Where the package counts as installed.
   prefix ? "/opt/compliance-agent",
 }:
@@ -40,6 +44,22 @@ let
       name: attributes: _script:
       derivation name "/nix/store/${name}" // { inherit (attributes) text; };
   };
+  others = if appliance then [ ../appliance.nix ] else [ ];
+  # Options that this release has and another has not.
+  isNew = builtins.compareVersions release "26.11" >= 0;
+  moved = {
+    services.resolved.settings = true;
+  }
+  // (
+    if !isNew then
+      { }
+    else
+      {
+        services.resolved.settings = true;
+        services.journald.settings = true;
+        boot.loader.systemd-boot.bootCounting = true;
+      }
+  );
   given = {
     enable = true;
     package = derivation "compliance-agent" prefix;
@@ -48,6 +68,8 @@ let
 
   withTiny = tiny.evaluate {
     module = import ../module.nix;
+    others = map import others;
+    options = moved;
     service = "compliance-agent";
     lib = tiny;
     inherit given pkgs;
@@ -56,20 +78,29 @@ let
   withNixpkgs =
     let
       evaluated = lib.evalModules {
-        specialArgs = { inherit pkgs; };
-        modules = [
+        specialArgs = { inherit pkgs isNew; };
+        modules = others ++ [
           ../module.nix
           ./nixos-stub.nix
+          ./nixos-stub-machine.nix
           { services.compliance-agent = given; }
         ];
       };
     in
     {
       inherit (evaluated) config;
+      system = withTiny.system;
       declared = evaluated.options.services.compliance-agent;
     };
 
   inherit (if libPath == null then withTiny else withNixpkgs) config declared;
+  # Of the evaluated configuration, what the modules for the whole machine set.
+  chosen =
+    wanted: found:
+    builtins.mapAttrs (
+      name: v:
+      if builtins.isAttrs v && v != { } then chosen v found.${name} else found.${name}
+    ) wanted;
   failed = builtins.filter (one: !one.assertion) config.assertions;
   renamed =
     prefix: suffix: make: set:
@@ -79,8 +110,31 @@ let
         value = make name set.${name};
       }) (builtins.attrNames set)
     );
-  units = kind: renamed "" ".${kind}" (_: render.${kind}) config.systemd."${kind}s";
+  # Without those that are only switched off.
+  on =
+    set:
+    builtins.removeAttrs set (
+      builtins.filter (name: !(set.${name}.enable or true)) (builtins.attrNames set)
+    );
+  units = kind: renamed "" ".${kind}" (_: render.${kind}) (on config.systemd."${kind}s");
   ours = builtins.removeAttrs config.environment.etc [ "compliance-agent/config.yaml" ];
+  # Keys of the configuration file that options lead to.
+  keysIn =
+    tree:
+    builtins.concatLists (
+      map (
+        name:
+        let
+          one = tree.${name};
+        in
+        if !(one ? type) then
+          keysIn one
+        else if one ? key then
+          [ one.key ]
+        else
+          [ ]
+      ) (builtins.attrNames tree)
+    );
   isOption = one: (one._type or null) == "option";
   # Dotted names of all options in a tree, those that are not shown left out.
   listed =
@@ -154,5 +208,7 @@ in
           }
       );
   users = config.users.users;
+  machine = chosen withTiny.system config;
   options = listed "" declared;
+  keys = keysIn (import ../options.nix { lib = if libPath == null then tiny else lib; });
 }

@@ -18,6 +18,10 @@ let
     default = { };
   };
   common = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+    };
     description = mkOption {
       type = types.str;
       default = "";

@@ -121,30 +121,41 @@ in
   inherit mkOption types;
   mkIf = condition: attributes: if condition then attributes else { };
   mkMerge = builtins.foldl' merge { };
+  # Nothing else is merged here that could win.
+  mkDefault = v: v;
+  mkForce = v: v;
   optionals = condition: list: if condition then list else [ ];
   optionalAttrs = condition: attributes: if condition then attributes else { };
   optionalString = condition: text: if condition then text else "";
 
-  # `module` with `given` as the settings of `services.<service>`. What the module declares for others is returned as it is.
+  # `module` with `given` as the settings of `services.<service>`, and with those of `others`, modules that only set. What
+  # they set for NixOS is returned as it is.
   evaluate =
     {
       module,
+      others,
       service,
       given,
+      options,
       pkgs,
       lib,
     }:
     let
-      made = module {
-        inherit lib pkgs;
-        options = { };
+      arguments = {
+        inherit lib pkgs options;
         config.services.${service} = values;
       };
+      made = module arguments;
+      set = builtins.foldl' merge { } (map (other: (other arguments).config) others);
+      own = set.services.${service} or { };
+      system = set // {
+        services = builtins.removeAttrs (set.services or { }) [ service ];
+      };
       declared = made.options.services.${service};
-      values = valuesOf "services.${service}" declared given;
+      values = valuesOf "services.${service}" declared (merge own given);
     in
     builtins.seq (attrNames values) {
-      inherit (made) config;
-      inherit declared;
+      config = merge made.config system;
+      inherit declared system;
     };
 }
