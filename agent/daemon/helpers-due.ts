@@ -32,7 +32,7 @@ export function helpersDue(needs: HelperNeeds): HelperVerb[] {
   const { names, results, asked } = needs;
   if (names !== null) {
     const isNews = asked['sync-trust']?.names !== names;
-    const refused = results['sync-trust']?.outcome === 'refused';
+    const refused = results['sync-trust']?.outcome === 'refused' || hasForgotten(results);
     if (isNews || (refused && since('sync-trust') >= AGAIN_AFTER_MS)) due.push('sync-trust');
     const isOff = Math.abs(needs.clockOffsetS ?? 0) > MAX_TIME_DIFFERENCE_S;
     if (needs.clockSynchronised === false && isOff && since('set-clock') >= CLOCK_AGAIN_AFTER_MS) due.push('set-clock');
@@ -45,6 +45,13 @@ export function helpersDue(needs: HelperNeeds): HelperVerb[] {
     if (!trustFirst && (isOther || since('store-device-key') >= AGAIN_AFTER_MS)) due.push('store-device-key');
   }
   return due;
+}
+
+/** A helper said since that what they remember was lost: sync-trust begins it anew. */
+function hasForgotten(results: HelperNeeds['results']): boolean {
+  const syncedAt = results['sync-trust']?.at ?? 0;
+  const isLost = (one: HelperResult | undefined): boolean => one?.code === 'helper_state_lost' && one.at >= syncedAt;
+  return Object.values(results).some(isLost);
 }
 
 /** The helper says that it holds this key. */

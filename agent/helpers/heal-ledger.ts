@@ -9,28 +9,32 @@ const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const MAX_KEPT = 512;
 const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.maxLength(MAX_KEPT));
 
-/** All times are T, Unix seconds. */
-export const healLedgerSchema = v.strictObject({
+/** All times are T, Unix seconds. What is not known is kept, as in the whole state. */
+export const healLedgerSchema = v.looseObject({
+  /** Nothing is remembered from before then, where the state was lost once: orders from before do not count. */
+  remembers_from: v.optional(whole, 0),
   /** Orders of one epoch. `began`: what was authorised before then may have been used where nobody here knows it. */
-  orders: v.nullable(v.strictObject({ epoch: whole, began: whole, floor: whole })),
+  orders: v.nullable(v.looseObject({ epoch: whole, began: whole, floor: whole })),
   /** Authorisations that an order has used, by digest and by id. */
-  used: list(v.strictObject({ digest: v.string(), id: v.string(), at: whole })),
+  used: list(v.looseObject({ digest: v.string(), id: v.string(), at: whole })),
   /** When an authorisation was first seen: a single approver's delay counts from there. */
-  seen: list(v.strictObject({ digest: v.string(), at: whole })),
+  seen: list(v.looseObject({ digest: v.string(), at: whole })),
   /** By id of the runbook. */
-  runs: list(v.strictObject({ runbook: v.string(), at: whole })),
+  runs: list(v.looseObject({ runbook: v.string(), at: whole })),
 });
 export type HealLedger = v.InferOutput<typeof healLedgerSchema>;
 
-export const EMPTY_LEDGER: HealLedger = { orders: null, used: [], seen: [], runs: [] };
+export const EMPTY_LEDGER: HealLedger = { remembers_from: 0, orders: null, used: [], seen: [], runs: [] };
 
 /** The ledger at T in this epoch: what can no longer count is left out, and another epoch begins its own floor. */
 export function ledgerAt(ledger: HealLedger, now: number, binding: { epoch: number; issued_at: number }): HealLedger {
   const sameEpoch = ledger.orders?.epoch === binding.epoch;
   // Twice the life of an authorisation: T may be set back by less than that and nothing becomes usable again.
   const counts = ({ at }: { at: number }): boolean => now - at < 2 * MAX_AUTHORISATION_S;
+  const began = Math.max(binding.issued_at, ledger.remembers_from);
   return {
-    orders: sameEpoch ? ledger.orders : { epoch: binding.epoch, began: binding.issued_at, floor: 0 },
+    ...ledger,
+    orders: sameEpoch ? ledger.orders : { epoch: binding.epoch, began, floor: 0 },
     used: ledger.used.filter(counts).slice(-MAX_KEPT),
     seen: ledger.seen.filter(counts).slice(-MAX_KEPT),
     runs: ledger.runs.filter(({ at }) => now - at < RUNS_WINDOW_S).slice(-MAX_KEPT),

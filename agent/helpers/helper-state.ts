@@ -13,22 +13,27 @@ import { HELD_DOCUMENTS, type HeldLines } from './held-trust.ts';
 import { HELPER_VERBS } from './verbs.ts';
 
 const STATE_FILE = 'state.json';
+/** The way back of a restored packet filter (restore-firewall.ts). */
+export const BEFORE_FILE = 'firewall-before.nft';
 const MAX_STATE_BYTES = 1_048_576;
 const ROOT = 0;
 const OTHERS = 0o077;
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const runs = v.pipe(v.array(v.strictObject({ boot_id: v.string(), boot_ms: whole })), v.maxLength(1_000));
-const stateSchema = v.strictObject({
+const runs = v.pipe(v.array(v.looseObject({ boot_id: v.string(), boot_ms: whole })), v.maxLength(1_000));
+/** What a newer version adds is kept as it is: after a rollback to this one it is still there. */
+const stateSchema = v.looseObject({
   schema: v.literal('compliance-agent/helper-state/v1'),
   /** The highest signed time, and the boot clock when it was taken. */
-  time: v.nullable(v.strictObject({ server_time: whole, boot_ms: whole, boot_id: v.string() })),
-  runs: v.strictObject(v.entriesFromList(HELPER_VERBS, v.optional(runs, []))),
+  time: v.nullable(v.looseObject({ server_time: whole, boot_ms: whole, boot_id: v.string() })),
+  /** This file was lost beside others of root's: what was done is not known until sync-trust begins anew. */
+  lost: v.optional(v.boolean(), false),
+  runs: v.looseObject(v.entriesFromList(HELPER_VERBS, v.optional(runs, []))),
   heal: v.optional(healLedgerSchema, EMPTY_LEDGER),
   /** A restored packet filter that nobody has confirmed yet. */
-  firewall: v.optional(v.nullable(v.strictObject({ run: nonceHex, boot_id: v.string() })), null),
+  firewall: v.optional(v.nullable(v.looseObject({ run: nonceHex, boot_id: v.string() })), null),
   /** Whose key is sealed in the credential; `epoch` null where it was stored before the appliance was enrolled. */
-  slot: v.nullable(v.strictObject({ spki: v.string(), epoch: v.nullable(whole), sealed_with: v.string() })),
+  slot: v.nullable(v.looseObject({ spki: v.string(), epoch: v.nullable(whole), sealed_with: v.string() })),
 });
 export type HelperState = v.InferOutput<typeof stateSchema>;
 export type PendingFirewall = NonNullable<HelperState['firewall']>;
@@ -58,19 +63,52 @@ export function assertOwnFolder(dir: string): void {
   });
 }
 
-/** @throws helper_state_damaged, helper_surroundings_unsafe */
+/**
+ * Reads the state. Where only this file is missing beside others of root's, it is `lost`.
+ *
+ * @throws helper_state_damaged, helper_state_too_new, helper_surroundings_unsafe
+ */
 export function readHelperState(dir: string): HelperState {
-  const text = readOwn(join(dir, STATE_FILE), MAX_STATE_BYTES);
-  if (text === null) return EMPTY;
+  const place = join(dir, STATE_FILE);
+  const text = readOwn(place, MAX_STATE_BYTES);
+  if (text !== null) return parseHelperState(text, place);
+  const others = [...Object.keys(HELD_DOCUMENTS).map((name) => `${name}.json`), BEFORE_FILE];
+  return { ...EMPTY, lost: others.some((name) => existsSync(join(dir, name))) };
+}
+
+const NEWER_SCHEMA = /^compliance-agent\/helper-state\/v(?:[2-9]|[1-9]\d+)$/;
+
+/** Pure. Fields that are not known are kept. @throws helper_state_damaged, helper_state_too_new */
+export function parseHelperState(text: string, place: string): HelperState {
+  let value: unknown;
   try {
-    return v.parse(stateSchema, JSON.parse(text));
+    value = JSON.parse(text);
+    return v.parse(stateSchema, value);
   } catch (cause) {
-    throw new AgentError('helper_state_damaged', 'the state of the helpers does not fit its schema', {
-      place: join(dir, STATE_FILE),
-      cause,
-    });
+    const schema = (value as { schema?: unknown } | null | undefined)?.schema;
+    if (typeof schema === 'string' && NEWER_SCHEMA.test(schema)) {
+      const sentence =
+        'a newer version of the agent keeps the state of the helpers in a form that this one does not know';
+      throw new AgentError('helper_state_too_new', sentence, { place, cause });
+    }
+    throw new AgentError('helper_state_damaged', 'the state of the helpers does not fit its schema', { place, cause });
   }
 }
+
+/** What heals, and what could be tricked by what was forgotten, waits. @throws helper_state_lost */
+export function assertNotLost({ lost }: Pick<HelperState, 'lost'>, dir: string): void {
+  if (!lost) return;
+  const sentence =
+    'what the helpers remember was lost beside what they hold: they begin anew with a synchronised clock';
+  throw new AgentError('helper_state_lost', sentence, { place: join(dir, STATE_FILE) });
+}
+
+/** Begun anew at T: no order and no authorisation from before then counts. */
+export const recovered = (state: HelperState, now: number): HelperState => ({
+  ...state,
+  lost: false,
+  heal: { ...EMPTY_LEDGER, remembers_from: now + 1 },
+});
 
 export function writeHelperState(dir: string, state: HelperState): void {
   writeFileAtomic(join(dir, STATE_FILE), `${JSON.stringify(state)}\n`);

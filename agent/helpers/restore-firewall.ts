@@ -8,7 +8,7 @@ import { readRuleset, selfFillingSets, type TableDigest } from '../facts/normali
 import { readUnforgeableFile, writeFileAtomic } from '../system/files.ts';
 import type { Clock, Exec } from '../system/ports.ts';
 import type { Acted } from './heal-acts.ts';
-import type { PendingFirewall } from './helper-state.ts';
+import { BEFORE_FILE, type PendingFirewall } from './helper-state.ts';
 import { differenceOf, labelOf, refillSet, replaceTables } from './firewall-text.ts';
 import { unitJob } from './unit-of-systemd.ts';
 
@@ -16,7 +16,6 @@ import { unitJob } from './unit-of-systemd.ts';
 export const CONFIRM_WITHIN_S = 300;
 export const REVERT_TIMER = 'compliance-agent-revert-firewall.timer';
 
-const BEFORE_FILE = 'firewall-before.nft';
 const MAX_BEFORE_BYTES = 8 * 1024 * 1024;
 const DEADLINE_MS = 30_000;
 
@@ -150,7 +149,13 @@ export async function rollBackFirewall(run: string, deps: FirewallDeps): Promise
 
 /** What the timer starts: nothing that waits in this boot means that all is well. @throws helper_act_failed */
 export async function revertFirewall(deps: FirewallDeps): Promise<Acted> {
-  const { pending, clock } = deps;
+  const { pending, clock, stateDir } = deps;
+  if (pending === null && existsSync(join(stateDir, BEFORE_FILE))) {
+    // Forgotten, and not confirmed: that removes it. The timer runs only where a restore armed it in this boot.
+    await goBack(deps);
+    await forget(deps);
+    return { outcome: 'done', sentence: 'The packet filter is as it was before.', details: {} };
+  }
   if (pending === null || pending.boot_id !== clock.bootId()) {
     if (pending !== null) await forget(deps);
     return { outcome: 'unchanged', sentence: 'No packet filter waits to be confirmed.', details: {} };

@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../system/files.ts';
 import { openHandedOver, type HandedOver } from '../system/handed-over.ts';
 import { KEY_CREDENTIAL } from '../system/key-credential.ts';
 import { keyidOf } from '../wire/keys.ts';
+import { configStick } from './config-stick.ts';
 import { readDeviceKey } from './device-key.ts';
 import { dropped, MAX_KEY_BYTES } from './dropped.ts';
 import { clockReading, type HelperDeps } from './helper-deps.ts';
@@ -15,9 +16,11 @@ import type { Acted } from './heal-acts.ts';
 import { HEAL_VERBS, type HealVerb } from './heal-request.ts';
 import { readHeldTrust } from './held-trust.ts';
 import {
+  assertNotLost,
   assertOwnFolder,
   readHelperState,
   readHeldLines,
+  recovered,
   signedTimeOf,
   withTime,
   writeHeldLines,
@@ -27,11 +30,12 @@ import {
 import type { HelperResult } from './helper-result.ts';
 import { judgeClock } from './judge-clock.ts';
 import { judgeRun } from './judge-run.ts';
-import { judgeSlot } from './judge-slot.ts';
+import { judgeSlot, UNKNOWN_SLOT } from './judge-slot.ts';
 import { judgeAnswer, judgeSync } from './judge-sync.ts';
 import { judgeHeal, judgeRevert, type Healed, type Tell } from './run-heal.ts';
 import { sealDeviceKey } from './seal-credential.ts';
-import { RUN_LIMITS, type HelperVerb } from './verbs.ts';
+import { rollBackSystem, switchSystem } from './switch-system.ts';
+import { isSwitchVerb, RUN_LIMITS, STICK_VERB, type HelperVerb, type SWITCH_VERBS } from './verbs.ts';
 
 interface Done {
   readonly state: HelperState;
@@ -55,7 +59,7 @@ export async function runHelper(verb: HelperVerb, deps: HelperDeps): Promise<Hel
   const { places } = deps;
   if (deps.uid !== 0) throw new AgentError('helper_not_root', 'this helper works as root only');
   assertOwnFolder(places.stateDir);
-  const result = await judged(verb, deps);
+  const result = await told(verb, deps);
   writeFileAtomic(join(places.resultDir, `${verb}.json`), `${JSON.stringify(result)}\n`, { mode: 0o644, sync: false });
   return result;
 }
@@ -77,7 +81,7 @@ function once(act: () => void): () => void {
   };
 }
 
-async function judged(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
+async function told(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
   const { clock } = deps;
   let about: HelperResult['details'] = {};
   const common = {
@@ -86,15 +90,22 @@ async function judged(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult>
     at: Math.floor(clock.wallMs() / 1_000),
     boot_id: clock.bootId(),
   };
-  const unlock = await takeTurn(deps);
   try {
     const tell: Tell = (details) => void (about = { ...about, ...details });
-    const { outcome, sentence, details = {} } = await worked(verb, deps, tell, unlock);
+    const { outcome, sentence, details = {} } = await judged(verb, deps, tell);
     return { ...common, outcome, sentence, details: { ...about, ...details } };
   } catch (error) {
     if (!isAgentError(error) || error.code === 'internal') throw error;
     const { code, message } = error;
     return { ...common, outcome: 'refused', code, sentence: message, details: about };
+  }
+}
+
+async function judged(verb: HelperVerb, deps: HelperDeps, tell: Tell): Promise<Omit<Done, 'state'>> {
+  if (isSwitchVerb(verb)) return verb === 'switch-system' ? switchSystem(deps, tell) : rollBackSystem(deps, tell);
+  const unlock = await takeTurn(deps);
+  try {
+    return await worked(verb, deps, tell, unlock);
   } finally {
     unlock();
   }
@@ -102,13 +113,15 @@ async function judged(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult>
 
 /** `unlock`: called before what other helpers need not wait for; calling it again does nothing. */
 async function worked(
-  verb: HelperVerb,
+  verb: CountedVerb,
   deps: HelperDeps,
   tell: Tell,
   unlock: () => void,
 ): Promise<Omit<Done, 'state'>> {
   const { places } = deps;
   const state = counted(verb, readHelperState(places.stateDir), deps);
+  if (verb === STICK_VERB) return takeStick(deps, tell);
+  if (!WORKS_WHEN_LOST.has(verb)) assertNotLost(state, places.stateDir);
   if (!isTrustVerb(verb)) {
     const healed = judgedHeal(verb, state, deps, tell);
     if (!healed.alone) unlock();
@@ -124,6 +137,13 @@ async function worked(
   }
 }
 
+/** What is on a stick needs no trust but the root that the configuration names. */
+function takeStick({ stick, clock }: HelperDeps, tell: Tell): Omit<Done, 'state'> {
+  if (stick === undefined)
+    throw new AgentError('usage', 'config-stick is started by its unit, which says where a stick is');
+  return configStick(stick, clock, tell);
+}
+
 function judgedHeal(verb: HealVerb | 'revert-firewall', state: HelperState, deps: HelperDeps, tell: Tell): Healed {
   if (verb === 'revert-firewall') return judgeRevert(state, deps);
   const drop = openHandedOver(deps.places.dropDir);
@@ -134,9 +154,13 @@ function judgedHeal(verb: HealVerb | 'revert-firewall', state: HelperState, deps
   }
 }
 
-type TrustVerb = Exclude<HelperVerb, HealVerb | 'revert-firewall'>;
-const isTrustVerb = (verb: HelperVerb): verb is TrustVerb =>
-  verb !== 'revert-firewall' && !(HEAL_VERBS as readonly string[]).includes(verb);
+/** The one that begins anew, and the way back. */
+const WORKS_WHEN_LOST: ReadonlySet<HelperVerb> = new Set(['sync-trust', 'revert-firewall']);
+
+type CountedVerb = Exclude<HelperVerb, (typeof SWITCH_VERBS)[number]>;
+type TrustVerb = Exclude<CountedVerb, HealVerb | typeof STICK_VERB | 'revert-firewall'>;
+const isTrustVerb = (verb: CountedVerb): verb is TrustVerb =>
+  verb !== 'revert-firewall' && verb !== STICK_VERB && !(HEAL_VERBS as readonly string[]).includes(verb);
 
 /** Counted and on the disk before anything is looked at. @throws helper_rate_limited */
 function counted(verb: HelperVerb, state: HelperState, { clock, places }: HelperDeps): HelperState {
@@ -164,8 +188,14 @@ function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done
   const after = { ...before };
   for (const name of names) after[name] = news[name];
   writeHeldLines(stateDir, before, after);
+  const timed = withTime(state, time);
+  if (timed.lost && !deps.kernel.isSynchronised()) {
+    // Without what was known, only a synchronised clock says that the answer is no old one.
+    writeHelperState(stateDir, timed);
+    assertNotLost(timed, stateDir);
+  }
   return {
-    state: withTime(state, time),
+    state: timed.lost ? recovered(timed, time.serverTime) : timed,
     outcome: names.length === 0 ? 'unchanged' : 'done',
     sentence: names.length === 0 ? 'The helpers hold all that already.' : `The helpers hold new ${names.join(', ')}.`,
     details: { root_version: root.root.version },
@@ -199,7 +229,7 @@ async function storeDeviceKey(state: HelperState, drop: HandedOver, deps: Helper
   try {
     const { pem, spki } = readDeviceKey(file, 'device-key');
     const { binding } = readHeldTrust(readHeldLines(stateDir));
-    const { verdict, epoch } = judgeSlot(state.slot, spki, binding);
+    const { verdict, epoch } = judgeSlot(state.slot ?? (existsSync(path) ? UNKNOWN_SLOT : null), spki, binding);
     if (verdict === 'kept' && existsSync(path) && state.slot !== null) {
       const { sealed_with } = state.slot;
       const sentence = 'That device key is stored already.';

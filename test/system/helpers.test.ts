@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -329,6 +330,36 @@ describe('a helper', () => {
     clock.setWall((now + 3_600) * 1_000);
     expect(await runHelper('set-clock', deps)).toMatchObject({ code: 'helper_time_old' });
     expect(kernel.set).toEqual([]);
+  });
+
+  it('whose memory was lost beside what it holds does nothing more until sync-trust begins anew by a synchronised clock', async () => {
+    dropAll();
+    const { deps, clock, kernel } = inProcess();
+    await runHelper('sync-trust', deps);
+    rmSync(join(lab.places.stateDir, 'state.json'));
+    kernel.synchronised = false;
+    clock.setWall((now - YEAR_S) * 1_000);
+    for (const verb of ['set-clock', 'store-device-key', 'restart-unit', 'sync-trust'] as const) {
+      expect(await runHelper(verb, deps), verb).toMatchObject({ code: 'helper_state_lost' });
+    }
+    expect(kernel.set).toEqual([]);
+    // The way back of a packet filter that nobody can confirm any more is taken all the same.
+    const before = join(lab.places.stateDir, 'firewall-before.nft');
+    writeFileSync(before, 'table inet lab {}', { mode: 0o600 });
+    const loaded: string[] = [];
+    const nft = (_: readonly string[], o: { readonly stdin?: string | Buffer }) => {
+      loaded.push((o.stdin ?? '').toString());
+      return { stdout: '' };
+    };
+    const exec = fakeExec({ nft, systemctl: () => ({ stdout: '' }) });
+    expect(await runHelper('revert-firewall', { ...deps, exec })).toMatchObject({ outcome: 'done' });
+    expect([loaded, existsSync(before)]).toEqual([['table inet lab {}'], false]);
+    clock.setWall(now * 1_000);
+    kernel.synchronised = true;
+    expect(await runHelper('restart-unit', deps)).toMatchObject({ code: 'helper_state_lost' });
+    expect(await runHelper('sync-trust', deps)).toMatchObject({ outcome: 'unchanged' });
+    expect(JSON.parse(lab.held('state') ?? '')).toMatchObject({ lost: false, heal: { remembers_from: now + 1 } });
+    expect(await runHelper('restart-unit', deps)).toMatchObject({ code: 'helper_input_missing' });
   });
 
   it('sets no clock before it holds a trust root', async () => {

@@ -41,6 +41,15 @@ describe('what the helpers are started for', () => {
     expect(due({ names: null, results: refused })).toEqual([]);
   });
 
+  it('is the memory of the helpers where one of them says that it was lost, until sync-trust has begun it anew', () => {
+    const lost = { ...result('restart-unit', 'refused'), code: 'helper_state_lost', at: 50 };
+    expect(due({ results: { ...calm.results, 'restart-unit': lost } })).toEqual(['sync-trust']);
+    const asked = { 'sync-trust': { atMs: 99 * MINUTE_MS, names: 'a' } };
+    expect(due({ asked, results: { ...calm.results, 'restart-unit': lost } })).toEqual([]);
+    const anew = { ...result('sync-trust', 'done'), at: 51 };
+    expect(due({ results: { 'sync-trust': anew, 'restart-unit': lost } })).toEqual([]);
+  });
+
   it.each([
     ['synchronised', { clockSynchronised: true, clockOffsetS: 9_000 }, []],
     ['of a state that nobody has read', { clockSynchronised: null, clockOffsetS: 9_000 }, []],
