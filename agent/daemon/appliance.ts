@@ -8,8 +8,9 @@ import type { Enrolled } from './agent-state.ts';
 import { askHelper } from './ask-helper.ts';
 import { centralClient } from './central-client.ts';
 import type { DaemonContext } from './context.ts';
+import { signedNow } from './note-incident.ts';
 import { daemonProbeContext } from './probe-context.ts';
-import { ALL_CHECKS, runChecks } from './run-checks.ts';
+import { ALL_CHECKS, APPLIANCE_TARGET, runChecks } from './run-checks.ts';
 import { circumstances } from './windows.ts';
 
 /** Reads with root what the daemon may not (nix/module.nix). */
@@ -31,6 +32,8 @@ export function applianceDeps(enrolled: Enrolled, context: DaemonContext, runId:
     ids,
     log,
     circumstances: (loaded) => circumstances(enrolled, context, loaded),
+    nowT: () => signedNow(context),
+    lastFinding: (checkId) => context.state.findings.get(`${APPLIANCE_TARGET}/${checkId}`) ?? null,
     look: (checkId, signal) => freshLook(checkId, context, signal),
     helper: (verb, request, signal) => {
       const { baseline, baselineBytes } = context.checks;

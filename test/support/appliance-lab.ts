@@ -46,6 +46,8 @@ export interface ApplianceLab extends OpenLog {
   machine: FactValues;
   /** Seconds before now at which facts were read: those of root's timer are older. */
   readAgoS: number;
+  /** Seconds by which the wall clock is behind signed time; below 0 where it was turned ahead. */
+  wallBehindS: number;
   /** Answers as the helper; called when it was handed a request. */
   onHelper: (verb: RunbookVerb, request: HelperRequest) => HelperAnswer | Promise<HelperAnswer>;
   /** Whether Central Command still answers after a change. */
@@ -114,6 +116,8 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     ids: fakeIds(7, open.clock),
     log: memoryLog(),
     circumstances: () => lab.circumstances,
+    nowT: () => (lab.circumstances.nowT === null ? null : nowS() + lab.wallBehindS),
+    lastFinding: (checkId) => lab.findings.findLast(({ check }) => check.id === checkId) ?? null,
     async look(checkId, signal) {
       await Promise.resolve();
       signal.throwIfAborted();
@@ -134,6 +138,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     asked,
     machine: { ...soundMachine(nowS()), ...machine },
     readAgoS: 0,
+    wallBehindS: 0,
     onHelper: () => done(),
     connected: true,
     circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, healingPaused: false, nowT: NOW },

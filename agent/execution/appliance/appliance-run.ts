@@ -62,6 +62,10 @@ export interface ApplianceDeps extends RecordDeps {
   readonly ids: Ids;
   readonly log: Log;
   readonly circumstances: (loaded: LoadedRunbook) => Circumstances;
+  /** T; null without signed time. */
+  readonly nowT: () => number | null;
+  /** The newest finding of the check, whoever asked for it. */
+  readonly lastFinding: (checkId: string) => Finding | null;
   /** Reads and judges now, and records the finding like any other. What cannot be read is an `unknown` finding. */
   readonly look: (checkId: string, signal: AbortSignal) => Promise<Finding>;
   /** Hands over, starts the helper and waits for its result. Throws the signal's reason only. */

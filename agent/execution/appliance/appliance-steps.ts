@@ -28,6 +28,8 @@ const isUnanswered = ({ answer }: HelperAnswer): boolean => answer === 'silent' 
 /** One act of a helper, and what is to be undone where it does not hold. */
 interface Act {
   readonly runId: string;
+  /** T of its intent. */
+  readonly at: number;
   readonly head: RunHead;
   readonly before: Finding;
   readonly actions: readonly string[];
@@ -130,7 +132,7 @@ export class ApplianceSteps {
       const request = { step: 'act', loaded, arguments: words, grounds } as const;
       const answer = await this.#deps.helper(verb, request, this.#signal);
       const run = 'run' in answer ? answer.run : null;
-      const act: Act = { runId, head, before, actions: [`${ran(answer)} ${what}`], run };
+      const act: Act = { runId, at: nowT, head, before, actions: [`${ran(answer)} ${what}`], run };
       return this.#judged(act, verb, answer, isConnected);
     });
   }
@@ -149,9 +151,9 @@ export class ApplianceSteps {
     const seen = await this.#verified();
     if (!seen.good && answer.answer === 'started') {
       const sentence = 'what was started has not shown a result yet; a later look judges it';
-      const { store, clock } = this.#deps;
+      const { store } = this.#deps;
       return store.unit(() => {
-        rememberStarted(store, { runId: act.runId, at: nowS(clock) });
+        rememberStarted(store, { runId: act.runId, at: act.at });
         const result = ended('deferred', 'runbook_started', sentence, changes);
         return this.#end(act.runId, act.head, result, null, act.actions);
       });

@@ -10,10 +10,13 @@ import { forgetStarted, rememberStarted, startedRuns } from './started-runs.ts';
 
 /** After this an interrupted run ends without a look, and one that was started has come to nothing. */
 const WAIT_S = 86_400;
-/** Between two looks at what was started: they cost the appliance something, and a backup takes its time. */
+/**
+ * Between two looks at what was started: they cost the appliance something, and a backup takes its time. Where the check itself saw
+ * it meanwhile, a look follows at once.
+ */
 const LOOK_EVERY_S = 900;
 
-type LookDeps = Pick<ApplianceDeps, 'store' | 'evidence' | 'clock' | 'log' | 'look'>;
+type LookDeps = Pick<ApplianceDeps, 'store' | 'evidence' | 'clock' | 'log' | 'look' | 'nowT' | 'lastFinding'>;
 /** The runbook of that digest, where held. */
 type Find = (sha256: string) => ApplianceLoaded | null;
 
@@ -36,7 +39,9 @@ async function interruptedOnes(deps: LookDeps, find: Find, signal: AbortSignal):
     const loaded = find(row.runbookSha256);
     const finding = loaded === null ? null : await deps.look(loaded.runbook.check, signal);
     const postState = seen(finding)?.facts ?? null;
-    if (postState === null && nowS(deps.clock) - row.at < WAIT_S) continue;
+    const nowT = deps.nowT();
+    // In signed time, as its begin: whoever turns the wall clock ahead must not end the wait.
+    if (postState === null && (nowT === null || nowT - row.at < WAIT_S)) continue;
     const end = { outcome: 'failed', code: 'runbook_interrupted', postState, used: null } as const;
     recordEnd(deps, row.runId, headOf(row), end, nowS(deps.clock));
     deps.log.warn('interrupted runbook looked at', { runbook: row.runbookId, target: row.targetId, run: row.runId });
@@ -49,17 +54,19 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
   const { store, clock } = deps;
   const settled: Settled[] = [];
   for (const { runId, at } of startedRuns(store)) {
-    if (nowS(clock) - at < LOOK_EVERY_S) continue;
+    const nowT = deps.nowT();
+    if (nowT === null) return settled;
     const row = store.runs.byId(runId);
     if (row === null) {
       forgetStarted(store, runId);
       continue;
     }
     const loaded = find(row.runbookSha256);
+    if (nowT - at < LOOK_EVERY_S && !isSeenMended(loaded, deps)) continue;
     const finding = loaded === null ? null : seen(await deps.look(loaded.runbook.check, signal));
     const isDone = loaded !== null && finding !== null && isMended(loaded, finding);
-    if (!isDone && nowS(clock) - row.at < WAIT_S) {
-      rememberStarted(store, { runId, at: nowS(clock) });
+    if (!isDone && nowT - row.at < WAIT_S) {
+      rememberStarted(store, { runId, at: nowT });
       continue;
     }
     const outcome = isDone ? 'success' : 'failed';
@@ -73,6 +80,12 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
     settled.push({ runId, runbookId: row.runbookId, outcome });
   }
   return settled;
+}
+
+/** The check saw it with nobody asking: worth a look of its own. */
+function isSeenMended(loaded: ApplianceLoaded | null, { lastFinding }: Pick<LookDeps, 'lastFinding'>): boolean {
+  const last = loaded === null ? null : lastFinding(loaded.runbook.check);
+  return loaded !== null && last !== null && isMended(loaded, last);
 }
 
 /** An unknown says nothing about what is there. */

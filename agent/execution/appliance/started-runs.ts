@@ -4,7 +4,7 @@ import type { Store } from '../../store/open-store.ts';
 
 export interface StartedRun {
   readonly runId: string;
-  /** Unix seconds of the last look at it, or of its start. */
+  /** T of the last look at it, or of its start. */
   readonly at: number;
 }
 

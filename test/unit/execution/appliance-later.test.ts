@@ -61,6 +61,30 @@ describe('a backup that was started', () => {
       expect(await later(lab, 86_400)).toEqual([]);
     }));
 
+  it('is looked at as soon as its check sees the snapshot, without waiting for its own next look', () =>
+    onAppliance(staleBackup, async (lab) => {
+      lab.onHelper = () => started;
+      await lab.run(BACKUP);
+      expect(await later(lab, 60)).toEqual([]);
+      const newestAt = Math.floor(lab.clock.wallMs() / 1_000);
+      lab.machine = { ...lab.machine, backup: { ...sound.backup, newestAt } };
+      await lab.deps.look('backup', never);
+      expect(await later(lab, 60)).toMatchObject([{ runbookId: BACKUP, outcome: 'success' }]);
+    }));
+
+  it('waits its day in signed time: a wall clock that was turned ahead ends nothing, and without signed time nothing ends', () =>
+    onAppliance(staleBackup, async (lab) => {
+      lab.onHelper = () => started;
+      await lab.run(BACKUP);
+      lab.wallBehindS = -100_000;
+      expect(await later(lab, 100_000)).toEqual([]);
+      lab.circumstances = { ...lab.circumstances, nowT: null };
+      lab.wallBehindS = 0;
+      expect(await later(lab, 100_000)).toEqual([]);
+      lab.circumstances = { ...lab.circumstances, nowT: NOW };
+      expect(await later(lab, 60)).toMatchObject([{ outcome: 'failed' }]);
+    }));
+
   it('that came to nothing within a day has failed, and a look that sees nothing proves nothing', () =>
     onAppliance(staleBackup, async (lab) => {
       lab.onHelper = () => started;
@@ -109,6 +133,19 @@ describe('a run on the appliance that is cut short', () => {
         ...{ outcome: 'failed', code: 'runbook_interrupted' },
         post_state: { service: 'active' },
       });
+    }));
+
+  it('and cannot be looked at keeps waiting for a day of signed time, not of a wall clock that was turned ahead', () =>
+    onAppliance(stoppedScanner, async (lab) => {
+      await cutShort(lab, true);
+      const { av_edr: _, ...blind } = lab.machine;
+      lab.machine = blind as typeof lab.machine;
+      await lab.clock.advance(100_000_000);
+      lab.wallBehindS = -100_000;
+      expect(await lookAfterAppliance(lab.deps, find, never)).toEqual([]);
+      lab.wallBehindS = 0;
+      expect(await lookAfterAppliance(lab.deps, find, never)).toMatchObject([{ outcome: 'failed' }]);
+      expect(lab.actions().at(-1)).toMatchObject({ code: 'runbook_interrupted' });
     }));
 
   it('by the end of its process is found by the next one, from the intent on the disk', () =>
