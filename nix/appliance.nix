@@ -55,6 +55,8 @@ let
   };
   box = {
     services.compliance-agent.enable = lib.mkDefault true;
+    services.compliance-agent.configStick.enable = lib.mkDefault true;
+    services.compliance-agent.console.enable = lib.mkDefault true;
 
     # One disk: the loader and its kernels in the clear, everything else in one encrypted volume (docs/installer.md).
     boot.loader = {

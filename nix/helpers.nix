@@ -4,10 +4,12 @@
   program,
   configFile,
   user,
+  cfg,
   ...
 }:
 let
   dropDir = "/run/compliance-agent/drop";
+  stickDir = "/run/cliniccfg";
   unit =
     {
       verb,
@@ -80,6 +82,30 @@ let
         DeviceAllow = [ "char-tpm rw" ];
       };
     };
+    compliance-agent-config-stick =
+      let
+        base = unit {
+          verb = "config-stick";
+          description = "Provisioning files of a stick with the label CLINICCFG";
+          more = {
+            # Only to see whether a stick is plugged in: not one device can be opened.
+            PrivateDevices = false;
+            ReadWritePaths = [
+              "-${stickDir}"
+              "-${cfg.stateDir}-provision"
+            ];
+          };
+        };
+      in
+      base
+      // {
+        environment = base.environment // {
+          COMPLIANCE_AGENT_STICK = stickDir;
+        };
+        # systemd mounts the stick (config-stick.nix), so that the helper needs no right to. Where that fails, the helper says so.
+        wants = [ "run-cliniccfg.mount" ];
+        after = [ "run-cliniccfg.mount" ];
+      };
     # Root may speak with systemd without a capability (its private socket).
     compliance-agent-restart-unit = unit {
       verb = "restart-unit";

@@ -44,6 +44,8 @@ let
         ./service.nix
         ./facts.nix
         ./helpers.nix
+        ./config-stick.nix
+        ./console.nix
       ];
   # What the parts give under a name, in the order of the parts. The same unit or file in two parts is a mistake.
   listOf = name: builtins.concatLists (map (part: part.${name} or [ ]) parts);
@@ -96,7 +98,8 @@ let
 
   # One `key: value` per line; every value is JSON, which YAML 1.2 contains.
   settings = {
-    provision_dir = "${cfg.stateDir}/provision";
+    provision_dir =
+      if cfg.configStick.enable then "${cfg.stateDir}-provision" else "${cfg.stateDir}/provision";
   }
   // builtins.listToAttrs (
     builtins.filter (pair: pair.value != null) (keyed table cfg)

@@ -157,4 +157,21 @@ in
     default = null;
     description = "When disruptive work may happen until the first signed site policy (`time_zone`, `days`, `start`, `end`).";
   };
+  configStick.enable = {
+    type = types.bool;
+    default = false;
+    description = "Whether a stick with the label `CLINICCFG` is read as soon as it is plugged in. Provisioning files are then looked for in a folder of root's beside `stateDir`, with `-provision` behind its name.";
+  };
+  console = {
+    enable = {
+      type = types.bool;
+      default = false;
+      description = "Whether the first console shows how the appliance is, in place of a login.";
+    };
+    font = {
+      type = types.strMatching "[a-zA-Z0-9_.-]+";
+      default = "ter-132n";
+      description = "Font of the consoles, from the package `terminus_font`: 32 lines high by default, for 120 columns and 33 rows on a full HD screen.";
+    };
+  };
 }

@@ -37,6 +37,7 @@ let
           "restic"
           "systemd"
           "util-linux"
+          "terminus_font"
         ]
     );
   pkgs = packages // {

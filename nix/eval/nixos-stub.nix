@@ -57,6 +57,7 @@ in
       type = types.listOf types.unspecified;
       default = [ ];
     };
+    console = anything;
     environment.etc = anything;
     environment.systemPackages = mkOption {
       type = types.listOf types.package;
