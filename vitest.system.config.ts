@@ -33,7 +33,7 @@ export default defineConfig({
           include: ['test/{system,interop}/**/*.test.ts'],
           exclude: WHOLE_MACHINE,
           // Most of their time they wait: for a daemon, a boot, a disk.
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

@@ -41,6 +41,14 @@ export interface AttackedSite {
   pins(): readonly string[];
   entries<K extends EntryKind>(kind: K): PredicateOf<K>[];
   alerts(code: string, state: 'raised' | 'cleared'): PredicateOf<'alert'>[];
+  /** The code that `status` names as the one reason that blocks, or null. */
+  reason(): string | null;
+  /** How many documents were taken over so far. */
+  trusted(): number;
+  /** How often an alert was raised for a cause. */
+  raisedFor(alert: string, cause: string): number;
+  /** Lets honest answers count again, and waits until what the attack raised is cleared. */
+  recovered(alert: string): Promise<void>;
   until(what: string, look: () => boolean): Promise<void>;
 }
 
@@ -77,6 +85,17 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
           const { predicate } = statementOf(line);
           return predicate.kind === kind ? [predicate as PredicateOf<K>] : [];
         });
+      const alerts = (code: string, state: 'raised' | 'cleared'): PredicateOf<'alert'>[] =>
+        entries('alert').filter((alert) => alert.code === code && alert.state === state);
+      const reason = (): string | null => site.status()?.blocking_reason?.code ?? null;
+      const untilSeen = async (what: string, look: () => boolean): Promise<void> => {
+        await until(
+          what,
+          () => look() || null,
+          PATIENCE_MS,
+          () => site.agentProcess()?.output().slice(-3_000) ?? '',
+        );
+      };
       const attacked: AttackedSite = {
         site,
         central: { ...liar, close },
@@ -85,15 +104,21 @@ export function attackedSite(): { readonly start: () => Promise<AttackedSite> } 
         device,
         pins: () => heldPins(site.paths.state),
         entries,
-        alerts: (code, state) => entries('alert').filter((alert) => alert.code === code && alert.state === state),
-        until: async (what, look) => {
-          await until(
-            what,
-            () => look() || null,
-            PATIENCE_MS,
-            () => site.agentProcess()?.output().slice(-3_000) ?? '',
-          );
+        alerts,
+        reason,
+        trusted: () => entries('trust').length,
+        raisedFor: (alert, cause) => alerts(alert, 'raised').filter((entry) => entry.details['cause'] === cause).length,
+        recovered: async (alert) => {
+          liar.distort(null);
+          liar.documents.clear();
+          await untilSeen('all is well again', () => {
+            // It stores no evidence, which is the reason that remains.
+            return (
+              reason() === 'http_unavailable' && alerts(alert, 'raised').length === alerts(alert, 'cleared').length
+            );
+          });
         },
+        until: untilSeen,
       };
       await attacked.until('root 2 and the policy are in force', () =>
         ['root', 'policy'].every((what) => entries('trust').some((entry) => entry.what === what)),
