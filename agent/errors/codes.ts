@@ -13,6 +13,7 @@ import { HEALING_CODES } from './codes/healing.ts';
 import { HELPERS_CODES } from './codes/helpers.ts';
 import { HTTPS_CODES } from './codes/https.ts';
 import { IDENTITY_CODES } from './codes/identity.ts';
+import { INSTALLER_CODES } from './codes/installer.ts';
 import { ORDER_GUARDS_CODES } from './codes/order-guards.ts';
 import { OUTPUTS_CODES } from './codes/outputs.ts';
 import { SIGNATURES_CODES } from './codes/signatures.ts';
@@ -49,6 +50,7 @@ export const CODES = {
   ...OUTPUTS_CODES,
   ...WINRM_CODES,
   ...HEALING_CODES,
+  ...INSTALLER_CODES,
   internal: code(1, false, 'a defect of this program', 'report it with the log lines around it'),
 };
 

@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { sha256Hex } from '../../agent/wire/digest.ts';
 import type { Authorisation } from '../../agent/wire/schemas/order.ts';
-import { ROLES, type Root } from '../../agent/wire/schemas/root.ts';
+import { ROLES, type Partner, type Root } from '../../agent/wire/schemas/root.ts';
 import { pinOf } from '../ca/certificate-authority.ts';
 import { when } from './output.ts';
 
@@ -50,6 +50,22 @@ function describeCa(base64: string): string {
   } catch {
     return `    no certificate: ${sha256Hex(der)}`;
   }
+}
+
+export function describePartner(partner: Partner): string {
+  const { partner_id, version, issued_at, branding, install } = partner;
+  return [
+    `What installers of ${partner_id} carry, version ${version} of ${when(issued_at)}`,
+    `  named on the screen: ${branding.product}; support: ${branding.support}`,
+    `  Central Command: ${partner.central_url}`,
+    ...partner.ca_pins.map((pin) => `    CA pin ${pin}`),
+    `  claim codes lead to: ${partner.claim_url ?? `${partner.central_url}/claim (unsaid)`}`,
+    `  trust root: ${partner.root_sha256}`,
+    '  whoever holds one of these keys opens the disks:',
+    ...partner.recovery_recipients.map((recipient) => `    ${recipient}`),
+    `  disk: ${install?.disk ?? 'the only internal one (unsaid)'}`,
+    `  a disk with a finished install: ${install?.reinstall === 'yes' ? 'is ERASED, once per stick' : 'is refused'}`,
+  ].join('\n');
 }
 
 export function describeAuthorisation(value: Authorisation): string {

@@ -206,6 +206,33 @@ function buildProgram(): Command {
     .option('--url <url>', 'how the device reaches Central Command (default: as serve was started)')
     .action(async (dir, o) => (await import('./usb.ts')).writeUsb(dir, o));
 
+  const partner = group(program, 'partner', 'partner.json: the one file that an installer image is built with');
+  verb(partner, 'draft', 'write what holders of root keys are to sign, from what Central Command knows of itself')
+    .requiredOption(
+      '--recipient <age1…>',
+      'who can open the disks: their recovery keys are sealed to it; repeat',
+      collect,
+    )
+    .requiredOption('--product <name>', 'what the installer calls the product')
+    .requiredOption('--support <text>', 'whom people turn to')
+    .option('--url <url>', 'how appliances reach Central Command (default: as serve was started)')
+    .option('--claim-url <url>', 'where people type claim codes (default: /claim at the address of Central Command)')
+    .option('--disk <name>', 'kernel name or serial number of the disk, where machines have more than one')
+    .option('--reinstall', 'erase finished installs too, each once per stick')
+    .requiredOption('--out <file>', 'the draft; must not exist')
+    .action(async (o) => (await import('./partner.ts')).draft(o));
+  partner
+    .command('sign <file>')
+    .description('show what a draft says and add a signature; needs no server and no network')
+    .addOption(keysOption())
+    .addOption(jsonOption())
+    .option('--person <id>', 'whose key, where the folder holds several')
+    .option('--yes', 'sign without asking')
+    .action(async (file, o) => (await import('./partner.ts')).sign(file, o));
+  verb(partner, 'write <file>', 'write partner.json from a signed draft, the trust root and the CA certificates')
+    .requiredOption('--out <file>', 'partner.json; must not exist')
+    .action(async (file, o) => (await import('./partner.ts')).write(file, o));
+
   const order = group(program, 'order', 'signed orders');
   verb(order, 'issue', 'sign an order; the next check-in delivers it')
     .requiredOption('--appliance <id>', 'for whom')

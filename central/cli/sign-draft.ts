@@ -1,4 +1,4 @@
-// The verbs `authorise sign` and `root sign`: one person, one key, one file. No server, no network.
+// The verbs `authorise sign`, `root sign` and `partner sign`: one person, one key, one file. No server, no network.
 import { resolve } from 'node:path';
 import { parseDocument, type DocumentOf } from '../../agent/wire/document.ts';
 import { defaultKeysDir, oneSigner, type PersonRole } from '../keys/person-keys.ts';
@@ -11,8 +11,10 @@ export interface SignOptions extends Common {
   readonly yes?: boolean;
 }
 
+type Signed = 'authorisation' | 'root' | 'partner';
+
 /** What is signed, who signs it, how it is put into words, and what names it in the output. */
-interface Signing<N extends 'authorisation' | 'root'> {
+interface Signing<N extends Signed> {
   readonly name: N;
   readonly role: PersonRole;
   readonly describe: (value: DocumentOf<N>) => string;
@@ -20,7 +22,7 @@ interface Signing<N extends 'authorisation' | 'root'> {
 }
 
 /** Shows what a draft says, asks, and adds the signature. @throws what oneSigner, readDraft and agreed throw */
-export async function signDraftFile<N extends 'authorisation' | 'root'>(
+export async function signDraftFile<N extends Signed>(
   file: string,
   { name, role, describe, named }: Signing<N>,
   o: SignOptions,

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../../agent/errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../../agent/errors/codes.ts';
+import { clinicYaml } from '../../agent/wire/clinic-yaml.ts';
 import { partnerSchema, type Root } from '../../agent/wire/schemas/root.ts';
 import { centralCas } from '../../agent/trust/central-cas.ts';
 import { backupCa, caInUse } from '../service/ca-in-use.ts';
@@ -39,19 +40,17 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
     const made = o.token ? { site: siteOf(o), ...newToken(records, siteOf(o), days) } : null;
     const forWhom = made === null ? null : `one device of ${made.site}, until ${when(made.expiresAt)}`;
     const files = {
-      'clinic.yaml': [
-        made === null
-          ? '# Enrolment of any device of the partner: tied to its site by serial number, MAC address or claim code.'
-          : `# Enrolment of ${forWhom}. The token is overwritten once it was used.`,
-        `central_url: ${JSON.stringify(url)}`,
-        ...(made === null ? [] : [`token: ${JSON.stringify(made.token)}`]),
-        ...(o.claimUrl === undefined ? [] : [`claim_url: ${JSON.stringify(o.claimUrl)}`]),
-        `root_sha256: ${JSON.stringify(root.digest)}`,
-        'ca_pins:',
-        `  - ${JSON.stringify(pin)}`,
-        `  - ${JSON.stringify(backup.pin)}`,
-        '',
-      ].join('\n'),
+      'clinic.yaml': clinicYaml({
+        comment:
+          made === null
+            ? 'Enrolment of any device of the partner: tied to its site by serial number, MAC address or claim code.'
+            : `Enrolment of ${forWhom}. The token is overwritten once it was used.`,
+        centralUrl: url,
+        token: made?.token,
+        claimUrl: o.claimUrl,
+        rootSha256: root.digest,
+        caPins: [pin, backup.pin],
+      }),
       'root.json': `${root.line}\n`,
       'ca.pem': caPem + (backup.pem ?? ''),
     };

@@ -58,6 +58,8 @@ export type SettingKey =
   | 'ca_generation'
   /** Certificates of the CAs before it, in PEM. */
   | 'former_ca_pem'
+  /** Version of the partner document that was drafted last. */
+  | 'partner_file_version'
   /** Where evidence is kept (evidence-store/store-address.ts); the folder when it was never set. */
   | 'evidence_store'
   /** How what is stored there is protected, as found at the last start. */

@@ -136,27 +136,39 @@ const revocations: Sample = {
   ],
 };
 
+const RECIPIENT = 'age1v0rfprf00v0kxe3znlu8qmpfnd4ypzx9jmjr6qk5qkjx2aaxccwq3zkuaw';
+const PARTNER_FILE = {
+  schema: 'compliance-agent/partner/v1',
+  partner_id: PARTNER,
+  version: 1,
+  issued_at: NOW,
+  central_url: 'https://central.northern-it.example:8443',
+  ca_pins: [SHA(3), SHA(4)],
+  root_sha256: SHA(5),
+  recovery_recipients: [RECIPIENT],
+  branding: { product: 'Northern Watch', support: 'support@northern-it.example' },
+};
 const partner: Sample = {
   document: 'partner',
   signer: 'root-a',
   valid: {
-    'what an installer carries': {
-      schema: 'compliance-agent/partner/v1',
-      partner_id: PARTNER,
-      version: 1,
-      issued_at: NOW,
-      central_url: 'https://central.northern-it.example:8443',
-      ca_pins: [SHA(3), SHA(4)],
-      root_sha256: SHA(5),
-      recovery_recipients: ['age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq'],
-      branding: { product: 'Northern Watch', support: 'support@northern-it.example' },
+    'what an installer carries': PARTNER_FILE,
+    'a disk by its name, and leave to erase what is there': {
+      ...PARTNER_FILE,
+      claim_url: 'https://claim.northern-it.example/c',
+      install: { disk: 'nvme0n1', reinstall: 'yes' },
     },
+    'no option of the installation': { ...PARTNER_FILE, install: {} },
   },
   changes: [
     ['plain HTTP', '"https://', '"http://', 'schema_invalid'],
     ['user information in the URL', 'https://central', 'https://a@central', 'schema_invalid'],
     ['no backup pin', `["${SHA(3)}","${SHA(4)}"]`, `["${SHA(3)}"]`, 'schema_invalid'],
-    ['a recipient of another kind', 'age1qqq', 'ssh-qqq', 'schema_invalid'],
+    ['a recipient of another kind', 'age1v0r', 'ssh-v0r', 'schema_invalid'],
+    ['a recipient with a mistyped letter', '"age1v0rf', '"age1v0rg', 'schema_invalid'],
+    ['nobody to seal the recovery key to', `["${RECIPIENT}"]`, '[]', 'schema_invalid'],
+    ['leave to erase in other words', '"branding"', '"install":{"reinstall":true},"branding"', 'schema_invalid'],
+    ['a disk by its path', '"branding"', '"install":{"disk":"/dev/sda"},"branding"', 'schema_invalid'],
   ],
 };
 

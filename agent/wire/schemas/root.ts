@@ -1,5 +1,6 @@
 // The trust root of one partner: who may sign what. Signed by the thresholds of its own and of the previous root role.
 import * as v from 'valibot';
+import { isAgeRecipient } from '../age-recipient.ts';
 import { base64, count, domain, ed25519Spki, id, int, sha256Hex, text, unixSeconds, version } from './primitives.ts';
 
 export const ROLES = ['root', 'content', 'registrar', 'operator', 'order', 'timestamp', 'witness', 'receipt'] as const;
@@ -109,7 +110,21 @@ export const partnerSchema = v.strictObject({
   ca_pins: v.pipe(v.array(sha256Hex), v.minLength(2), v.maxLength(4)),
   root_sha256: sha256Hex,
   /** age/X25519 recipients (bech32 `age1…`) that disk recovery keys are sealed to. */
-  recovery_recipients: v.pipe(v.array(v.pipe(v.string(), v.regex(/^age1[02-9ac-hj-np-z]{58}$/))), v.maxLength(8)),
+  recovery_recipients: v.pipe(
+    v.array(v.pipe(v.string(), v.check(isAgeRecipient, 'must be an age recipient (age1…)'))),
+    v.minLength(1),
+    v.maxLength(8),
+  ),
   branding: v.strictObject({ product: text(60), support: text(120) }),
+  /** Where claim codes lead people; `central_url`/claim where it is absent. */
+  claim_url: v.optional(v.pipe(v.string(), v.maxLength(200), v.regex(/^https:\/\/[^\s#@"\\]+$/))),
+  install: v.optional(
+    v.strictObject({
+      /** Serial number or kernel name of the disk, where a machine has more than one. */
+      disk: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be a kernel name or serial number'))),
+      /** Also over a finished install, once per stick. */
+      reinstall: v.optional(v.literal('yes')),
+    }),
+  ),
 });
 export type Partner = v.InferOutput<typeof partnerSchema>;

@@ -6,9 +6,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { encodeDocument } from '../../../agent/wire/document.ts';
 import { generateEd25519, verifyWithNode } from '../../../agent/wire/node-signature.ts';
 import { pae } from '../../../agent/wire/dsse.ts';
-import { describeAuthorisation, describeRoot } from '../../../central/cli/describe-draft.ts';
+import { describeAuthorisation, describePartner, describeRoot } from '../../../central/cli/describe-draft.ts';
 import { readDraft, shown, signDraft, writeDraft } from '../../../central/cli/draft-file.ts';
 import { CA_1, CA_2, CA_2_AGAIN, CA_3 } from '../../../tools/vectors/ca-certificates.ts';
+import { partnerFile } from '../../support/partner-fixtures.ts';
 import { DISRUPTIVE_RUNBOOK, makeTrust, NOW } from '../../support/trust-fixtures.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'drafts-'));
@@ -54,6 +55,17 @@ describe('what people read before they sign', () => {
     expect(paths.length).toBeGreaterThan(50);
     const same = paths.filter((path) => describeRoot(changed(root, path)) === describeRoot(root));
     expect(same).toEqual([]);
+  });
+
+  it('differs wherever two partner documents differ', () => {
+    const { partner } = partnerFile({
+      change: { claim_url: 'https://claim.example/c', install: { disk: 'nvme0n1', reinstall: 'yes' } },
+    });
+    const paths = leaves(partner).filter((path) => path[0] !== 'schema');
+    expect(paths.length).toBeGreaterThan(10);
+    const same = paths.filter((path) => describePartner(changed(partner, path)) === describePartner(partner));
+    expect(same).toEqual([]);
+    expect(describePartner({ ...partner, install: {} })).not.toBe(describePartner(partner));
   });
 
   it('names each CA of a trust root by the pin of its key and the digest of its certificate', () => {
