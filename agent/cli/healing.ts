@@ -70,9 +70,10 @@ function linesOf(healing: HealingStanding, now: number): string[] {
     ['paused by hand', pause(healing.paused_by_hand)],
     ['rules', `${healing.rules} in force${refused}`],
     ['grants', String(healing.grants)],
+    ...(healing.memory_lost ? [['held', 'the epoch of the log is one that nobody ordered (set_healing enable)']] : []),
     [
       'stopped',
-      stopped.length === 0 ? 'no runbook' : harmless(`${stopped.join(', ')} (only two persons can enable it)`),
+      stopped.length === 0 ? 'no runbook' : harmless(`${stopped.join(', ')} (set_healing close_breaker, or enable)`),
     ],
     ['incidents', counts.length === 0 ? 'none' : counts.join(', ')],
   ]);

@@ -6,7 +6,7 @@ import { runApplianceRunbook } from '../execution/appliance/run-appliance-runboo
 import { ended, type ExecutorDeps } from '../execution/run-request.ts';
 import type { HealingFacts } from '../guards/healing-facts.ts';
 import { RUNS_COUNT_FOR_S, healingRuns } from '../healing/healing-runs.ts';
-import { blockedRunbooks, siteBreakers } from '../healing/healing-memory.ts';
+import { blockedRunbooks, isMemoryWhole, siteBreakers } from '../healing/healing-memory.ts';
 import type { HealDeps, HealingRunner, RunWatch } from '../healing/heal-incident.ts';
 import { incidentOf } from '../healing/incident-store.ts';
 import type { Incident } from '../healing/incident.ts';
@@ -46,6 +46,8 @@ function healingFacts(enrolled: Enrolled, context: DaemonContext, incident: Inci
     ...{ now, clockSound, policy, content, localWindow: localWindow ?? null },
     localMode: context.config.healing_mode,
     pausedUntil: { byOrder: pausedByOrder(store), byHand: pausedByHand(store) },
+    memory: memoryOf(enrolled, context),
+    trial: null,
     // A log that goes back, or that another one contradicts, takes no work but looks.
     evidenceReady: state.storeError === null && !readOnly,
     ...{ seenAt, recurredAt, attemptsFrom, deferredSince },
@@ -56,6 +58,12 @@ function healingFacts(enrolled: Enrolled, context: DaemonContext, incident: Inci
     siteBreakers: siteBreakers(store),
     blockedRunbooks: blockedRunbooks(store),
   };
+}
+
+/** What healing knows of before: see {@link HealingFacts.memory}. */
+export function memoryOf({ identity }: Enrolled, { store, state }: DaemonContext): HealingFacts['memory'] {
+  if (!isMemoryWhole(store, identity.epoch)) return 'lost';
+  return state.answerHeld === null ? 'unheard' : 'whole';
 }
 
 /** Fits no grant: no helper would act on it. */

@@ -1,12 +1,15 @@
 // How healing stands, for `status`.
 import { healingRank } from '../guards/judge-healing.ts';
-import { blockedRunbooks, siteBreakers } from '../healing/healing-memory.ts';
+import { blockedRunbooks, isMemoryWhole, siteBreakers } from '../healing/healing-memory.ts';
 import type { HealingStanding } from '../system/status-file.ts';
 import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { pausedByHand, pausedByOrder } from './healing-pause.ts';
 
-export function healingStanding({ trust }: Enrolled, { store, config, healing }: DaemonContext): HealingStanding {
+export function healingStanding(
+  { trust, identity }: Enrolled,
+  { store, config, healing }: DaemonContext,
+): HealingStanding {
   const signed = trust.policy()?.value.healing.mode ?? 'off';
   const open = [...siteBreakers(store)].filter(([, { openedAt }]) => openedAt !== null).map(([id]) => id);
   return {
@@ -16,6 +19,7 @@ export function healingStanding({ trust }: Enrolled, { store, config, healing }:
     rules: healing.rules.index.size,
     rules_refused: healing.rules.refused.length,
     grants: trust.content()?.value.grants.length ?? 0,
+    memory_lost: !isMemoryWhole(store, identity.epoch),
     stopped_runbooks: [...new Set([...open, ...blockedRunbooks(store)])].toSorted(),
     incidents: store.incidents.counts(),
   };

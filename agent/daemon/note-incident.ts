@@ -11,7 +11,6 @@ import { timeT } from '../trust/signed-time.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
-import { expectedTargets } from './windows-scope.ts';
 
 export const signedNow = ({ store, clock }: Pick<DaemonContext, 'store' | 'clock'>): number | null =>
   timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
@@ -45,13 +44,11 @@ export function noteWaiting(context: DaemonContext, evidence: EvidenceLog): void
 
 function step(context: DaemonContext, evidence: EvidenceLog, finding: Finding, seq: number, at: number): void {
   const { store, ids, healing } = context;
-  const isOwn = finding.target.role === 'appliance';
   noteFinding(
     {
       store,
       newId: () => ids.uuidv7(),
       index: healing.rules.index,
-      siteTargets: isOwn ? 1 : Math.max(1, expectedTargets(store).length),
       record: (incident, sentence) => recordIncident(context, evidence, incident, sentence),
     },
     finding,

@@ -2,6 +2,7 @@
 // the new epoch is committed as one unit, so that a kill leaves the old epoch or the new one, and the same key either way.
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
+import { isMemoryWhole, vouchForMemory } from '../healing/healing-memory.ts';
 import { keyFilesOf, loadDeviceSigner, loadOrCreateKeys } from '../identity/keys.ts';
 import { signSuccession } from '../identity/sign-succession.ts';
 import type { EnrolledIdentity, Store } from '../store/open-store.ts';
@@ -96,6 +97,8 @@ export function openNextEpoch(
         ...(ordered === undefined ? {} : { ordered }),
       });
       store.trust.saveIdentity(next);
+      // An epoch that people ordered begins in the database that it goes on in; any other may have lost what was paused or stopped.
+      if (ordered !== undefined && isMemoryWhole(store, identity.epoch)) vouchForMemory(store, epoch);
       forgetLostStore(store);
       // What the old epoch said, the new one has to say again.
       store.findings.clear();

@@ -39,6 +39,17 @@ export interface HealingRun {
   readonly outcome: ActionOutcome | null;
 }
 
+/** Where a learnt rule stands with this appliance. */
+export interface Trial {
+  readonly state: 'canary' | 'active' | 'demoted';
+  /** As `canary`: the one target on which it acts; null before its first run. */
+  readonly targetId: string | null;
+  /** As `canary`: until when it is one at least. */
+  readonly until: number;
+  /** Whether people have an open ticket about this drift. */
+  readonly isTold: boolean;
+}
+
 export interface HealingFacts {
   /** T; null without signed time in this boot. */
   readonly now: number | null;
@@ -51,6 +62,14 @@ export interface HealingFacts {
   readonly localMode: HealingMode;
   /** Ends of the pauses in force: by order, and by hand on the appliance. Null: none. */
   readonly pausedUntil: { readonly byOrder: number | null; readonly byHand: number | null };
+  /**
+   * Whether pauses, breakers and counts are as they were left. `lost`: the epoch of the log is one that nobody ordered, and people have
+   * not enabled healing in it. `unheard`: Central Command has not answered this process yet, so nobody has said that the log is not an
+   * older one.
+   */
+  readonly memory: 'whole' | 'unheard' | 'lost';
+  /** Of a rule that was learnt: how far it is trusted. Null for any other rule. */
+  readonly trial: Trial | null;
   /** Whether an intent can be written to the log now. */
   readonly evidenceReady: boolean;
   /** When this drift was seen, with nothing but drift in between. */

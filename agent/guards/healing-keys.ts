@@ -25,12 +25,15 @@ export interface HealingKeys {
 const keyOf = (...parts: readonly string[]): HealingKey =>
   JSON.stringify(parts.map((part) => part.trim().toLowerCase())) as HealingKey;
 
+/** The key of a target alone, as {@link healingKeys} makes it. */
+export const targetKey = (targetId: string): HealingKey => keyOf('target', targetId);
+
 /** Letters' case and blanks at the ends do not make another target, check, condition or runbook. */
 export function healingKeys(subject: HealingSubject): HealingKeys {
   const { targetId, checkId, condition, runbookId } = subject;
   return {
     incident: keyOf('incident', targetId, checkId, condition),
     run: keyOf('run', targetId, runbookId),
-    target: keyOf('target', targetId),
+    target: targetKey(targetId),
   };
 }

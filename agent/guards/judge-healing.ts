@@ -12,7 +12,7 @@ import {
   type HealingRun,
   type HealingStop,
 } from './healing-facts.ts';
-import { healingKeys, type HealingKeys } from './healing-keys.ts';
+import { healingKeys, targetKey, type HealingKeys } from './healing-keys.ts';
 import { limitProblems } from './healing-limits.ts';
 import { attempts, coolDown, flapping, runsOfADay, twoLooks } from './healing-rate.ts';
 import { windowState } from './maintenance-window.ts';
@@ -63,6 +63,27 @@ function pause({ facts, now, isDryRun }: Known): HealingStop | null {
   return ends.length > 0 && !isDryRun ? wait('healing is paused', until) : null;
 }
 
+/** A database that was lost or set back knows of no pause and no breaker from before; what people order is theirs to answer for. */
+function epoch({ request, facts, isDryRun }: Known): HealingStop | null {
+  if (facts.memory === 'whole' || isDryRun || request.authority.by === 'order') return null;
+  return wait(
+    facts.memory === 'lost'
+      ? 'the epoch of the log is one that nobody ordered: what was paused or stopped before is lost until two persons enable healing'
+      : 'Central Command has not answered since the start: nobody has said that this log is the newest',
+  );
+}
+
+/** A learnt rule on trial acts on one target, and not before people know of the drift; one that does not hold does not act at all. */
+function trial({ facts, keys, isDryRun }: Known): HealingStop | null {
+  const { trial: known } = facts;
+  if (known === null || known.state === 'active') return null;
+  if (known.state === 'demoted') return people('the learnt rule did not hold often enough and is not used any more');
+  if (isDryRun) return null;
+  const isOther = known.targetId !== null && targetKey(known.targetId) !== keys.target;
+  if (isOther) return wait('the learnt rule is on trial on another target', known.until);
+  return known.isTold ? null : wait('the learnt rule is on trial: people are told of the drift first');
+}
+
 function onlyOne(known: Known): HealingStop | null {
   const other = known.facts.runs.find((run) => isOpen(run) && run.targetKey !== known.keys.target);
   return changes(known) && other !== undefined ? wait('another target of this site is being healed') : null;
@@ -103,7 +124,9 @@ export const HEALING_GUARDS: Readonly<Record<string, Guard>> = {
     request.units.some(isJournald) ? refuseHealing('journald is never restarted or stopped by healing') : null,
   validation: ({ request, facts, now }) => isListedRunbook(request, facts, now),
   authority: ({ request, facts, now }) => isAuthorised(request, facts, now),
+  trial,
   pause,
+  epoch,
   evidence: ({ facts }) => (facts.evidenceReady ? null : wait('the log takes no entry now')),
   interrupted: ({ facts, keys }) =>
     facts.runs.some((run) => isOpen(run) && run.targetKey === keys.target)

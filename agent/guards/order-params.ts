@@ -1,7 +1,8 @@
 // What the params, targets and dry_run of each kind of order may be. Closed: what is not named here is refused.
 import * as v from 'valibot';
+import { declaredSystem } from '../wire/schemas/declared-system.ts';
 import type { Order, OrderKind } from '../wire/schemas/order.ts';
-import { id, int, name, plainObject, version } from '../wire/schemas/primitives.ts';
+import { id, int, name, plainObject, uuidv7, version } from '../wire/schemas/primitives.ts';
 import { refuse, type Stop } from './order-verdict.ts';
 
 /** What `collect_diagnostics` may collect: counts, states and versions that the agent knows of itself. */
@@ -50,12 +51,17 @@ export const ORDER_PARAMS = {
   set_healing: v.variant('action', [
     v.strictObject({ action: v.literal('pause'), minutes: v.optional(int(1, MAX_PAUSE_MINUTES)) }),
     v.strictObject({ action: v.literal('enable') }),
+    /** Gives one incident that is with people back to healing. */
+    v.strictObject({ action: v.literal('rearm'), incident: uuidv7 }),
+    /** Closes what stops one runbook: the breaker of the site, and the one of a rollback that failed. */
+    v.strictObject({ action: v.literal('close_breaker'), runbook: name }),
   ]),
   retry_credentials: v.strictObject({ credential_id: id, credential_version: version }),
   /** Typed by the runbook itself, which execution judges. */
   run_runbook: plainObject,
   reboot: none,
-  update_system: none,
+  /** Exactly this system, and the agent that has to report from it. */
+  update_system: declaredSystem,
   rotate_device_key: none,
   new_epoch: none,
 } as const satisfies Record<OrderKind, v.GenericSchema>;
@@ -67,8 +73,13 @@ const KNOWN_PARAMS: ReadonlySet<string> = new Set([
   'items',
   'action',
   'minutes',
+  'incident',
+  'runbook',
   'credential_id',
   'credential_version',
+  'closure',
+  'nar_hash',
+  'agent_version',
 ]);
 
 /** Kinds that may name targets. All others act on the appliance itself, so a target there would be ignored. */

@@ -12,23 +12,16 @@ export interface SiteBreaker {
 export const SITE_BREAKER_CLOSED: SiteBreaker = { needs: [], openedAt: null };
 
 const WINDOW_S = 3_600;
-/** As many targets open it, however large the site is. */
+/** As many targets open it, however large or small the site is (docs/decisions/0028). */
 const MOST_TARGETS = 2;
-/** And so does a larger share of the site than this, in percent. */
-const MOST_PERCENT = 49;
 
-/**
- * `targetId` needs the runbook at `at` (T). `siteTargets`: how many targets the site has, this one included. A site's only
- * target is no share of it: else nothing there were ever healed.
- */
-export function afterNeed(state: SiteBreaker, targetId: string, at: number, siteTargets: number): SiteBreaker {
+/** `targetId` needs the runbook at `at` (T). */
+export function afterNeed(state: SiteBreaker, targetId: string, at: number): SiteBreaker {
   const id = targetId.trim().toLowerCase();
   // A need from a time ahead stays: signed time was set back, and that must not make room.
   const others = state.needs.filter((need) => need.targetId !== id && at - need.at < WINDOW_S);
   const needs = [...others, { targetId: id, at }];
-  const share = siteTargets > 1 && needs.length * 100 > MOST_PERCENT * siteTargets;
-  const opens = needs.length >= MOST_TARGETS || share;
-  return { needs, openedAt: state.openedAt ?? (opens ? at : null) };
+  return { needs, openedAt: state.openedAt ?? (needs.length >= MOST_TARGETS ? at : null) };
 }
 
 /** People looked at it. What was needed before then does not count again. */

@@ -45,7 +45,7 @@ export function explainIncident(incident: Incident, story: readonly StoryLine[])
     case 'ticketed': {
       const last = lastOf(story, 'ticketed', 'dry_run', 'rollback_failed');
       const guard = held === null ? '' : `the guard ${held.guard}: `;
-      const next = 'people decide; healing does nothing until its rule changes or they give it back';
+      const next = `people decide; healing does nothing until its rule changes or they give it back (order set_healing, action rearm, incident ${incident.id})`;
       return { why: `it is with people: ${guard}${last?.sentence ?? 'a person has to look'}`, next, nextAt: closes };
     }
     case 'waived':

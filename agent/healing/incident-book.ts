@@ -18,8 +18,6 @@ export interface BookDeps {
   readonly store: Pick<Store, 'unit' | 'incidents' | 'runs' | 'settings'>;
   readonly newId: () => string;
   readonly index: RuleIndex;
-  /** How many targets the site has that a runbook of this finding's platform can be needed on. */
-  readonly siteTargets: number;
   /** Writes an entry of kind `incident` about the incident as it is now; its seq. */
   readonly record: (incident: Incident, sentence: string) => number;
 }
@@ -124,7 +122,7 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
     },
   );
   if (rule?.file.runbook !== undefined && isNeedNew(own, incident)) {
-    noteNeed(store, rule.file.runbook, finding.target.id, at, deps.siteTargets);
+    noteNeed(store, rule.file.runbook, finding.target.id, at);
   }
 }
 

@@ -73,8 +73,8 @@ export type IncidentEvent = { readonly at: number; readonly seq?: number } & (
       readonly outcome: 'healed' | 'reverted' | 'rollback_failed' | 'failed' | 'interrupted';
       readonly changes?: readonly string[];
     }
-  /** The rule was changed, or people gave it back to healing. */
-  | { readonly event: 'rearmed'; readonly sentence: string }
+  /** The rule was changed, or people gave it back to healing. `byPeople`: by an order, so that it may also have come back often. */
+  | { readonly event: 'rearmed'; readonly sentence: string; readonly byPeople?: true }
   /** Time went by. */
   | { readonly event: 'tick' }
 );
@@ -202,7 +202,10 @@ export function stepIncident(incident: Incident, event: IncidentEvent): Step {
     case 'rearmed':
       if (state !== 'ticketed' && !OPEN.includes(state)) return silent({ attemptsFrom: at });
       // What was seen before people looked at it says nothing about now.
-      return to('seen', 'rearmed', event.sentence, { ...fresh, attemptsFrom: at, seenAt: [] });
+      return to('seen', 'rearmed', event.sentence, {
+        ...{ ...fresh, attemptsFrom: at, seenAt: [] },
+        recurredAt: event.byPeople === true ? [] : incident.recurredAt,
+      });
     case 'tick': {
       const since = incident.passingSince;
       if (state === 'closed' || UNDER_WAY.includes(state) || since === null || at - since < STABLE_S) return silent();

@@ -73,6 +73,8 @@ export interface HealingStanding {
   readonly rules: number;
   readonly rules_refused: number;
   readonly grants: number;
+  /** The epoch of the log is one that nobody ordered: nothing is healed by itself until two persons enable it. */
+  readonly memory_lost: boolean;
   /** Runbooks that are stopped until two persons enable healing: by the breaker of the site, or after a rollback that failed. */
   readonly stopped_runbooks: readonly string[];
   /** Incidents that are not closed, by state. */

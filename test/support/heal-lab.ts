@@ -105,7 +105,7 @@ export function lab(open: OpenLog): Lab {
   };
   let incidents = 0;
   const newId = (): string => ID.slice(0, -1) + String(++incidents);
-  const bookDeps = () => ({ store, newId, index: indexRules([self.rule]), siteTargets: 1, record });
+  const bookDeps = () => ({ store, newId, index: indexRules([self.rule]), record });
   const waiting = dueIncidents();
   const self: Lab = {
     ...open,

@@ -99,6 +99,8 @@ export const facts: HealingFacts = {
   localWindow: null,
   localMode: 'on',
   pausedUntil: { byOrder: null, byHand: null },
+  memory: 'whole',
+  trial: null,
   evidenceReady: true,
   seenAt: [NOON - 10 * MINUTE, NOON],
   recurredAt: [],

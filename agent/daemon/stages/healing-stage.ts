@@ -1,5 +1,6 @@
 // Heals what is due: one run at a time. Its looks are those of the stages that look; here it is decided, acted, and kept what came of it.
 import { isAgentError } from '../../errors/agent-error.ts';
+import type { HealingFacts } from '../../guards/healing-facts.ts';
 import { dueIncidents } from '../../healing/due-incidents.ts';
 import { healIncident, type Healed } from '../../healing/heal-incident.ts';
 import { atNewGrounds } from '../../healing/healing-memory.ts';
@@ -9,7 +10,7 @@ import type { Incident, IncidentEvent } from '../../healing/incident.ts';
 import type { Severity } from '../../wire/schemas/primitives.ts';
 import type { Enrolled } from '../agent-state.ts';
 import type { DaemonContext } from '../context.ts';
-import { healDeps } from '../healing-deps.ts';
+import { healDeps, memoryOf } from '../healing-deps.ts';
 import { beginPauseByHand, pausedByHand, pausedByOrder } from '../healing-pause.ts';
 import { noteWaiting, recordIncident, signedNow } from '../note-incident.ts';
 import { APPLIANCE_TARGET } from '../run-checks.ts';
@@ -47,11 +48,13 @@ export function healingStage(context: DaemonContext): Stage {
       noteWaiting(context, enrolled.evidence);
       beginPauseByHand(store, now);
       tellPause(enrolled, context, now);
+      const memory = memoryOf(enrolled, context);
+      tellMemory(enrolled, memory);
       endInterrupted(enrolled, context, now);
       haveLookedAt(context);
       const signed = groundsOf(enrolled);
       atNewGrounds(store, signed, () => armAgain(enrolled, context, now));
-      const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store)]);
+      const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store), memory]);
       const open = store.incidents.due(['seen', 'waiting'], Number.MAX_SAFE_INTEGER).map(incidentOf);
       for (const incident of inOrder(waiting.of(open, by, now))) {
         signal.throwIfAborted();
@@ -144,6 +147,12 @@ function armAgain(enrolled: Enrolled, context: DaemonContext, at: number): void 
     const sentence = 'another policy or content list was signed: it is judged anew';
     say(enrolled, context, incident, { event: 'rearmed', at, sentence }, sentence);
   }
+}
+
+/** What nobody may heal by itself until two persons say so, people hear of at once. */
+function tellMemory({ recorder }: Enrolled, memory: HealingFacts['memory']): void {
+  if (memory === 'lost') recorder.raise('healing_memory_lost', { severity: 'high', details: {} });
+  else recorder.clear('healing_memory_lost');
 }
 
 /** A pause by hand is an alert as long as it lasts: people hear of it who did not set it. */

@@ -26,6 +26,18 @@ export const HEALING_CODES = {
     'somebody on the appliance has paused healing',
     'it goes on by itself when the pause is over; two persons can end it sooner with an order to enable healing',
   ),
+  healing_nothing_to_rearm: code(
+    4,
+    false,
+    'an order was to give back to healing what is not with people, or not stopped',
+    'compliance-agent incidents list and compliance-agent healing status show what is',
+  ),
+  healing_memory_lost: code(
+    4,
+    false,
+    'the log goes on in an epoch that nobody ordered: what was paused, stopped or counted before is lost',
+    'nothing is healed by itself until two persons enable healing with an order; look first at what was paused or stopped',
+  ),
   pattern_unknown: code(
     2,
     false,

@@ -34,6 +34,11 @@ export function violations(month: Month): Readonly<Record<string, readonly Chang
     window: which(({ disruptive, at }) => disruptive && hourOf(at) >= 4 && hourOf(at) < 22),
     clock: which(({ disruptive, at }) => disruptive && !month.weather(at).clockSound),
     pause: which(({ at }) => month.weather(at).pausedUntil !== null),
+    epoch: which(({ at }) => !month.weather(at).memoryWhole),
+    trial: which(({ target, condition, at }) => {
+      const on = month.weather(at).trialOn;
+      return condition === 'av-old' && on !== null && target !== on;
+    }),
     journald: which(({ units }) => units.length > 0),
     validation: which(
       ({ sha256, disruptive, at }) => !LISTED_SHA256.has(sha256) || (disruptive && month.weather(at).listExpired),

@@ -79,7 +79,7 @@ interface Action {
 export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_GUARDS): Month {
   const random = randomOf(seed);
   const all = hosts();
-  const weather = weatherOf(random);
+  const weather = weatherOf(random, seed);
   const log: LogEntry[] = [];
   const incidents = new Map<string, Incident>();
   const ticketedAt = new Map<string, number>();
@@ -109,7 +109,7 @@ export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_G
   function need(host: Host, condition: Condition): void {
     note(now, 'confirmed', host, condition);
     const { id } = condition.runbook;
-    breakers.set(id, afterNeed(breakers.get(id) ?? SITE_BREAKER_CLOSED, host.id, now, all.length));
+    breakers.set(id, afterNeed(breakers.get(id) ?? SITE_BREAKER_CLOSED, host.id, now));
   }
 
   function look(host: Host, condition: Condition): void {
@@ -168,6 +168,11 @@ export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_G
         ...{ now, clockSound: sky.clockSound, policy: POLICY, localWindow: null, localMode: 'on' },
         content: { ...LIST, ...(sky.grants ? {} : { grants: [] }), ...(sky.listExpired ? { expires_at: now } : {}) },
         pausedUntil: { byOrder: sky.pausedUntil, byHand: null },
+        memory: sky.memoryWhole ? 'whole' : 'lost',
+        trial:
+          sky.trialOn === null || condition.id !== 'av-old'
+            ? null
+            : { state: 'canary', targetId: sky.trialOn, until: now + STEP_S, isTold: true },
         evidenceReady: sky.logTakesEntries,
         ...{ seenAt: incident.seenAt, recurredAt: incident.recurredAt },
         ...{ attemptsFrom: incident.attemptsFrom, deferredSince: incident.deferredSince },

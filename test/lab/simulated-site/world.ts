@@ -50,6 +50,10 @@ export interface Weather {
   readonly listExpired: boolean;
   readonly grants: boolean;
   readonly badRule: boolean;
+  /** False after the database was lost, until people enable healing. */
+  readonly memoryWhole: boolean;
+  /** Target on which the rule of `av-old` is on trial; null where it is not. */
+  readonly trialOn: string | null;
 }
 
 /** mulberry32: small, and the same everywhere. Uniform in [0, 1). */
@@ -71,6 +75,9 @@ const TRAITS: Readonly<Record<string, Trait>> = {
   'pc-4': 'never_holds',
   'pc-5': 'rollback_fails',
 };
+
+/** The one machine on which a learnt rule is tried. */
+const TRIED_ON = 'pc-9';
 
 /** Of drift by itself, for each step and condition. */
 const ODDS: Readonly<Record<Trait, number>> = {
@@ -113,7 +120,8 @@ function spells(random: () => number, count: number, hours: number): (now: numbe
   return (now) => list.find(([from, to]) => from <= now && now < to)?.[1] ?? null;
 }
 
-export function weatherOf(random: () => number): (now: number) => Weather {
+/** `seed`: of what came later, so that the months before stay as they were. */
+export function weatherOf(random: () => number, seed: number): (now: number) => Weather {
   const pause = spells(random, 6, 10);
   const unsound = spells(random, 8, 14);
   const full = spells(random, 6, 10);
@@ -121,6 +129,9 @@ export function weatherOf(random: () => number): (now: number) => Weather {
   const expired = spells(random, 3, 40);
   const ungranted = spells(random, 2, 40);
   const badRule = spells(random, 2, 40);
+  const later = randomOf(seed + 1_000_000);
+  const lost = spells(later, 2, 40);
+  const trial = spells(later, 4, 48);
   return (now) => ({
     pausedUntil: pause(now),
     clockSound: unsound(now) === null,
@@ -129,6 +140,8 @@ export function weatherOf(random: () => number): (now: number) => Weather {
     listExpired: expired(now) !== null,
     grants: ungranted(now) === null,
     badRule: badRule(now) !== null,
+    memoryWhole: lost(now) === null,
+    trialOn: trial(now) === null ? null : TRIED_ON,
   });
 }
 

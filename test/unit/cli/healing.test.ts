@@ -17,7 +17,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const HEALING: NonNullable<AgentStatus['healing']> = {
   ...{ mode: 'dry_run', paused_by_order: null, paused_by_hand: NOW + 7_200, rules: 18, rules_refused: 1, grants: 2 },
-  ...{ stopped_runbooks: ['RB-WIN-PATCH-001'], incidents: { ticketed: 1, waiting: 2 } },
+  ...{ memory_lost: false, stopped_runbooks: ['RB-WIN-PATCH-001'], incidents: { ticketed: 1, waiting: 2 } },
 };
 
 describe('healing pause', () => {
@@ -58,7 +58,7 @@ describe('healing status', () => {
     expect(out).toMatch(/mode +dry run: /);
     expect(out).toMatch(/paused by order +no\n.*paused by hand +until .* \(in 2 h\)/);
     expect(out).toMatch(/rules +18 in force, 1 cannot be used/);
-    expect(out).toMatch(/stopped +RB-WIN-PATCH-001 \(only two persons can enable it\)/);
+    expect(out).toMatch(/stopped +RB-WIN-PATCH-001 \(set_healing close_breaker, or enable\)/);
     expect(out).toMatch(/incidents +1 ticketed, 2 waiting/);
     expect((await cli(['healing', 'status', '--state', dir, '--json'])).json()).toMatchObject({ healing: HEALING });
   });

@@ -15,6 +15,7 @@ import {
 } from '../../support/healing-fixtures.ts';
 import { rows, type Attack } from './healing-attack.ts';
 
+const trial = { state: 'canary', targetId: 'pc-1', until: NOON + HOUR, isTold: true } as const;
 const order = { by: 'order', class: 'routine', dryRun: false, leavesWindow: false } as const;
 const healing = (mode: 'off' | 'dry_run' | 'on', own?: 'off' | 'dry_run' | 'on') => ({
   ...policy,
@@ -126,6 +127,50 @@ export const ATTACKS_ON_WHAT_IS_ALLOWED: readonly Attack[] = [
       { facts: { content: { ...content, grants: content.grants.map((g) => ({ ...g, class: 'routine' as const })) } } },
     ],
     ['a routine order for a disruptive runbook', 'refuse', { request: { authority: order } }],
+  ]),
+  ...rows('trial', request, [
+    ['a learnt rule that was demoted', 'people', { facts: { trial: { ...trial, state: 'demoted' } } }],
+    [
+      'a demoted rule in a dry run',
+      'people',
+      { facts: { trial: { ...trial, state: 'demoted' }, localMode: 'dry_run' } },
+    ],
+    [
+      'a rule on trial on another target',
+      'wait',
+      { facts: { trial: { ...trial, targetId: 'pc-2' } }, until: NOON + HOUR },
+    ],
+    ['its target under another spelling', 'act', { facts: { trial: { ...trial, targetId: ' PC-1' } } }],
+    ['the first target of a trial', 'act', { facts: { trial: { ...trial, targetId: null } } }],
+    [
+      'a rule on trial of which nobody was told',
+      'wait',
+      { facts: { trial: { ...trial, isTold: false } }, until: null },
+    ],
+    [
+      'a rule that has passed its trial, on any target',
+      'act',
+      { facts: { trial: { ...trial, state: 'active', targetId: 'pc-2', isTold: false } } },
+    ],
+  ]),
+  ...rows('epoch', request, [
+    ['an epoch that nobody ordered', 'wait', { facts: { memory: 'lost' }, until: null }],
+    [
+      'a log that Central Command has not answered about since the start',
+      'wait',
+      { facts: { memory: 'unheard' }, until: null },
+    ],
+    [
+      'critical drift in an epoch that nobody ordered',
+      'wait',
+      { request: { severity: 'critical' }, facts: { memory: 'lost' } },
+    ],
+    ['a dry run in an epoch that nobody ordered', 'dry_run', { facts: { memory: 'lost', localMode: 'dry_run' } }],
+    [
+      'an order of people in an epoch that nobody ordered',
+      'act',
+      { request: { authority: order }, facts: { memory: 'lost' } },
+    ],
   ]),
   ...rows('pause', request, [
     ['paused by order', 'wait', { facts: { pausedUntil: { byOrder: NOON + HOUR, byHand: null } }, until: NOON + HOUR }],

@@ -8,7 +8,7 @@ const failed = (ago: number, more: object = {}) => run(ago, { outcome: 'failed',
 /** The window of the fixtures is open from 07:00 to 10:00; this one is not at NOON. */
 const CLOSED = { ...policy, windows: [{ days: ['fri' as const], start: '20:00', end: '22:00' }] };
 const OPENS = NOON + 12 * HOUR;
-const tripped = afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON - 50 * MINUTE, 25), 'pc-2', NOON, 25);
+const tripped = afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON - 50 * MINUTE), 'pc-2', NOON);
 const byRunbook = (state: typeof tripped) => new Map([[RUNBOOK.id, state]]);
 const controller = { roles: { declared: 'domain_controller', detected: 'domain_controller' } };
 const otherController = (outcome: 'success' | 'failed' | 'reverted' | 'dry_run', ago = 2 * HOUR) =>
@@ -40,7 +40,7 @@ export const ATTACKS_ON_THE_MOMENT: readonly Attack[] = [
       'act',
       {
         facts: {
-          siteBreakers: byRunbook(afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON, 25), ' PC-1', NOON, 25)),
+          siteBreakers: byRunbook(afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON), ' PC-1', NOON)),
         },
       },
     ],
@@ -49,7 +49,7 @@ export const ATTACKS_ON_THE_MOMENT: readonly Attack[] = [
       'act',
       {
         facts: {
-          siteBreakers: byRunbook(afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-2', NOON - HOUR, 25), 'pc-1', NOON, 25)),
+          siteBreakers: byRunbook(afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-2', NOON - HOUR), 'pc-1', NOON)),
         },
       },
     ],
@@ -58,23 +58,16 @@ export const ATTACKS_ON_THE_MOMENT: readonly Attack[] = [
       'people',
       {
         facts: {
-          siteBreakers: byRunbook(
-            afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-2', NOON + 9 * HOUR, 25), 'pc-1', NOON, 25),
-          ),
+          siteBreakers: byRunbook(afterNeed(afterNeed(SITE_BREAKER_CLOSED, 'pc-2', NOON + 9 * HOUR), 'pc-1', NOON)),
         },
       },
     ],
     [
-      'one of the two targets of a site is half of it',
-      'people',
-      { facts: { siteBreakers: byRunbook(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON, 2)) } },
-    ],
-    [
-      'the only target of a site',
+      'one target, on a site of whatever size',
       'act',
-      { facts: { siteBreakers: byRunbook(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON, 1)) } },
+      { facts: { siteBreakers: byRunbook(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON)) } },
     ],
-    ['people closed it', 'act', { facts: { siteBreakers: byRunbook(afterNeed(afterReset(), 'pc-1', NOON, 25)) } }],
+    ['people closed it', 'act', { facts: { siteBreakers: byRunbook(afterNeed(afterReset(), 'pc-1', NOON)) } }],
   ]),
   ...rows('flap', request, [
     [

@@ -41,6 +41,16 @@ export const REFUSED_CONTENTS: readonly Refusal[] = [
     () => signed({ kind: 'set_healing', class: 'routine', params: { action: 'PAUSE' } }),
   ],
   [
+    'giving an incident back to healing called routine',
+    'order_class_too_low',
+    () => signed({ kind: 'set_healing', class: 'routine', params: { action: 'rearm', incident: uuidOf(1) } }),
+  ],
+  [
+    'closing a breaker called routine',
+    'order_class_too_low',
+    () => signed({ kind: 'set_healing', class: 'routine', params: { action: 'close_breaker', runbook: RUNBOOK.id } }),
+  ],
+  [
     'set_healing without an action called routine',
     'order_class_too_low',
     () => signed({ kind: 'set_healing', class: 'routine' }),
@@ -122,6 +132,11 @@ export const REFUSED_CONTENTS: readonly Refusal[] = [
     () => signed({ kind: 'set_healing', class: 'routine', params: { action: 'pause', minutes: 10_081 } }),
   ],
   [
+    'an incident given back without its id',
+    'order_params_invalid',
+    () => signed({ kind: 'set_healing', class: 'disruptive', params: { action: 'rearm', incident: 'all' } }),
+  ],
+  [
     'targets on a kind that acts on the appliance',
     'order_targets_invalid',
     () => signed({ kind: 'restart_agent', class: 'routine', targets: [{ id: 'dc-1' }] }),
@@ -147,6 +162,20 @@ export const REFUSED_CONTENTS: readonly Refusal[] = [
     'lifting the pause of healing without an authorisation',
     'order_authorisation_missing',
     () => signed({ kind: 'set_healing', class: 'disruptive', params: { action: 'enable' } }),
+  ],
+  [
+    'giving an incident back to healing without an authorisation',
+    'order_authorisation_missing',
+    () => signed({ kind: 'set_healing', class: 'disruptive', params: { action: 'rearm', incident: uuidOf(1) } }),
+  ],
+  [
+    'closing one breaker with the authorisation of another',
+    'order_authorisation_mismatch',
+    () =>
+      disruptive({
+        order: { kind: 'set_healing', params: { action: 'close_breaker', runbook: RUNBOOK.id } },
+        authorisation: { params: { action: 'close_breaker', runbook: DISRUPTIVE_RUNBOOK.id } },
+      }),
   ],
   [
     'a window override without an authorisation',

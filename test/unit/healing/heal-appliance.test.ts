@@ -52,7 +52,7 @@ describe('healing the appliance itself', () => {
         }).seq;
       const index = indexRules([rule]);
       for (const at of [NOW - 600, NOW]) {
-        noteFinding({ store, newId: () => ID, index, siteTargets: 1, record }, finding, 1, at);
+        noteFinding({ store, newId: () => ID, index, record }, finding, 1, at);
       }
       const incident = incidentOf(store.incidents.get(ID)!);
       const running = healIncident(

@@ -49,7 +49,7 @@ describe('what a finding does to its incidents', () => {
         ...{ facts: {}, sentence: 'protection is off' },
       });
       const deps = {
-        ...{ store: open.store, newId: () => '019e0000-0000-7000-8000-0000000000c2', siteTargets: 25 },
+        ...{ store: open.store, newId: () => '019e0000-0000-7000-8000-0000000000c2' },
         ...{ index: indexRules([l.rule]), record: () => 0 },
       };
       for (const later of [0, 300]) noteFinding(deps, other, 0, l.at + later);

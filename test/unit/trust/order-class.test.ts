@@ -48,9 +48,8 @@ describe('the class of an order', () => {
   it('is disruptive for every set_healing that is not a pause', () => {
     const of = (params: Order['params']) => required({ kind: 'set_healing', params });
     expect(of({ action: 'pause' })).toBe('routine');
-    expect([of({ action: 'enable' }), of({}), of({ action: ['pause'] }), of({ action: 'pause ' })]).toEqual(
-      Array.from({ length: 4 }, () => 'disruptive'),
-    );
+    const others = [{ action: 'enable' }, { action: 'rearm' }, { action: 'close_breaker' }, {}, { action: ['pause'] }];
+    expect([...others, { action: 'pause ' }].map(of)).toEqual(Array.from({ length: 6 }, () => 'disruptive'));
   });
   it('ranks read below routine below disruptive', () => {
     expect(compareClasses('read', 'routine')).toBeLessThan(0);
