@@ -153,6 +153,8 @@ function judgeGuards(
       localWindow: null,
       localMode: 'on',
       pausedUntil: { byOrder: null, byHand: null },
+      memory: 'whole',
+      trial: null,
       evidenceReady: true,
       seenAt: [],
       recurredAt: [],
