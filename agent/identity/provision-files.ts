@@ -1,7 +1,7 @@
 // The provisioning files of a stick or directory: clinic.yaml, root.json, ca.pem. Read strictly, with every mistake named
 // at once; the result is written back for whoever plugged the stick in, and the one-time token is overwritten after use.
 import { createHash, X509Certificate } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { spkiPin } from '../https/pin-check.ts';
@@ -84,6 +84,16 @@ export function provisionDigest(dir: string): string {
     hash.update(`${name} ${Buffer.byteLength(rest)}\n${rest}`);
   }
   return hash.digest('hex');
+}
+
+/** Changes whenever clinic.yaml does; null where there is none that can be seen. */
+export function clinicFileMark(dir: string): string | null {
+  try {
+    const { ino, size, mtimeMs } = statSync(join(dir, CLINIC_FILE));
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch {
+    return null;
+  }
 }
 
 type Note = (code: MistakeCode, file: string, sentence: string) => null;

@@ -1,6 +1,7 @@
 // Looks for requests that the CLI dropped: each only makes a stage run sooner, shows a claim code that was typed, or keeps healing from
-// acting for a while.
+// acting for a while. And for new provisioning files, until the appliance is enrolled.
 import { typedClaim } from '../../identity/claim-file.ts';
+import { clinicFileMark } from '../../identity/provision-files.ts';
 import { isResetPending } from '../../identity/reset.ts';
 import { takeControlDrops } from '../../system/status-file.ts';
 import type { DaemonContext } from '../context.ts';
@@ -18,6 +19,17 @@ const STAGE_OF: Readonly<Record<string, StageName>> = {
 };
 
 export function controlStage(context: DaemonContext): Stage {
+  let seen: string | null | undefined;
+  /** What root took from a stick, or somebody copied here: not only looked at once its stage comes round. */
+  const lookForFiles = (): void => {
+    if (context.state.enrolled !== null) return;
+    const mark = clinicFileMark(context.config.provision_dir);
+    if (seen !== undefined && mark !== null && mark !== seen) {
+      context.log.info('provisioning files changed');
+      context.trigger('enrol');
+    }
+    seen = mark;
+  };
   return {
     name: 'control',
     wanted: () => true,
@@ -27,6 +39,7 @@ export function controlStage(context: DaemonContext): Stage {
     longestPauseMs: () => 30_000,
     run() {
       if (isResetPending(context.config.state_dir)) context.requestRestart('provision reset');
+      lookForFiles();
       for (const drop of takeControlDrops(context.config.state_dir)) {
         const stage = STAGE_OF[drop.verb];
         if (stage === undefined) context.log.warn('unknown request dropped', { file: drop.name });
