@@ -45,7 +45,7 @@ async function readAsked(asked: readonly AskedName[], context: ProbeContext): Pr
 /** Reads here and nowhere else: what root left earlier must not be handed on as new. */
 async function write(context: CliContext, asked: readonly AskedName[], dir: string): Promise<number> {
   const { rootFacts: _, ...here } = probeContext(context, stateDirOf(context), baselineOf(context));
-  const read = await readAsked(asked, here);
+  const read = await readAsked(asked, { ...here, handsOver: true });
   const written = asked.flatMap((name) => read[name] ?? []);
   for (const fact of written) writeRootFact(dir, fact, context.build.version);
   const rows = written.map((fact) => ({ name: fact.probe, status: fact.status }));

@@ -2,8 +2,16 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { closestName } from '../errors/closest-name.ts';
-import { JOB_NAMES, readJobResult, type JobName, type JobRun } from '../facts/job-result.ts';
-import { runJob } from '../facts/jobs.ts';
+import {
+  JOB_NAMES,
+  leaveJobRun,
+  readJobResult,
+  type JobName,
+  type JobResult,
+  type JobRun,
+} from '../facts/job-result.ts';
+import { proveJob, runJob } from '../facts/jobs.ts';
+import type { ProbeContext } from '../facts/probe.ts';
 import type { CliContext } from './deps.ts';
 import { baselineOf, stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
@@ -36,12 +44,26 @@ function list(context: CliContext): number {
 
 const EXIT_OF = { proven: EXIT.ok, disproven: EXIT.drift, inconclusive: EXIT.unavailable } as const;
 
-/** Exit 6 when the job found what it looks for not to be so, 3 when it could not tell. */
-export async function job(context: CliContext, names: readonly string[]): Promise<number> {
+/** Runs it, and leaves the result where the agent itself does not write. */
+async function leave(name: JobName, probes: ProbeContext, dir: string): Promise<JobResult | null> {
+  const run = await proveJob(name, probes);
+  return run === null ? null : leaveJobRun(dir, name, run);
+}
+
+/**
+ * Exit 6 when the job found what it looks for not to be so, 3 when it could not tell. With `--write DIR` the result is left as
+ * `<DIR>/<name>.json`, for an agent that may not run the job itself.
+ */
+export async function job(
+  context: CliContext,
+  names: readonly string[],
+  options: { write?: string } = {},
+): Promise<number> {
   const [given] = names;
   if (given === undefined) return list(context);
   const name = jobName(given);
-  const result = await runJob(name, probeContext(context, stateDirOf(context), baselineOf(context)));
+  const probes = probeContext(context, stateDirOf(context), baselineOf(context));
+  const result = await (options.write === undefined ? runJob(name, probes) : leave(name, probes, options.write));
   print(context, 'job', { name, result }, () => [
     result === null ? `${name}: the baseline declares nothing for it` : lineOf(name, result.last),
   ]);

@@ -13,8 +13,9 @@ import { daemonProbeContext } from './probe-context.ts';
 import { ALL_CHECKS, APPLIANCE_TARGET, runChecks } from './run-checks.ts';
 import { circumstances } from './windows.ts';
 
-/** Reads with root what the daemon may not (nix/module.nix). */
+/** Read with root what the daemon may not (nix/facts.nix, nix/backup.nix). */
 const FACTS_UNIT = 'compliance-agent-facts.service';
+const BACKUP_FACTS_UNIT = 'compliance-agent-facts-backup.service';
 /** Its unit is given up after a minute. */
 const FACTS_MS = 70_000;
 /** An answer, whatever it says, over a connection of its own. */
@@ -59,7 +60,8 @@ async function freshLook(checkId: string, context: DaemonContext, signal: AbortS
   if (check.id === 'logging') await runJob('logging-canary', daemonProbeContext(context, signal));
   if (context.folders !== null && check.probes.some((name) => PROBES[name].asRoot !== undefined)) {
     // Where it may not be started, its timer does it, and the look after this one sees what it read.
-    await context.exec.run(['systemctl', 'start', '--no-ask-password', FACTS_UNIT], { deadlineMs: FACTS_MS, signal });
+    const unit = check.id === 'backup' ? BACKUP_FACTS_UNIT : FACTS_UNIT;
+    await context.exec.run(['systemctl', 'start', '--no-ask-password', unit], { deadlineMs: FACTS_MS, signal });
   }
   signal.throwIfAborted();
   const { findings } = await runChecks([check], context, signal, { every: true });

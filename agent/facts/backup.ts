@@ -74,10 +74,13 @@ async function readLocks(restic: Restic): Promise<Lock[]> {
   return read.flatMap((lock) => (lock.status === 'fulfilled' ? [lock.value] : []));
 }
 
+/** What the agent itself adds: results of jobs lie in its state directory. */
+const NO_JOB: JobFacts = { conclusive: null, last: null };
+
 /** What a job found out about another repository proves nothing about this one. */
 function jobFacts(stateDir: string, job: JobName, repositoryId: string | null): JobFacts {
   const result = readJobResult(stateDir, job);
-  if (result === null) return { conclusive: null, last: null };
+  if (result === null) return NO_JOB;
   const { outcome, reason } = result.last;
   const isOurs = repositoryId !== null && result.conclusive?.subject === repositoryId;
   return { conclusive: isOurs ? result.conclusive : null, last: { outcome, reason } };
@@ -130,11 +133,11 @@ export const backupProbe: Probe<BackupFacts> = {
     if (watch === undefined) throw new Unreadable('not_declared', 'the baseline declares no backup');
     const passwordFileExposed = isPasswordExposed(watch);
     const repository = await readRepository(resticCalls(context, watch), watch);
-    return {
-      ...repository,
-      passwordFileExposed,
-      integrity: jobFacts(context.stateDir, 'backup-check', repository.repositoryId),
-      restore: jobFacts(context.stateDir, 'backup-restore-test', repository.repositoryId),
-    };
+    return { ...repository, passwordFileExposed, integrity: NO_JOB, restore: NO_JOB };
   },
+  own: (read, { stateDir }) => ({
+    ...read,
+    integrity: jobFacts(stateDir, 'backup-check', read.repositoryId),
+    restore: jobFacts(stateDir, 'backup-restore-test', read.repositoryId),
+  }),
 };

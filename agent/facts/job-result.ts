@@ -4,7 +4,8 @@ import { lchownSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { AgentError } from '../errors/agent-error.ts';
-import { readFileLimited, writeFileAtomic } from '../system/files.ts';
+import { fileError, readFileLimited, readUnforgeableFile, writeFileAtomic } from '../system/files.ts';
+import { assertRootsOwn } from './root-facts.ts';
 import { Unreadable } from './probe.ts';
 
 export const JOB_NAMES = ['backup-check', 'backup-restore-test', 'logging-canary'] as const;
@@ -59,9 +60,38 @@ export function makeJobsDir(stateDir: string): string {
 
 /** Null where the job never ran. @throws Unreadable, or AgentError of reading files */
 export function readJobResult(stateDir: string, job: JobName): JobResult | null {
+  return parseResult(job, () => readFileLimited(pathOf(stateDir, job), MAX_RESULT_BYTES));
+}
+
+/** Where root's oneshots leave results of jobs that the agent may not run itself. A folder of root's. */
+export const ROOT_JOBS_DIR = '/run/compliance-agent/jobs';
+const ROOT_UID = 0;
+
+/** Leaves `<dir>/<job>.json` for the agent to take. @throws AgentError of writing */
+export function leaveJobRun(dir: string, job: JobName, run: JobRun): JobResult {
+  const conclusive = run.outcome === 'inconclusive' ? null : run;
+  const result: JobResult = { schema: 'compliance-agent/job/v1', job, last: run, conclusive };
+  writeFileAtomic(join(dir, `${job}.json`), `${JSON.stringify(result)}\n`, { mode: RESULT_MODE, sync: false });
+  return result;
+}
+
+/** What root left; null where that is nothing. @throws Unreadable, or AgentError where others than root could have written it */
+export function readLeftJobRun(dir: string, job: JobName): JobRun | null {
+  const left = parseResult(job, () => {
+    try {
+      assertRootsOwn(dir);
+    } catch (error) {
+      throw fileError(error, 'read', dir);
+    }
+    return readUnforgeableFile(join(dir, `${job}.json`), MAX_RESULT_BYTES, ROOT_UID);
+  });
+  return left?.last ?? null;
+}
+
+function parseResult(job: JobName, read: () => Buffer): JobResult | null {
   let bytes: Buffer;
   try {
-    bytes = readFileLimited(pathOf(stateDir, job), MAX_RESULT_BYTES);
+    bytes = read();
   } catch (error) {
     if (error instanceof AgentError && error.code === 'file_missing') return null;
     throw error;

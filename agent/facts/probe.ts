@@ -52,6 +52,8 @@ export interface ProbeContext {
   readonly databaseCheck?: string | null;
   /** Facts that root left for this process; absent where only what can be read here counts. */
   readonly rootFacts?: RootFacts;
+  /** What is read is handed to an agent that adds its own part ({@link Probe.own}). */
+  readonly handsOver?: true;
   /** Where the baseline says that probes have to look. */
   readonly watch?: Watch;
   /** Recorded systems bring their own. */
@@ -71,6 +73,8 @@ export interface Probe<T> {
   /** It needs root: a root oneshot reads it so often (seconds), for agents that may not. */
   readonly asRoot?: { readonly everyS: number };
   read(context: ProbeContext): Promise<T>;
+  /** Adds what lies with the agent itself, whoever read the rest. Throws as {@link Probe.read} rejects. */
+  own?(value: T, context: ProbeContext): T;
 }
 
 /** How a probe says that it could not read. */

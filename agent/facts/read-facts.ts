@@ -49,6 +49,17 @@ const MAY_STAND_IN: ReadonlySet<UnreadableReason> = new Set(['denied', 'missing_
 
 /** Reads one probe, here or from what root left; whatever goes wrong becomes an unreadable fact. */
 export async function readFact<T>(probe: Probe<T>, context: ProbeContext): Promise<Fact<T>> {
+  const fact = await readSomewhere(probe, context);
+  if (fact.status === 'unreadable' || probe.own === undefined || context.handsOver === true) return fact;
+  try {
+    return { ...fact, value: probe.own(fact.value, context) };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { status: 'unreadable', probe: fact.probe, readAt: fact.readAt, reason: reasonOf(error), detail };
+  }
+}
+
+async function readSomewhere<T>(probe: Probe<T>, context: ProbeContext): Promise<Fact<T>> {
   const fact = await readHere(probe, context);
   if (fact.status === 'read' || !MAY_STAND_IN.has(fact.reason)) return fact;
   if (probe.asRoot === undefined || context.rootFacts === undefined) return fact;

@@ -57,8 +57,8 @@ export function staleness(readAt: number, everyS: number, now: number): string |
   return age > MAX_AGE_TURNS * everyS ? `it is ${age} s old, and a new one is due every ${everyS} s` : null;
 }
 
-/** A folder that others may write into: they could put an old file of root's back. */
-function assertRootsOwn(dir: string): void {
+/** A folder that others may write into: they could put an old file of root's back. @throws file_permissions, errors of lstat */
+export function assertRootsOwn(dir: string): void {
   const stat = lstatSync(dir);
   if (stat.isDirectory() && stat.uid === ROOT_UID && (stat.mode & 0o022) === 0) return;
   throw new AgentError('file_permissions', 'facts are read from a folder that only root can write into', {

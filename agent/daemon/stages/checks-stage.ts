@@ -1,5 +1,7 @@
 // Runs the checks whose cadence has come, enrolled or not: a box that waits for confirmation checks and shows already.
+import { ROOT_JOBS_DIR } from '../../facts/job-result.ts';
 import type { DaemonContext } from '../context.ts';
+import { keepLeftJobs } from '../keep-job-results.ts';
 import { PROBE_DEADLINE_MS } from '../probe-context.ts';
 import { ALL_CHECKS, dueChecks, runChecks } from '../run-checks.ts';
 import type { Stage } from '../stage.ts';
@@ -25,6 +27,11 @@ export function checksStage(context: DaemonContext): Stage {
       const due = all ? ALL_CHECKS : dueChecks(ALL_CHECKS, lastRun, clock.monoMs(), config.checks_interval_s);
       if (due.length === 0) return;
       const startedMs = clock.monoMs();
+      if (due.some(({ id }) => id === 'backup')) {
+        keepLeftJobs(config.state_dir, ROOT_JOBS_DIR, (job, reason) =>
+          context.log.warn('job not taken', { job, reason }),
+        );
+      }
       const { findings, changed } = await runChecks(due, context, signal, { every: all });
       // Only now: a request whose run failed is made good by the next one.
       answered = asked;

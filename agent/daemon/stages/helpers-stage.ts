@@ -8,7 +8,7 @@ import { keyFilesOf } from '../../identity/keys.ts';
 import type { DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
-import { keepRestoreTest } from '../keep-restore-test.ts';
+import { keepRestoreTest } from '../keep-job-results.ts';
 import { helpersDue, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
 

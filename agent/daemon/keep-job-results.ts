@@ -1,0 +1,51 @@
+// What root proved about the backup, kept as results of the agent's own jobs, where the check `backup` looks: by its timers, and by
+// the helper `restore-test`.
+import { isAgentError } from '../errors/agent-error.ts';
+import { readJobResult, readLeftJobRun, saveJobRun, type JobName, type JobRun } from '../facts/job-result.ts';
+import { Unreadable } from '../facts/probe.ts';
+import { restoreTestRun } from '../helpers/heal-acts.ts';
+import type { HelperResult } from '../helpers/helper-result.ts';
+
+const RESTORE_TEST = 'backup-restore-test';
+/** Jobs that need what only root may read. */
+const ROOT_JOBS: readonly JobName[] = ['backup-check', RESTORE_TEST];
+
+/** Once for each run: a result lies there until the machine is restarted. @throws AgentError of writing */
+export function keepRestoreTest(stateDir: string, result: HelperResult | undefined): void {
+  const run = result === undefined ? null : restoreTestRun(result);
+  if (run !== null) keepNewer(stateDir, RESTORE_TEST, run);
+}
+
+/**
+ * Takes what root's timers left in `dir`. What cannot be used is told by `tell` and changes nothing.
+ *
+ * @throws AgentError of writing
+ */
+export function keepLeftJobs(stateDir: string, dir: string, tell: (job: JobName, reason: string) => void): void {
+  for (const job of ROOT_JOBS) {
+    let run: JobRun | null;
+    try {
+      run = readLeftJobRun(dir, job);
+    } catch (error) {
+      if (!(error instanceof Unreadable) && !isAgentError(error)) throw error;
+      tell(job, error.message);
+      continue;
+    }
+    if (run !== null) keepNewer(stateDir, job, run);
+  }
+}
+
+function keepNewer(stateDir: string, job: JobName, run: JobRun): void {
+  const last = lastOf(stateDir, job);
+  if (last === null || last.finished_at < run.finished_at) saveJobRun(stateDir, job, run);
+}
+
+/** Null also where it cannot be read: then it is replaced. */
+function lastOf(stateDir: string, job: JobName): JobRun | null {
+  try {
+    return readJobResult(stateDir, job)?.last ?? null;
+  } catch (error) {
+    if (error instanceof Unreadable) return null;
+    throw error;
+  }
+}
