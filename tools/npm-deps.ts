@@ -1,5 +1,5 @@
-// The agent's libraries as Nix fetches them once: installs them by npm into a temporary folder and gives the hash by which
-// nix/npm-deps.json pins that folder. `node tools/npm-deps.ts` prints what belongs there, `--write` writes it.
+// The libraries of each program as Nix fetches them once: installs them by npm into a temporary folder and gives the hash by
+// which nix/npm-deps.json pins that folder. `node tools/npm-deps.ts` prints what belongs there, `--write` writes it.
 import { spawnSync } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import {
@@ -14,20 +14,31 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ProgramName } from './install-tree.ts';
 
 const repo = join(import.meta.dirname, '..');
 const PIN = join(repo, 'nix/npm-deps.json');
 
-/** Also in nix/package.nix. Nothing of Central Command, nothing for development, no scripts; koffi's binary is optional. */
-export const INSTALL = ['ci', '--omit=dev', '--workspaces=false', '--ignore-scripts', '--no-audit', '--no-fund'];
-/** npm notes there where it fetched from; the others are types for a compiler that is not there. */
-export const NOT_KEPT = ['.package-lock.json', 'typescript', '@typescript', '.bin'];
+const COMMON = ['--ignore-scripts', '--no-audit', '--no-fund'];
+/** Also in nix/npm-deps.nix. Nothing for development, no scripts; koffi's binary is optional. */
+export const INSTALL: Readonly<Record<ProgramName, readonly string[]>> = {
+  'compliance-agent': ['ci', '--omit=dev', '--workspaces=false', ...COMMON],
+  'central-command': ['ci', '--omit=dev', '--workspace=central', '--include-workspace-root', ...COMMON],
+};
+/** npm notes there where it fetched from, and links to folders of ours; the others are types for a compiler that is not there. */
+export const NOT_KEPT = ['.package-lock.json', 'typescript', '@typescript', '@compliance-agent', '.bin'];
+const ROOT = ['package.json', 'package-lock.json', '.npmrc'];
+/** What npm is given to read: of a workspace that it sees, it installs the libraries too, whatever it is told. */
+const READ: Readonly<Record<ProgramName, readonly string[]>> = {
+  'compliance-agent': ROOT,
+  'central-command': [...ROOT, 'central/package.json', 'tools/node24/package.json'],
+};
 
 export interface DepsPin {
   /** Hex SHA-256 of package-lock.json: a part of the name, so that a changed lock never gets the old folder. */
   readonly lock_sha256: string;
-  /** SRI hash of the folder's NAR, for x86_64-linux. */
-  readonly hash: string;
+  /** SRI hash of each program's folder as a NAR, for x86_64-linux. */
+  readonly hashes: Readonly<Record<ProgramName, string>>;
 }
 
 const WORD_BYTES = 8;
@@ -78,11 +89,11 @@ export const lockSha256 = (): string =>
     .digest('hex');
 
 /** Installs into a temporary folder, hands it to `use` and removes it. @throws Error with what npm said */
-export function withDeps<T>(use: (modules: string) => T): T {
+export function withDeps<T>(program: ProgramName, use: (modules: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), 'npm-deps-'));
   try {
-    for (const file of ['package.json', 'package-lock.json', '.npmrc']) cpSync(join(repo, file), join(dir, file));
-    const npm = spawnSync('npm', INSTALL, { cwd: dir, encoding: 'utf8' });
+    for (const file of READ[program]) cpSync(join(repo, file), join(dir, file));
+    const npm = spawnSync('npm', INSTALL[program], { cwd: dir, encoding: 'utf8' });
     if (npm.status !== 0) throw new Error(npm.stderr);
     for (const name of NOT_KEPT) rmSync(join(dir, 'node_modules', name), { recursive: true, force: true });
     return use(join(dir, 'node_modules'));
@@ -94,7 +105,11 @@ export function withDeps<T>(use: (modules: string) => T): T {
 export const readPin = (): DepsPin => JSON.parse(readFileSync(PIN, 'utf8')) as DepsPin;
 
 if (import.meta.main) {
-  const pin: DepsPin = { lock_sha256: lockSha256(), hash: withDeps(narHash) };
+  const hashes = {
+    'compliance-agent': withDeps('compliance-agent', narHash),
+    'central-command': withDeps('central-command', narHash),
+  };
+  const pin: DepsPin = { lock_sha256: lockSha256(), hashes };
   const text = `${JSON.stringify(pin, null, 2)}\n`;
   if (process.argv[2] === '--write') writeFileSync(PIN, text);
   else process.stdout.write(text);

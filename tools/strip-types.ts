@@ -32,8 +32,12 @@ export function stripModule(source: string): string {
 /** Runs unsigned wishes of whoever sits at the keyboard; an appliance is built without it. */
 const DEVELOPER = join('agent', 'cli', 'developer');
 
-export function stripTree(out: string): void {
-  for (const entry of readdirSync(join(repo, 'agent'), { recursive: true, withFileTypes: true })) {
+/** @param folders of the repository, with all that lies in them */
+export function stripTree(out: string, folders: readonly string[] = ['agent']): void {
+  const entries = folders.flatMap((folder) =>
+    readdirSync(join(repo, folder), { recursive: true, withFileTypes: true }),
+  );
+  for (const entry of entries) {
     if (!entry.isFile() || !entry.name.endsWith('.ts') || entry.parentPath.endsWith(DEVELOPER)) continue;
     const from = join(entry.parentPath, entry.name);
     const to = join(out, from.slice(repo.length + 1).replace(/\.ts$/, '.js'));

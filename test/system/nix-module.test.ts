@@ -16,7 +16,7 @@ import {
   type Evaluated,
 } from '../../tools/evaluate-module.ts';
 import { goldenOf, OPTIONS_DOC, optionsDoc, readGolden } from '../../tools/make-units.ts';
-import { lockSha256, narHash, readPin, withDeps } from '../../tools/npm-deps.ts';
+import { INSTALL, lockSha256, narHash, NOT_KEPT, readPin, withDeps } from '../../tools/npm-deps.ts';
 
 const REPO = join(import.meta.dirname, '../..');
 const nix = nixProblem();
@@ -37,6 +37,9 @@ const HELPER_TENTHS = 30;
 const EXPOSURE: Readonly<Record<string, number>> = {
   'compliance-agent.service': 12,
   'compliance-agent-facts.service': 20,
+  'compliance-agent-facts-backup.service': 20,
+  'compliance-agent-backup-check.service': 20,
+  'compliance-agent-backup-restore-test.service': 25,
   'compliance-agent-sync-trust.service': 15,
   'compliance-agent-set-clock.service': 15,
   'compliance-agent-store-device-key.service': 16,
@@ -268,23 +271,26 @@ describe('the libraries that Nix fetches', () => {
     expect(readPin().lock_sha256, 'run: node tools/npm-deps.ts --write').toBe(lockSha256());
   });
 
-  it('have the pinned hash when npm installs them as nix/package.nix does', (context) => {
-    let made: string;
-    try {
-      made = withDeps(narHash);
-    } catch (error) {
-      const reason = /E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT|CONNRESET|NETUNREACH)/.exec(String(error))?.[0];
-      if (reason === undefined) throw error;
-      return context.skip(`npm reaches no registry: ${reason}`);
-    }
-    expect(made, 'run: node tools/npm-deps.ts --write').toBe(readPin().hash);
-  });
+  it.for(['compliance-agent', 'central-command'] as const)(
+    'those of %s have the pinned hash when npm installs them as Nix does',
+    (program, context) => {
+      let made: string;
+      try {
+        made = withDeps(program, narHash);
+      } catch (error) {
+        const reason = /E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT|CONNRESET|NETUNREACH)/.exec(String(error))?.[0];
+        if (reason === undefined) throw error;
+        return context.skip(`npm reaches no registry: ${reason}`);
+      }
+      expect(made, 'run: node tools/npm-deps.ts --write').toBe(readPin().hashes[program]);
+    },
+  );
 
-  it('the command that makes the hash is the one that Nix runs', async () => {
-    const { INSTALL, NOT_KEPT } = await import('../../tools/npm-deps.ts');
-    const text = readFileSync(join(REPO, 'nix/package.nix'), 'utf8');
-    expect(text).toContain(`npm ${INSTALL.join(' ')}\n`);
-    for (const name of NOT_KEPT) expect(text).toContain(`node_modules/${name}`);
+  it('the commands that make the hashes are those that Nix runs', () => {
+    const read = (file: string): string => readFileSync(join(REPO, 'nix', file), 'utf8');
+    expect(read('package.nix')).toContain(`arguments = "${INSTALL['compliance-agent'].join(' ')}";`);
+    expect(read('central-package.nix')).toContain(`arguments = "${INSTALL['central-command'].join(' ')}";`);
+    expect(read('npm-deps.nix')).toContain(`    rm -rf ${NOT_KEPT.join(' ')}\n`);
   });
 
   it('our hash of a folder is the one of Nix', (context) => {
