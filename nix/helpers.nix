@@ -126,6 +126,17 @@ let
       description = "Packet filter of the signed baseline";
       more = packetFilter;
     };
+    # Judge an order or a grant, no more: what switches the system is another unit (updates.nix), and takes its plan from here.
+    compliance-agent-apply-update = unit {
+      verb = "apply-update";
+      description = "Verifier of updates of the system";
+      more.RestrictAddressFamilies = "AF_UNIX";
+    };
+    compliance-agent-reboot = unit {
+      verb = "reboot";
+      description = "Restart of the machine by an authorised order";
+      more.RestrictAddressFamilies = "AF_UNIX";
+    };
     compliance-agent-revert-firewall = unit {
       verb = "revert-firewall";
       description = "Packet filter as it was before a restore that nobody confirmed";

@@ -43,7 +43,10 @@ let
       [
         ./service.nix
         ./facts.nix
+        ./egress.nix
+        ./backup.nix
         ./helpers.nix
+        ./updates.nix
         ./config-stick.nix
         ./console.nix
       ];

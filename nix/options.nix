@@ -74,8 +74,39 @@ in
     key = "allowed_hosts";
     type = types.listOf text;
     default = [ ];
-    description = "Hosts besides Central Command that the agent may be allowed to reach: names or addresses, without ports.";
+    description = "Hosts besides Central Command that the egress table lets the agent reach, over TCP: `host` (port 443), `host:port` or `[IPv6]:port`.";
   };
+  egress = {
+    type = types.bool;
+    default = false;
+    description = "Whether everything that leaves the machine is dropped but what is named: Central Command, `allowedHosts`, `rootHosts`, what the signed site policy names, DNS of systemd-resolved, NTP of systemd-timesyncd, DHCP.";
+  };
+  rootHosts = {
+    key = "root_hosts";
+    type = types.listOf text;
+    default = [ ];
+    description = "Hosts that the egress table lets root's own programs reach (cache of updates, place of backups), over TCP: `host` (port 443), `host:port` or `[IPv6]:port`.";
+  };
+  rebuildHealthCheckTimeoutS = {
+    type = types.ints.between 10 300;
+    default = 60;
+    description = "Seconds within which a new system has to be healthy, or the old one comes back.";
+  };
+  updates = {
+    cache = {
+      type = orUnset (types.strMatching "https://[^ ]+");
+      default = null;
+      description = "Binary cache that updates are pulled from, and nothing else is. When `null`, nothing is set, and an update is only found where NixOS looks by itself. With `egress`, its host stands in `rootHosts` too.";
+    };
+    publicKeys = {
+      type = types.listOf (types.strMatching "[A-Za-z0-9._-]+:[A-Za-z0-9+/]{43}=");
+      default = [ ];
+      description = "Keys whose signature a store path of the cache needs, as `nix key convert-secret-to-public` prints them.";
+    };
+  };
+  egressRefreshS =
+    whole "egress_refresh_s" 5 3600 120
+      "Seconds between two openings of the egress table. What is not opened again closes after three times as long.";
   baselinePath = {
     key = "baseline_path";
     type = orUnset text;

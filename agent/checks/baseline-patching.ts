@@ -1,11 +1,7 @@
 // What the baseline declares for `patching`.
 import * as v from 'valibot';
+import { storePath, systemMarks } from '../wire/schemas/declared-system.ts';
 import { int } from '../wire/schemas/primitives.ts';
-
-const storePath = v.pipe(
-  v.string(),
-  v.regex(/^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,200}$/, 'must be a path of the Nix store, or none'),
-);
 
 export const patchingBaseline = v.strictObject({
   expected: v.literal('declared'),
@@ -18,6 +14,8 @@ export const patchingBaseline = v.strictObject({
       closure: v.union([storePath, v.literal('none')], 'must be a path of the Nix store, or none'),
       /** The running generation may be so old. */
       generation_days: int(1, 3_650),
+      /** What an update by a standing grant switches to, beside `closure`. Absent: only an order switches systems. */
+      update: v.optional(v.strictObject(systemMarks)),
     }),
   ),
   apt: v.optional(

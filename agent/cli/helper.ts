@@ -1,6 +1,5 @@
 // `helper VERB`: one privileged helper, as systemd starts it. Where it works comes from the unit's environment, which is root's;
 // what it is handed comes from the daemon and is judged.
-import { lstatSync, realpathSync } from 'node:fs';
 import { AgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
@@ -8,21 +7,25 @@ import { loadConfig } from '../config/load-config.ts';
 import type { HelperPlaces } from '../helpers/helper-deps.ts';
 import { runHelper } from '../helpers/run-helper.ts';
 import { TPM_VARIABLE } from '../helpers/seal-credential.ts';
-import { HELPER_VERBS, isHelperVerb } from '../helpers/verbs.ts';
-import { assertRootsWay } from '../system/handed-over.ts';
+import type { StickPort } from '../helpers/config-stick.ts';
+import { HELPER_VERBS, isHelperVerb, isSwitchVerb, STICK_VERB } from '../helpers/verbs.ts';
 import { openKernelClock } from '../system/kernel-clock.ts';
 import type { CliContext } from './deps.ts';
 import { print } from './print.ts';
+import { loadRootsConfig } from './roots-config.ts';
 
-const OTHERS_WRITE = 0o022;
+/** Where the unit of `config-stick` has the stick mounted. */
+const STICK_VARIABLE = 'COMPLIANCE_AGENT_STICK';
+
+function folderOf(env: CliContext['env'], name: string): string {
+  const value = env[name];
+  if (value !== undefined && value.startsWith('/') && !value.includes(':')) return value;
+  throw new AgentError('usage', `a helper is started by its unit: ${name} names no folder`);
+}
 
 /** The folders that the unit makes, by the variables of systemd.exec(5); the drop folder by one of our own. */
 export function helperPlaces(env: CliContext['env']): HelperPlaces {
-  const folder = (name: string): string => {
-    const value = env[name];
-    if (value !== undefined && value.startsWith('/') && !value.includes(':')) return value;
-    throw new AgentError('usage', `a helper is started by its unit: ${name} names no folder`);
-  };
+  const folder = (name: string): string => folderOf(env, name);
   return {
     stateDir: folder('STATE_DIRECTORY'),
     dropDir: folder('COMPLIANCE_AGENT_DROP'),
@@ -37,6 +40,7 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
     throw new AgentError('usage', `there is no helper "${verb}"`, { remedy: `helpers: ${HELPER_VERBS.join(', ')}` });
   }
   const places = helperPlaces(context.env);
+  const anchored = loadRootsConfig(context.configPath).root_sha256;
   const result = await runHelper(verb, {
     places,
     clock: context.clock,
@@ -44,24 +48,25 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
     exec: context.exec,
     tpm: context.env[TPM_VARIABLE],
     uid: process.geteuid?.(),
-    firstRootSha256: firstRootSha256(context.configPath),
+    firstRootSha256: anchored,
     baselineId: () => context.loadChecks(loadConfig(context.configPath).config.baseline_path).baseline.id,
+    ...(verb === STICK_VERB ? { stick: await stickOf(context, anchored) } : {}),
+    ...(isSwitchVerb(verb) ? { update: (await import('./helper-update.ts')).updatePlaces(context) } : {}),
     newRun: () => context.ids.randomBytes(16).toString('hex'),
   });
-  print(context, 'helper', result, () => [`${result.verb}: ${result.sentence}`]);
+  print(context, 'helper', result, () => [
+    `${result.verb}: ${result.sentence}`,
+    // One mistake each.
+    ...String(result.details['lines'] ?? '')
+      .split('\n')
+      .filter((line) => line !== ''),
+  ]);
   if (result.outcome !== 'refused') return EXIT.ok;
   return CODES[result.code as ErrorCode].exit;
 }
 
-/** The root that everything hangs on: it counts only from a file that the daemon cannot write. */
-function firstRootSha256(path: string): string | null {
-  const real = realpathSync(path);
-  assertRootsWay(real);
-  const { uid, mode } = lstatSync(real);
-  if (uid !== 0 || (mode & OTHERS_WRITE) !== 0) {
-    throw new AgentError('helper_surroundings_unsafe', 'others than root could have written the configuration', {
-      place: real,
-    });
-  }
-  return loadConfig(path).config.root_sha256;
+/** Only this helper needs to know provisioning files. */
+async function stickOf({ env, configPath }: CliContext, anchored: string | null): Promise<StickPort> {
+  const { stickPort } = await import('./helper-stick.ts');
+  return stickPort(folderOf(env, STICK_VARIABLE), loadConfig(configPath).config, anchored);
 }

@@ -21,6 +21,8 @@ export const SUPPORTED_KINDS: ReadonlySet<OrderKind> = new Set([
   'new_epoch',
   'run_runbook',
   'retry_credentials',
+  'reboot',
+  'update_system',
 ]);
 
 const localWindow = (window: Config['maintenance_window']): AcceptanceContext['localWindow'] =>

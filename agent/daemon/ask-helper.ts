@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HelperAnswer, HelperRequest } from '../execution/appliance/appliance-run.ts';
 import type { RunbookVerb } from '../execution/runbook.ts';
-import { encodeHealRequest, HEAL_VERBS, type HealRequest, type HealVerb } from '../helpers/heal-request.ts';
+import { encodeHealRequest, type HealRequest, type HealVerb, type OrderedAct } from '../helpers/heal-request.ts';
 import type { HelperResult } from '../helpers/helper-result.ts';
 import { helperUnit } from '../helpers/verbs.ts';
 import type { Exec, ExecResult, Ids, Log } from '../system/ports.ts';
@@ -56,7 +56,7 @@ export function healRequestOf(
     case 'restore-test':
       return { ...act, verb };
     case 'apply-update':
-      return null;
+      return { ...act, verb };
   }
 }
 
@@ -67,27 +67,44 @@ export async function askHelper(
   deps: AskDeps,
   signal: AbortSignal,
 ): Promise<HelperAnswer> {
-  const { folders, baseline, log } = deps;
-  const requestId = deps.ids.uuidv7();
-  const asked = healRequestOf(verb, request, { requestId, baselineSha256: baseline.sha256 });
-  if (folders === null || asked === null || !isHealVerb(verb)) {
-    return absent('helper_not_installed', 'there is no such helper here');
-  }
+  const { baseline } = deps;
+  const asked = healRequestOf(verb, request, { requestId: deps.ids.uuidv7(), baselineSha256: baseline.sha256 });
+  const files = request.step === 'act' ? { baseline: baseline.bytes, runbook: request.loaded.bytes } : {};
+  return ask(asked, files, deps, signal);
+}
+
+/** Has an order of a kind of its own carried out: its signed line says everything. Throws the signal's reason, and defects. */
+export function askByOrder(
+  verb: OrderedAct['verb'],
+  line: string,
+  deps: Omit<AskDeps, 'baseline'>,
+  signal: AbortSignal,
+): Promise<HelperAnswer> {
+  const schema = 'compliance-agent/heal-request/v1';
+  return ask({ schema, request_id: deps.ids.uuidv7(), verb, order: line }, {}, deps, signal);
+}
+
+async function ask(
+  asked: HealRequest | null,
+  files: Readonly<Record<string, Buffer>>,
+  deps: Omit<AskDeps, 'baseline'>,
+  signal: AbortSignal,
+): Promise<HelperAnswer> {
+  const { folders, log } = deps;
+  if (folders === null || asked === null) return absent('helper_not_installed', 'there is no such helper here');
+  const { verb } = asked;
   const unit = helperUnit(verb);
   const before = await shown(unit, deps, signal);
   if (before === null || before['LoadState'] !== 'loaded') {
     return absent('helper_not_installed', 'systemd knows no unit of this helper');
   }
   leaveForHelpers(folders, 'request', encodeHealRequest(asked));
-  if (request.step === 'act') {
-    leaveForHelpers(folders, 'baseline', baseline.bytes);
-    leaveForHelpers(folders, 'runbook', request.loaded.bytes);
-  }
+  for (const [name, bytes] of Object.entries(files)) leaveForHelpers(folders, name, bytes);
   try {
-    log.info('helper asked', { unit, step: request.step });
+    log.info('helper asked', { unit, step: 'step' in asked ? asked.step : 'act' });
     const started = await systemctl(['start', '--no-ask-password', unit], ACT_MS, deps, signal);
     const result = helperResult(folders, verb, deps.rootUid);
-    if (result !== null && result.details['request_id'] === requestId) return answerOf(verb, result);
+    if (result !== null && result.details['request_id'] === asked.request_id) return answerOf(verb, result);
     const why = started.stderr.toString('utf8').trim().split('\n')[0] ?? '';
     log.warn('helper gave no answer', { unit, reason: why.slice(0, 300) });
     const after = await shown(unit, deps, signal);
@@ -97,13 +114,11 @@ export async function askHelper(
       ? absent('helper_not_started', 'systemd did not start the unit of this helper')
       : { answer: 'silent', sentence: 'the helper left no result' };
   } finally {
-    for (const name of ['request', 'baseline', 'runbook']) rmSync(join(folders.dropDir, name), { force: true });
+    for (const name of ['request', ...Object.keys(files)]) rmSync(join(folders.dropDir, name), { force: true });
   }
 }
 
-const isHealVerb = (verb: RunbookVerb): verb is HealVerb => (HEAL_VERBS as readonly string[]).includes(verb);
-
-function answerOf(verb: RunbookVerb, { outcome, code, sentence, details }: HelperResult): HelperAnswer {
+function answerOf(verb: HealVerb, { outcome, code, sentence, details }: HelperResult): HelperAnswer {
   if (outcome === 'refused') return { answer: 'refused', code: code ?? 'internal', sentence };
   const run = details['run'];
   // A backup that is at work already goes on as if it had been started now.
@@ -112,7 +127,11 @@ function answerOf(verb: RunbookVerb, { outcome, code, sentence, details }: Helpe
 }
 
 /** Properties of a unit; null where systemd cannot be asked. */
-async function shown(unit: string, deps: AskDeps, signal: AbortSignal): Promise<Record<string, string> | null> {
+async function shown(
+  unit: string,
+  deps: Pick<AskDeps, 'exec'>,
+  signal: AbortSignal,
+): Promise<Record<string, string> | null> {
   const properties = '--property=LoadState,ExecMainStartTimestampMonotonic';
   const { status, code, stdout } = await systemctl(['show', properties, unit], SHOW_MS, deps, signal);
   if (status !== 'exited' || code !== 0) return null;
@@ -125,7 +144,7 @@ async function shown(unit: string, deps: AskDeps, signal: AbortSignal): Promise<
 async function systemctl(
   words: readonly string[],
   deadlineMs: number,
-  { exec }: AskDeps,
+  { exec }: Pick<AskDeps, 'exec'>,
   signal: AbortSignal,
 ): Promise<ExecResult> {
   const result = await exec.run(['systemctl', ...words], { deadlineMs, signal });

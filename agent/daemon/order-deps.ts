@@ -9,10 +9,12 @@ import { collectDiagnosticsHandler } from './order-handlers/collect-diagnostics.
 import { restartAgentHandler } from './order-handlers/restart-agent.ts';
 import { nextEpochHandler } from './order-handlers/next-epoch.ts';
 import { retryCredentialsHandler } from './order-handlers/retry-credentials.ts';
+import { rebootHandler } from './order-handlers/reboot.ts';
 import { runCheckHandler } from './order-handlers/run-check.ts';
 import { runRunbookHandler } from './order-handlers/run-runbook.ts';
 import { syncContentHandler } from './order-handlers/sync-content.ts';
 import { setHealingHandler } from './order-handlers/set-healing.ts';
+import { updateSystemHandler } from './order-handlers/update-system.ts';
 
 /** Kinds that may take long, carried out beside the others (stages/runbooks-stage.ts). */
 export const RUNBOOK_LANE: ReadonlySet<OrderKind> = new Set(['run_runbook']);
@@ -30,6 +32,8 @@ export function orderDeps(enrolled: Enrolled, context: DaemonContext, runId: str
     nextEpochHandler('new_epoch', enrolled, context),
     retryCredentialsHandler(context),
     runRunbookHandler(context),
+    rebootHandler(context),
+    updateSystemHandler(context),
   ];
   return {
     store: context.store,

@@ -11,8 +11,15 @@ import { AgentError } from '../errors/agent-error.ts';
 import { name, nonceHex, sha256Hex, uuidv7, version } from '../wire/schemas/primitives.ts';
 import { encodeStrict, parseStrict } from '../wire/strict-json.ts';
 
-/** Verbs that change something in the name of a runbook. */
-export const HEAL_VERBS = ['restart-unit', 'restore-firewall', 'run-backup', 'restore-test'] as const;
+/** Verbs that change something in the name of a runbook, or by an order of their own. */
+export const HEAL_VERBS = [
+  'restart-unit',
+  'restore-firewall',
+  'run-backup',
+  'restore-test',
+  'apply-update',
+  'reboot',
+] as const;
 export type HealVerb = (typeof HEAL_VERBS)[number];
 
 /** What `restart-unit` may restart: `av_edr` is the unit of that check, `log_forwarder` the forwarder of `logging`. */
@@ -54,10 +61,19 @@ export const healRequestSchema = v.union([
   v.strictObject({ ...followUp, step: v.literal('rollback') }),
   v.strictObject({ ...act, verb: v.literal('run-backup') }),
   v.strictObject({ ...act, verb: v.literal('restore-test') }),
+  v.strictObject({ ...act, verb: v.literal('apply-update') }),
+  /** The signed line of an order of the kind `update_system` or `reboot`, as it came: what it names is all that is done. */
+  v.strictObject({
+    ...common,
+    verb: v.picklist(['apply-update', 'reboot']),
+    order: v.pipe(v.string(), v.maxLength(MAX_ORDER_CHARACTERS)),
+  }),
 ]);
 export type HealRequest = v.InferOutput<typeof healRequestSchema>;
-/** The requests that act, and so need grounds. */
+/** The requests that act by a runbook, and so need grounds. */
 export type HealAct = Extract<HealRequest, { grounds: Grounds }>;
+/** The requests that act by an order of a kind of its own. */
+export type OrderedAct = Extract<HealRequest, { order: string }>;
 
 /** The bytes of the file `request`. @throws helper_request_invalid */
 export function encodeHealRequest(request: HealRequest): Buffer {

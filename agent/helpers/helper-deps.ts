@@ -1,7 +1,9 @@
 // What a run of a helper works with.
 import type { KernelClock } from '../system/kernel-clock.ts';
+import type { StickPort } from './config-stick.ts';
 import type { Clock, Exec } from '../system/ports.ts';
 import type { ClockReading } from './judge-time.ts';
+import type { UpdatePlaces } from './system-tools.ts';
 
 export interface HelperPlaces {
   /** Root's alone: documents in force and floors. */
@@ -27,8 +29,12 @@ export interface HelperDeps {
   readonly firstRootSha256: string | null;
   /** Id of the baseline that the configuration names. @throws baseline_invalid, file_… */
   readonly baselineId: () => string;
+  /** For `config-stick` alone. */
+  readonly stick?: StickPort;
   /** 128 random bits in hex. */
   readonly newRun: () => string;
+  /** Of the units that switch the system alone. */
+  readonly update?: UpdatePlaces;
 }
 
 export const clockReading = ({ clock, kernel }: HelperDeps): ClockReading => ({

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../guards/healing-limits.ts';
 import { acceptOrder, type AcceptanceContext } from '../guards/order-acceptance.ts';
 import type { Binding } from '../wire/schemas/enrolment.ts';
 import type { ContentList } from '../wire/schemas/content.ts';
-import type { Order } from '../wire/schemas/order.ts';
+import type { Order, OrderKind } from '../wire/schemas/order.ts';
 import type { Root } from '../wire/schemas/root.ts';
 import type { SitePolicy } from '../wire/schemas/site-policy.ts';
 import { ledgerAt, withOrder, withRun, withSeen, type HealLedger } from './heal-ledger.ts';
@@ -56,13 +56,14 @@ export function judgeGrounds(act: HealAct, context: GroundsContext): GroundsVerd
     const stop = judgeGuards(act, authority, ledger, context);
     return { stop, ledger: stop === null ? withRun(ledger, act.runbook.id, now) : ledger };
   }
-  const verdict = acceptOrder(act.grounds.envelope, acceptanceContext(context, ledger));
+  const verdict = acceptOrder(act.grounds.envelope, acceptanceContext(context, ledger, 'run_runbook'));
   if (verdict.verdict !== 'accepted') {
     const seen = verdict.verdict === 'deferred' ? withSeen(ledger, verdict.authorisationDigest, now) : ledger;
     return { stop: new AgentError(verdict.code, verdict.sentence, { place: 'order' }), ledger: seen };
   }
   const { order } = verdict;
   const stop =
+    judgeAge(order, ledger) ??
     judgeFit(act, order) ??
     judgeGuards(
       act,
@@ -78,6 +79,13 @@ export function judgeGrounds(act: HealAct, context: GroundsContext): GroundsVerd
   if (stop !== null) return { stop, ledger };
   const used = { seq: order.seq, digest: verdict.authorisationDigest, id: verdict.authorisationId, at: now };
   return { stop: null, ledger: withOrder(withRun(ledger, act.runbook.id, now), used) };
+}
+
+/** An order from before the helpers began to remember may have been carried out already. */
+export function judgeAge({ issued_at }: Pick<Order, 'issued_at'>, { remembers_from }: HealLedger): AgentError | null {
+  if (issued_at >= remembers_from) return null;
+  const sentence = 'the order is older than what the helpers remember, so it may have been carried out already';
+  return new AgentError('order_replayed', sentence, { place: 'order' });
 }
 
 /** The order is for this runbook, on the appliance itself, and means that it is carried out: not looked at, not taken back. */
@@ -96,7 +104,12 @@ function judgeFit(
   return dry_run ? refuse('the order is a dry run: nothing may be changed') : null;
 }
 
-function acceptanceContext({ trust, now, clockSound }: GroundsContext, ledger: HealLedger): AcceptanceContext {
+/** Orders of this one kind, judged as the helpers can. */
+export function acceptanceContext(
+  { trust, now, clockSound }: Pick<GroundsContext, 'trust' | 'now' | 'clockSound'>,
+  ledger: HealLedger,
+  kind: OrderKind,
+): AcceptanceContext {
   const { root, revoked, content, policy, binding } = trust;
   return {
     root,
@@ -116,7 +129,7 @@ function acceptanceContext({ trust, now, clockSound }: GroundsContext, ledger: H
     clockSound,
     usedAuthorisations: new Set(ledger.used.flatMap(({ digest, id }) => [digest, id])),
     usesKnownSince: ledger.orders?.began,
-    supportedKinds: new Set(['run_runbook']),
+    supportedKinds: new Set([kind]),
     authorisationsSeen: new Map(ledger.seen.map(({ digest, at }) => [digest, at])),
   };
 }

@@ -3,10 +3,12 @@
 import type { HandedOver } from '../system/handed-over.ts';
 import { AgentError } from '../errors/agent-error.ts';
 import { restartUnit, startBackup, testRestore, type Acted } from './heal-acts.ts';
+import { applyUpdate, declaredUpdate } from './apply-update.ts';
 import { MAX_BASELINE_BYTES, MAX_RUNBOOK_BYTES, type HealInputs } from './heal-inputs.ts';
-import { MAX_REQUEST_BYTES, parseHealRequest, type HealAct, type HealVerb } from './heal-request.ts';
+import { MAX_REQUEST_BYTES, parseHealRequest, type HealAct, type HealVerb, type OrderedAct } from './heal-request.ts';
 import { readHeldLines, signedTimeOf, writeHelperState, type HelperState } from './helper-state.ts';
 import { judgeAct } from './judge-act.ts';
+import { judgeOrdered } from './judge-ordered.ts';
 import {
   confirmFirewall,
   restoreFirewall,
@@ -15,6 +17,7 @@ import {
   type FirewallDeps,
 } from './restore-firewall.ts';
 import { clockReading, type HelperDeps } from './helper-deps.ts';
+import { restartMachine } from './restart-machine.ts';
 
 /** Told while it goes, so that a refusal says it too. */
 export type Tell = (details: Acted['details']) => void;
@@ -41,6 +44,7 @@ export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, 
     const follow = request.step === 'confirm' ? confirmFirewall : rollBackFirewall;
     return { alone: true, act: () => follow(request.run, firewall) };
   }
+  if ('order' in request) return judgedOrder(request, state, deps);
   const files = {
     baseline: drop.read('baseline', MAX_BASELINE_BYTES),
     runbook: drop.read('runbook', MAX_RUNBOOK_BYTES),
@@ -56,8 +60,21 @@ export function judgeHeal(verb: HealVerb, state: HelperState, drop: HandedOver, 
   writeHelperState(deps.places.stateDir, next);
   if (stop !== null) throw stop;
   // What else is done keeps nothing: others need not wait until a service has stopped or a backup is restored.
-  const alone = request.verb === 'restore-firewall';
+  const alone = request.verb === 'restore-firewall' || request.verb === 'apply-update';
   return { alone, act: () => carryOut(request, inputs, next, deps) };
+}
+
+/** By an order of a kind of its own: it says everything, so nothing else is handed over. */
+function judgedOrder(request: OrderedAct, state: HelperState, deps: HelperDeps): Healed {
+  const { stop, ledger, system } = judgeOrdered(request, {
+    lines: readHeldLines(deps.places.stateDir),
+    time: signedTimeOf(state),
+    clock: clockReading(deps),
+    ledger: state.heal,
+  });
+  writeHelperState(deps.places.stateDir, { ...state, heal: ledger });
+  if (stop !== null) throw stop;
+  return { alone: true, act: () => (system === null ? restartMachine(deps.exec) : applyUpdate(system, deps)) };
 }
 
 /** What the timer starts. */
@@ -76,6 +93,8 @@ function carryOut(request: HealAct, { baseline }: HealInputs, state: HelperState
       return startBackup(deps.exec, baseline);
     case 'restore-test':
       return testRestore(deps.exec, deps.clock, baseline);
+    case 'apply-update':
+      return applyUpdate(declaredUpdate(baseline), deps);
   }
 }
 

@@ -130,6 +130,7 @@ function commitOutcome(row: OrderRow, deps: CarryOutDeps, outcome: ActOutcome): 
         instance: deps.instance,
         expected: outcome.expected,
         deadline: at + outcome.withinS,
+        ...(outcome.run === undefined ? {} : { run: outcome.run }),
       };
       deps.store.unit(() => {
         const entry = deps.evidence.append('order', stepEntry(row, 'handed_over', outcome.sentence));
@@ -155,6 +156,11 @@ export function recoverOrders(deps: CarryOutDeps): number {
   return rows.length;
 }
 
+/** Called from time to time: what was handed over and has come to its end since. Returns how many ended. */
+export function lookAfterHandedOver(deps: CarryOutDeps): number {
+  return deps.store.orders.inStates(['handed_over']).filter((row) => endHandedOver(row, deps)).length;
+}
+
 function endInterrupted(row: OrderRow, deps: CarryOutDeps): void {
   const order = parseDocument('order', parseEnvelope(row.line, { maxBytes: MAX_LINE_BYTES }).payload);
   const handler = deps.handlers.get(order.kind);
@@ -171,12 +177,23 @@ function endInterrupted(row: OrderRow, deps: CarryOutDeps): void {
   });
 }
 
-function endHandedOver(row: OrderRow, deps: CarryOutDeps): void {
+/** True where it ended now. */
+function endHandedOver(row: OrderRow, deps: CarryOutDeps): boolean {
   const left = JSON.parse(row.detail ?? '{}') as Partial<HandedOver>;
-  if (left.instance === deps.instance) return;
   const late = left.deadline === undefined || nowSeconds(deps.clock) > left.deadline;
+  const isNewProcess = left.instance !== deps.instance;
+  const isSameBoot = left.boot_id === deps.clock.bootId();
+  const handler = deps.handlers.get(row.kind as OrderKind);
+  if (handler?.does === 'work' && handler.lookAfter !== undefined) {
+    const order = parseDocument('order', parseEnvelope(row.line, { maxBytes: MAX_LINE_BYTES }).payload);
+    const seen = { left: left as HandedOver, isSameBoot, isNewProcess, isLate: late };
+    const outcome = handler.lookAfter(order, seen);
+    if (outcome !== null) commitOutcome(row, deps, outcome);
+    return outcome !== null;
+  }
+  if (!isNewProcess) return false;
   const result: OrderResult = {
-    same_boot: left.boot_id === deps.clock.bootId(),
+    same_boot: isSameBoot,
     new_process: true,
     within_deadline: !late,
   };
@@ -186,6 +203,7 @@ function endHandedOver(row: OrderRow, deps: CarryOutDeps): void {
   } else {
     endOrder(row, deps, { outcome: 'success', sentence: 'The agent came back as a new process.', result });
   }
+  return true;
 }
 
 function endOrder(row: OrderRow, deps: CarryOutDeps, end: End): void {

@@ -20,7 +20,14 @@ export type ActOutcome =
       readonly result: OrderResult;
     }
   /** The act ends this process; its result comes from the next start or, that failing, from the deadline. */
-  | { readonly kind: 'handed_over'; readonly sentence: string; readonly expected: string; readonly withinS: number };
+  | {
+      readonly kind: 'handed_over';
+      readonly sentence: string;
+      readonly expected: string;
+      readonly withinS: number;
+      /** Under which name whoever took it over tells its end. */
+      readonly run?: string;
+    };
 
 /** What a self-ending order left for the process that comes after it. */
 export interface HandedOver {
@@ -29,6 +36,16 @@ export interface HandedOver {
   readonly expected: string;
   /** Unix seconds by the wall clock; a later start reports failure. */
   readonly deadline: number;
+  readonly run?: string;
+}
+
+/** What was handed over, as the process that looks after it sees it. */
+export interface LookedAfter {
+  readonly left: HandedOver;
+  readonly isSameBoot: boolean;
+  readonly isNewProcess: boolean;
+  /** Past the deadline. */
+  readonly isLate: boolean;
 }
 
 /** Digests by which entries of what an order does name it. */
@@ -52,6 +69,11 @@ export interface LongHandler {
   verify(order: Order): OrderResult;
   /** Where that tells for certain that an interrupted act was done: its outcome; null where it was not. */
   settle?(order: Order): ActOutcome | null;
+  /**
+   * What became of an act that was handed over; null while that is not known yet, and never once it is late. Asked at each start and
+   * from then on. Without it, any new process before the deadline is the success.
+   */
+  lookAfter?(order: Order, seen: LookedAfter): ActOutcome | null;
 }
 
 /** Only changes rows of the store: runs inside the transaction that also commits the result, so it cannot be half done. */

@@ -7,8 +7,9 @@ import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KEYS, type ConfigKey } from '../../agent/config/keys.ts';
 import { parseConfig } from '../../agent/config/parse-config.ts';
-import { DAEMON_VERBS, HELPER_VERBS, helperUnit } from '../../agent/helpers/verbs.ts';
+import { DAEMON_VERBS, HELPER_VERBS, helperUnit, SWITCH_VERBS } from '../../agent/helpers/verbs.ts';
 import {
+  evaluateCentral,
   evaluateModule,
   nixInstantiate,
   nixpkgsProblem,
@@ -36,6 +37,7 @@ const HELPER_TENTHS = 30;
 /** Less is allowed for these: what they reach, and two tenths. */
 const EXPOSURE: Readonly<Record<string, number>> = {
   'compliance-agent.service': 12,
+  'central-command.service': 15,
   'compliance-agent-facts.service': 20,
   'compliance-agent-facts-backup.service': 20,
   'compliance-agent-backup-check.service': 20,
@@ -45,12 +47,17 @@ const EXPOSURE: Readonly<Record<string, number>> = {
   'compliance-agent-store-device-key.service': 16,
   'compliance-agent-restart-unit.service': 15,
   'compliance-agent-run-backup.service': 15,
+  'compliance-agent-apply-update.service': 15,
+  'compliance-agent-reboot.service': 15,
   'compliance-agent-restore-firewall.service': 18,
   'compliance-agent-revert-firewall.service': 18,
   'compliance-agent-restore-test.service': 25,
 };
 /** Units that no sandbox can hold, each with the reason. */
-const NOT_CONFINED: Readonly<Record<string, string>> = {};
+const NOT_CONFINED: Readonly<Record<string, string>> = {
+  'compliance-agent-switch-system.service':
+    'what it starts installs a boot loader and restarts whatever a new system changed; it takes nothing but a plan of the verifier',
+};
 const services = Object.keys(readGolden()).filter((name) => name.endsWith('.service') && !(name in NOT_CONFINED));
 const parsed = (text: string) => parseConfig(text, 'config.yaml');
 
@@ -77,13 +84,16 @@ describe.each([
     evaluateModule({ withNixpkgs, appliance: true, ...(settings === undefined ? {} : { settings }) });
 
   it('gives the units of nix/golden, byte for byte', () => {
-    expect(goldenOf(evaluate())).toEqual(readGolden());
+    expect(goldenOf(evaluate(), evaluateCentral({ withNixpkgs }))).toEqual(readGolden());
   });
 
   it.each(['reseller', 'direct'])('accepts the example of mode %s, and the agent accepts the file it gives', (mode) => {
     const evaluated = evaluate(example(mode));
     const { refused, configText } = evaluated;
-    expect([refused, Object.keys(goldenOf(evaluated)).toSorted()]).toEqual([[], Object.keys(readGolden())]);
+    expect([refused, Object.keys(goldenOf(evaluated, evaluateCentral())).toSorted()]).toEqual([
+      [],
+      Object.keys(readGolden()),
+    ]);
     expect(parsed(configText)).toMatchObject({ ok: true, warnings: [], config: { mode } });
   });
 
@@ -169,7 +179,7 @@ describe('the options of the module', () => {
     const document = readFileSync(OPTIONS_DOC, 'utf8');
     const { options } = evaluateModule();
     expect(options.filter(({ description }) => description.length < 20)).toEqual([]);
-    expect(optionsDoc(document, options)).toBe(document);
+    expect(optionsDoc(document, options, evaluateCentral().options)).toBe(document);
   });
 });
 
@@ -187,7 +197,11 @@ describe('the units, judged by systemd', () => {
       mkdirSync(join(dir, 'bin'));
       writeFileSync(program, '#!/bin/sh\n');
       chmodSync(program, 0o755);
-      const { units } = evaluateModule({ prefix: dir, appliance: true });
+      writeFileSync(join(dir, 'bin/central-command'), '#!/bin/sh\n', { mode: 0o755 });
+      const units = {
+        ...evaluateModule({ prefix: dir, appliance: true }).units,
+        ...evaluateCentral({ prefix: dir }).units,
+      };
       for (const [name, text] of Object.entries(units)) writeFileSync(join(dir, name), text);
       return use(Object.fromEntries(Object.keys(units).map((name) => [name, join(dir, name)])));
     } finally {
@@ -244,6 +258,7 @@ describe('the rule for polkit', () => {
     for (const verb of DAEMON_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
     expect(HELPER_VERBS.filter((verb) => answer('compliance-agent', 'start', helperUnit(verb)) !== 'yes')).toEqual([
       'revert-firewall',
+      ...SWITCH_VERBS,
     ]);
   });
 

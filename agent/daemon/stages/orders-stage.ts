@@ -1,5 +1,5 @@
 // Carries out what was accepted. Triggered by the check-in; looks by itself for orders that wait for their time.
-import { carryOutOrders } from '../../orders/carry-out-orders.ts';
+import { carryOutOrders, lookAfterHandedOver } from '../../orders/carry-out-orders.ts';
 import type { DaemonContext } from '../context.ts';
 import { orderDeps, ORDERS_LANE } from '../order-deps.ts';
 import type { Stage } from '../stage.ts';
@@ -19,7 +19,8 @@ export function ordersStage(context: DaemonContext): Stage {
     async run(signal, runId) {
       const { enrolled } = context.state;
       if (enrolled === null) return;
-      const ended = await carryOutOrders({ ...orderDeps(enrolled, context, runId), lane: ORDERS_LANE }, signal);
+      const deps = orderDeps(enrolled, context, runId);
+      const ended = lookAfterHandedOver(deps) + (await carryOutOrders({ ...deps, lane: ORDERS_LANE }, signal));
       // Results are worth an early check-in: Central Command lists an order until it has heard of its end.
       if (ended > 0) context.trigger('checkin');
     },

@@ -123,7 +123,6 @@ describe('asking a helper', () => {
     const none = { answer: 'absent', code: 'helper_not_installed' };
     const deps = depsWith({ runs: () => undefined });
     expect(await askHelper('restart-unit', ACT, { ...deps, folders: null }, never)).toMatchObject(none);
-    expect(await askHelper('apply-update', ACT, deps, never)).toMatchObject(none);
     const journald = { ...ACT, arguments: ['journald'] };
     expect(await askHelper('restart-unit', journald, deps, never)).toMatchObject(none);
   });

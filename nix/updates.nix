@@ -1,0 +1,78 @@
+# Updates of the whole system, with a way back (docs/updates.md). The verifier stands in helpers.nix; here is the one unit that
+# switches. It cannot be confined: what it starts installs a boot loader and restarts whatever changed. So it takes no argument, reads
+# nothing that the daemon wrote but a version and a number, and does only what a plan says that the verifier left.
+{
+  cfg,
+  program,
+  configFile,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  name = "compliance-agent-switch-system";
+in
+{
+  services.${name} = {
+    description = "Switch to the system of a verified plan, and back where it does not hold";
+    # It is of the system that it switches away from, and ends by itself: a switch leaves it alone. No order to other units either:
+    # their jobs would wait for it, and it for them.
+    restartIfChanged = false;
+    stopIfChanged = false;
+    unitConfig.X-StopOnRemoval = false;
+    environment = {
+      MALLOC_ARENA_MAX = "1";
+      COMPLIANCE_AGENT_DROP = "/run/compliance-agent/drop";
+      # By its place in the store: also what takes the way back is of the old system.
+      COMPLIANCE_AGENT_PROGRAM = program;
+      COMPLIANCE_AGENT_NIX_BIN = "${pkgs.nix}/bin";
+      COMPLIANCE_AGENT_HEALTH_S = toString cfg.rebuildHealthCheckTimeoutS;
+    }
+    // (if cfg.egress then { COMPLIANCE_AGENT_EGRESS_TABLE = "inet compliance-agent-egress"; } else { });
+    serviceConfig = {
+      Type = "oneshot";
+      ExecStart = "${program} helper switch-system --config ${configFile}";
+      StateDirectory = "compliance-agent-helpers";
+      StateDirectoryMode = "0700";
+      RuntimeDirectory = "compliance-agent/helpers";
+      RuntimeDirectoryMode = "0755";
+      RuntimeDirectoryPreserve = true;
+      ConfigurationDirectory = "credstore.encrypted";
+      ConfigurationDirectoryMode = "0700";
+      # Pull, switch, gate and way back.
+      TimeoutStartSec = "90min";
+      TimeoutStopSec = 20;
+      LimitCORE = 0;
+      UMask = "0022";
+      # What it switches may need the memory of others; it is not the one that is ended for that.
+      OOMScoreAdjust = -900;
+    };
+  };
+
+  # A switch that a restart of the machine cut off is brought to its end, and told.
+  timers.${name} = {
+    description = "End of a switch of the system that a restart cut off";
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnBootSec = 20;
+      AccuracySec = "1s";
+    };
+  };
+
+  more.nix.settings =
+    if cfg.updates.cache == null then
+      { }
+    else
+      {
+        substituters = lib.mkForce [ cfg.updates.cache ];
+        trusted-public-keys = cfg.updates.publicKeys;
+        require-sigs = true;
+      };
+
+  assertions = [
+    {
+      assertion = cfg.updates.cache == null || cfg.updates.publicKeys != [ ];
+      message = "services.compliance-agent.updates.publicKeys names no key: nothing that updates.cache serves could be trusted.";
+    }
+  ];
+}
