@@ -64,6 +64,23 @@ export function evaluateModule(options: EvaluateOptions = {}): Evaluated {
   return JSON.parse(nixInstantiate(...argv)) as Evaluated;
 }
 
+export interface EvaluatedCentral {
+  readonly refused: readonly string[];
+  readonly units: Readonly<Record<string, string>>;
+  /** TCP ports that the firewall lets in. */
+  readonly ports: readonly number[];
+  readonly options: readonly Omit<Evaluated['options'][number], 'type'>[];
+}
+
+/** nix/central.nix, as {@link evaluateModule} does nix/module.nix. @throws Error with what nix-instantiate said */
+export function evaluateCentral(options: Pick<EvaluateOptions, 'settings' | 'withNixpkgs' | 'prefix'> = {}) {
+  const { settings = '{ }', withNixpkgs = false, prefix } = options;
+  const argv = ['--eval', '--strict', '--json', 'nix/eval/central.nix', '--arg', 'settings', settings];
+  if (withNixpkgs) argv.push('--argstr', 'libPath', process.env['NIXPKGS_LIB'] ?? '');
+  if (prefix !== undefined) argv.push('--argstr', 'prefix', prefix);
+  return JSON.parse(nixInstantiate(...argv)) as EvaluatedCentral;
+}
+
 /** Runs in the checkout; nothing is built or put into a store. @throws Error with what nix-instantiate said */
 export function nixInstantiate(...args: string[]): string {
   const result = spawnSync('nix-instantiate', ['--store', 'dummy://', ...args], { cwd: REPO, encoding: 'utf8' });
