@@ -1,6 +1,6 @@
 // What a run of a runbook on the appliance itself is given by the daemon: the real checks, the real helpers.
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
-import type { ApplianceDeps } from '../execution/appliance/appliance-run.ts';
+import type { ApplianceDeps, ApplianceLoaded } from '../execution/appliance/appliance-run.ts';
 import { PROBES } from '../facts/probes.ts';
 import { runJob } from '../facts/jobs.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
@@ -18,6 +18,7 @@ const FACTS_UNIT = 'compliance-agent-facts.service';
 const BACKUP_FACTS_UNIT = 'compliance-agent-facts-backup.service';
 /** Its unit is given up after a minute. */
 const FACTS_MS = 70_000;
+const SHOW_MS = 10_000;
 /** An answer, whatever it says, over a connection of its own. */
 const ANSWER_MS = 20_000;
 const MAX_ANSWER_BYTES = 65_536;
@@ -35,6 +36,7 @@ export function applianceDeps(enrolled: Enrolled, context: DaemonContext, runId:
     circumstances: (loaded) => circumstances(enrolled, context, loaded),
     nowT: () => signedNow(context),
     lastFinding: (checkId) => context.state.findings.get(`${APPLIANCE_TARGET}/${checkId}`) ?? null,
+    underWay: (loaded, signal) => isUnderWay(loaded, context, signal),
     look: (checkId, signal) => freshLook(checkId, context, signal),
     helper: (verb, request, signal) => {
       const { baseline, baselineBytes } = context.checks;
@@ -51,6 +53,28 @@ export function applianceDeps(enrolled: Enrolled, context: DaemonContext, runId:
       return async (signal) => !wasThere || answers(enrolled, context, signal);
     },
   };
+}
+
+/** The states of a service that does not run; any other may still do what it was started for. */
+const OVER: ReadonlySet<string> = new Set(['inactive', 'failed']);
+
+/** Only backups go on by themselves. */
+async function isUnderWay(
+  { runbook: { remediate } }: ApplianceLoaded,
+  { exec, checks }: DaemonContext,
+  signal: AbortSignal,
+): Promise<boolean | null> {
+  const declared = checks.baseline.checks.backup;
+  const unit = declared?.expected === 'declared' ? declared.unit : undefined;
+  if (remediate.by !== 'verb' || remediate.verb !== 'run-backup' || unit === undefined) return null;
+  const argv = ['systemctl', 'show', '--property=ActiveState,Job', '--', unit] as const;
+  const { status, code, stdout } = await exec.run(argv, { deadlineMs: SHOW_MS, signal });
+  signal.throwIfAborted();
+  if (status !== 'exited' || code !== 0) return null;
+  const [, state = ''] = /^ActiveState=(.*)$/m.exec(stdout.toString('utf8')) ?? [];
+  // A job that waits has not begun yet.
+  const isQueued = /^Job=[1-9]/m.test(stdout.toString('utf8'));
+  return isQueued || !OVER.has(state);
 }
 
 /** Everything that the check rests on is read anew, with root where that is needed. */

@@ -30,6 +30,8 @@ export interface RunRow extends NewRun {
 export interface RunbookRunsTable {
   begin(run: NewRun): void;
   end(runId: string, outcome: string, at: number): void;
+  /** A run that had ended as deferred, since it went on by itself: what came of it. */
+  settle(runId: string, outcome: string): void;
   /** A run that was cut short in this process. */
   interrupt(runId: string): void;
   /** Every `intent` becomes `interrupted`; called once at start. Returns how many. */
@@ -59,6 +61,7 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
   const end = db.query(
     `UPDATE runbook_runs SET state = 'ended', outcome = ?, ended_at = ? WHERE run_id = ? AND state <> 'ended'`,
   );
+  const settle = db.query(`UPDATE runbook_runs SET outcome = ? WHERE run_id = ? AND outcome = 'deferred'`);
   const mark = db.query(`UPDATE runbook_runs SET state = 'interrupted' WHERE state = 'intent'`);
   const markOne = db.query(`UPDATE runbook_runs SET state = 'interrupted' WHERE run_id = ? AND state = 'intent'`);
   const interrupted = db.query<RunRow>(
@@ -77,6 +80,7 @@ export function runbookRunsTable(db: Db): RunbookRunsTable {
   return {
     begin: (run) => void begin.run({ ...run }),
     end: (runId, outcome, at) => void end.run(outcome, at, runId),
+    settle: (runId, outcome) => void settle.run(outcome, runId),
     interrupt: (runId) => void markOne.run(runId),
     markInterrupted: () => mark.run().changes,
     interrupted: () => interrupted.all(),

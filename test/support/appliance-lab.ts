@@ -50,6 +50,8 @@ export interface ApplianceLab extends OpenLog {
   wallBehindS: number;
   /** Answers as the helper; called when it was handed a request. */
   onHelper: (verb: RunbookVerb, request: HelperRequest) => HelperAnswer | Promise<HelperAnswer>;
+  /** Whether what was started is at work; null: nobody knows. */
+  underWay: boolean | null;
   /** Whether Central Command still answers after a change. */
   connected: boolean;
   circumstances: Circumstances;
@@ -118,6 +120,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     circumstances: () => lab.circumstances,
     nowT: () => (lab.circumstances.nowT === null ? null : nowS() + lab.wallBehindS),
     lastFinding: (checkId) => lab.findings.findLast(({ check }) => check.id === checkId) ?? null,
+    underWay: () => Promise.resolve(lab.underWay),
     async look(checkId, signal) {
       await Promise.resolve();
       signal.throwIfAborted();
@@ -140,6 +143,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     readAgoS: 0,
     wallBehindS: 0,
     onHelper: () => done(),
+    underWay: null,
     connected: true,
     circumstances: { listedClass: 'routine', windowOpen: true, clockSound: true, healingPaused: false, nowT: NOW },
     async run(id, changes = {}, signal = new AbortController().signal) {

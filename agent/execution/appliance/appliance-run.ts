@@ -68,6 +68,8 @@ export interface ApplianceDeps extends RecordDeps {
   readonly lastFinding: (checkId: string) => Finding | null;
   /** Reads and judges now, and records the finding like any other. What cannot be read is an `unknown` finding. */
   readonly look: (checkId: string, signal: AbortSignal) => Promise<Finding>;
+  /** Whether what the runbook's helper starts is at work now; null where that is not known. */
+  readonly underWay: (loaded: ApplianceLoaded, signal: AbortSignal) => Promise<boolean | null>;
   /** Hands over, starts the helper and waits for its result. Throws the signal's reason only. */
   readonly helper: (verb: RunbookVerb, request: HelperRequest, signal: AbortSignal) => Promise<HelperAnswer>;
   /**

@@ -1,6 +1,7 @@
 // What runs on the appliance left for later: one that was cut short is looked at and recorded as failed, never run again; one whose
 // act went on by itself ends once a look sees what came of it.
 import type { Finding } from '../../wire/schemas/finding.ts';
+import type { RunRow } from '../../store/open-store.ts';
 import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
 import { headOf, recordEnd } from '../record-run.ts';
 import { nowS } from '../run-frame.ts';
@@ -10,13 +11,16 @@ import { forgetStarted, rememberStarted, startedRuns } from './started-runs.ts';
 
 /** After this an interrupted run ends without a look, and one that was started has come to nothing. */
 const WAIT_S = 86_400;
-/**
- * Between two looks at what was started: they cost the appliance something, and a backup takes its time. Where the check itself saw
- * it meanwhile, a look follows at once.
- */
+/** Between two looks at what was started and is at work: they cost the appliance something, and a backup takes its time. */
 const LOOK_EVERY_S = 900;
 
-type LookDeps = Pick<ApplianceDeps, 'store' | 'evidence' | 'clock' | 'log' | 'look' | 'nowT' | 'lastFinding'>;
+type LookDeps = Pick<
+  ApplianceDeps,
+  'store' | 'evidence' | 'clock' | 'log' | 'look' | 'nowT' | 'lastFinding' | 'underWay'
+> & {
+  /** Told of a started run's end within the unit of work that records it. `incidentId`: whose run it was; `seq`: its entry. */
+  readonly settled?: (run: Settled & { readonly incidentId: string | null; readonly seq: number }) => void;
+};
 /** The runbook of that digest, where held. */
 type Find = (sha256: string) => ApplianceLoaded | null;
 
@@ -51,7 +55,7 @@ async function interruptedOnes(deps: LookDeps, find: Find, signal: AbortSignal):
 }
 
 async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Promise<readonly Settled[]> {
-  const { store, clock } = deps;
+  const { store } = deps;
   const settled: Settled[] = [];
   for (const { runId, at } of startedRuns(store)) {
     const nowT = deps.nowT();
@@ -62,24 +66,35 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
       continue;
     }
     const loaded = find(row.runbookSha256);
-    if (nowT - at < LOOK_EVERY_S && !isSeenMended(loaded, deps)) continue;
+    // Asked before the look: what ended after it has not been seen by it.
+    const isOver = loaded !== null && (await deps.underWay(loaded, signal)) === false;
+    if (nowT - at < LOOK_EVERY_S && !isOver && !isSeenMended(loaded, deps)) continue;
     const finding = loaded === null ? null : seen(await deps.look(loaded.runbook.check, signal));
     const isDone = loaded !== null && finding !== null && isMended(loaded, finding);
-    if (!isDone && nowT - row.at < WAIT_S) {
+    if (!isDone && !(isOver && finding !== null) && nowT - row.at < WAIT_S) {
       rememberStarted(store, { runId, at: nowT });
       continue;
     }
-    const outcome = isDone ? 'success' : 'failed';
-    const code = isDone ? null : 'runbook_not_verified';
-    store.unit(() => {
-      const end = { outcome, code, postState: finding?.facts ?? null, used: null } as const;
-      recordEnd(deps, null, headOf(row), end, nowS(clock));
-      forgetStarted(store, runId);
-    });
-    deps.log.info('runbook ended', { runbook: row.runbookId, target: row.targetId, outcome, code });
-    settled.push({ runId, runbookId: row.runbookId, outcome });
+    settled.push(settle(row, isDone, finding, deps));
   }
   return settled;
+}
+
+function settle(row: RunRow, isDone: boolean, finding: Finding | null, deps: LookDeps): Settled {
+  const { store, clock, log } = deps;
+  const { runId, runbookId } = row;
+  const outcome = isDone ? 'success' : 'failed';
+  const code = isDone ? null : 'runbook_not_verified';
+  store.unit(() => {
+    const head = headOf(row);
+    const end = { outcome, code, postState: finding?.facts ?? null, used: null } as const;
+    const seq = recordEnd(deps, null, head, end, nowS(clock));
+    store.runs.settle(runId, outcome);
+    forgetStarted(store, runId);
+    deps.settled?.({ runId, runbookId, outcome, incidentId: head.link.incident_id ?? null, seq });
+  });
+  log.info('runbook ended', { runbook: runbookId, target: row.targetId, outcome, code });
+  return { runId, runbookId, outcome };
 }
 
 /** The check saw it with nobody asking: worth a look of its own. */

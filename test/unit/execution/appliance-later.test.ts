@@ -72,6 +72,43 @@ describe('a backup that was started', () => {
       expect(await later(lab, 60)).toMatchObject([{ runbookId: BACKUP, outcome: 'success' }]);
     }));
 
+  it('is not waited for once its service has ended: what a look sees then is what came of it', () =>
+    onAppliance(staleBackup, async (lab) => {
+      lab.onHelper = () => started;
+      await lab.run(BACKUP);
+      lab.underWay = true;
+      expect(await later(lab, 60)).toEqual([]);
+      lab.underWay = false;
+      // What cannot be read proves neither.
+      const { machine } = lab;
+      const { backup: _, ...blind } = machine;
+      lab.machine = blind as typeof machine;
+      expect(await later(lab, 60)).toEqual([]);
+      lab.machine = machine;
+      expect(await later(lab, 60)).toMatchObject([{ runbookId: BACKUP, outcome: 'failed' }]);
+      expect(lab.store.runs.list(1)).toMatchObject([{ state: 'ended', outcome: 'failed' }]);
+      expect(lab.actions().at(-1)).toMatchObject({ outcome: 'failed', code: 'runbook_not_verified' });
+    }));
+
+  it('of an incident tells it how the run ended, in the unit of work that records it', () =>
+    onAppliance(staleBackup, async (lab) => {
+      lab.onHelper = () => started;
+      await lab.run(BACKUP, { link: { incident_id: '019e0000-0000-7000-8000-0000000000c1' } });
+      const newestAt = Math.floor(lab.clock.wallMs() / 1_000);
+      lab.machine = { ...lab.machine, backup: { ...sound.backup, newestAt } };
+      lab.underWay = false;
+      const told: object[] = [];
+      const settled = (run: object): void => {
+        told.push(run);
+        throw new Error('the incident cannot be kept');
+      };
+      await expect(lookAfterAppliance({ ...lab.deps, settled }, find, never)).rejects.toThrow('cannot be kept');
+      // Nothing of it was recorded, so the next look does it.
+      expect(lab.actions()).toHaveLength(2);
+      expect(await later(lab, 60)).toMatchObject([{ outcome: 'success' }]);
+      expect(told).toMatchObject([{ incidentId: '019e0000-0000-7000-8000-0000000000c1', outcome: 'success' }]);
+    }));
+
   it('waits its day in signed time: a wall clock that was turned ahead ends nothing, and without signed time nothing ends', () =>
     onAppliance(staleBackup, async (lab) => {
       lab.onHelper = () => started;
