@@ -55,8 +55,10 @@ let
   };
   box = {
     services.compliance-agent.enable = lib.mkDefault true;
+    services.compliance-agent.egress = lib.mkDefault true;
     services.compliance-agent.configStick.enable = lib.mkDefault true;
     services.compliance-agent.console.enable = lib.mkDefault true;
+    services.compliance-agent.sealDisk.enable = lib.mkDefault true;
 
     # One disk: the loader and its kernels in the clear, everything else in one encrypted volume (docs/installer.md).
     boot.loader = {

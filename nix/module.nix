@@ -49,6 +49,7 @@ let
         ./updates.nix
         ./config-stick.nix
         ./console.nix
+        ./first-boot.nix
       ];
   # What the parts give under a name, in the order of the parts. The same unit or file in two parts is a mistake.
   listOf = name: builtins.concatLists (map (part: part.${name} or [ ]) parts);

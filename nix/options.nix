@@ -205,4 +205,9 @@ in
       description = "Font of the consoles, from the package `terminus_font`: 32 lines high by default, for 120 columns and 33 rows on a full HD screen.";
     };
   };
+  sealDisk.enable = {
+    type = types.bool;
+    default = false;
+    description = "Whether the encrypted volume `clinic-root` that the installer made gets a key of the TPM in place of the installer's.";
+  };
 }

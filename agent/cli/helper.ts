@@ -7,8 +7,9 @@ import { loadConfig } from '../config/load-config.ts';
 import type { HelperPlaces } from '../helpers/helper-deps.ts';
 import { runHelper } from '../helpers/run-helper.ts';
 import { TPM_VARIABLE } from '../helpers/seal-credential.ts';
+import type { DiskPort } from '../helpers/seal-disk.ts';
 import type { StickPort } from '../helpers/config-stick.ts';
-import { HELPER_VERBS, isHelperVerb, isSwitchVerb, STICK_VERB } from '../helpers/verbs.ts';
+import { DISK_VERB, HELPER_VERBS, isHelperVerb, isSwitchVerb, STICK_VERB } from '../helpers/verbs.ts';
 import { openKernelClock } from '../system/kernel-clock.ts';
 import type { CliContext } from './deps.ts';
 import { print } from './print.ts';
@@ -51,6 +52,7 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
     firstRootSha256: anchored,
     baselineId: () => context.loadChecks(loadConfig(context.configPath).config.baseline_path).baseline.id,
     ...(verb === STICK_VERB ? { stick: await stickOf(context, anchored) } : {}),
+    ...(verb === DISK_VERB ? { disk: diskOf(context.env) } : {}),
     ...(isSwitchVerb(verb) ? { update: (await import('./helper-update.ts')).updatePlaces(context) } : {}),
     newRun: () => context.ids.randomBytes(16).toString('hex'),
   });
@@ -63,6 +65,17 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
   ]);
   if (result.outcome !== 'refused') return EXIT.ok;
   return CODES[result.code as ErrorCode].exit;
+}
+
+/** Variables of the unit of `seal-disk`. */
+function diskOf(env: CliContext['env']): DiskPort {
+  return {
+    device: folderOf(env, 'COMPLIANCE_AGENT_DISK'),
+    keyFile: folderOf(env, 'COMPLIANCE_AGENT_DISK_KEY'),
+    scratchDir: folderOf(env, 'RUNTIME_DIRECTORY'),
+    opener: folderOf(env, 'COMPLIANCE_AGENT_DISK_OPENER'),
+    tpm: env[TPM_VARIABLE],
+  };
 }
 
 /** Only this helper needs to know provisioning files. */

@@ -1,5 +1,6 @@
 // What a run of a helper works with.
 import type { KernelClock } from '../system/kernel-clock.ts';
+import type { DiskPort } from './seal-disk.ts';
 import type { StickPort } from './config-stick.ts';
 import type { Clock, Exec } from '../system/ports.ts';
 import type { ClockReading } from './judge-time.ts';
@@ -29,6 +30,8 @@ export interface HelperDeps {
   readonly firstRootSha256: string | null;
   /** Id of the baseline that the configuration names. @throws baseline_invalid, file_… */
   readonly baselineId: () => string;
+  /** For `seal-disk` alone. */
+  readonly disk?: DiskPort;
   /** For `config-stick` alone. */
   readonly stick?: StickPort;
   /** 128 random bits in hex. */

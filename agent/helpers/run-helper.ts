@@ -33,9 +33,10 @@ import { judgeRun } from './judge-run.ts';
 import { judgeSlot, UNKNOWN_SLOT } from './judge-slot.ts';
 import { judgeAnswer, judgeSync } from './judge-sync.ts';
 import { judgeHeal, judgeRevert, type Healed, type Tell } from './run-heal.ts';
+import { sealDisk } from './seal-disk.ts';
 import { sealDeviceKey } from './seal-credential.ts';
 import { rollBackSystem, switchSystem } from './switch-system.ts';
-import { isSwitchVerb, RUN_LIMITS, STICK_VERB, type HelperVerb, type SWITCH_VERBS } from './verbs.ts';
+import { isSwitchVerb, RUN_LIMITS, STICK_VERB, DISK_VERB, type HelperVerb, type SWITCH_VERBS } from './verbs.ts';
 
 interface Done {
   readonly state: HelperState;
@@ -121,6 +122,7 @@ async function worked(
   const { places } = deps;
   const state = counted(verb, readHelperState(places.stateDir), deps);
   if (verb === STICK_VERB) return takeStick(deps, tell);
+  if (verb === DISK_VERB) return sealDisk(forIts(verb, deps.disk), deps.exec);
   if (!WORKS_WHEN_LOST.has(verb)) assertNotLost(state, places.stateDir);
   if (!isTrustVerb(verb)) {
     const healed = judgedHeal(verb, state, deps, tell);
@@ -141,7 +143,12 @@ async function worked(
 function takeStick({ stick, clock }: HelperDeps, tell: Tell): Omit<Done, 'state'> {
   if (stick === undefined)
     throw new AgentError('usage', 'config-stick is started by its unit, which says where a stick is');
-  return configStick(stick, clock, tell);
+  return configStick(forIts(STICK_VERB, stick), clock, tell);
+}
+
+function forIts<T>(verb: HelperVerb, part: T | undefined): T {
+  if (part === undefined) throw new AgentError('usage', `${verb} is started by its unit, which says where it works`);
+  return part;
 }
 
 function judgedHeal(verb: HealVerb | 'revert-firewall', state: HelperState, deps: HelperDeps, tell: Tell): Healed {
@@ -158,9 +165,12 @@ function judgedHeal(verb: HealVerb | 'revert-firewall', state: HelperState, deps
 const WORKS_WHEN_LOST: ReadonlySet<HelperVerb> = new Set(['sync-trust', 'revert-firewall']);
 
 type CountedVerb = Exclude<HelperVerb, (typeof SWITCH_VERBS)[number]>;
-type TrustVerb = Exclude<CountedVerb, HealVerb | typeof STICK_VERB | 'revert-firewall'>;
+type TrustVerb = Exclude<CountedVerb, HealVerb | typeof STICK_VERB | typeof DISK_VERB | 'revert-firewall'>;
 const isTrustVerb = (verb: CountedVerb): verb is TrustVerb =>
-  verb !== 'revert-firewall' && verb !== STICK_VERB && !(HEAL_VERBS as readonly string[]).includes(verb);
+  verb !== 'revert-firewall' &&
+  verb !== STICK_VERB &&
+  verb !== DISK_VERB &&
+  !(HEAL_VERBS as readonly string[]).includes(verb);
 
 /** Counted and on the disk before anything is looked at. @throws helper_rate_limited */
 function counted(verb: HelperVerb, state: HelperState, { clock, places }: HelperDeps): HelperState {

@@ -9,6 +9,8 @@ import { HEAL_VERBS } from './heal-request.ts';
 const TRUST_VERBS = ['sync-trust', 'set-clock', 'store-device-key'] as const;
 /** udev starts it for a stick, and the daemon when there is something new to write on it. */
 export const STICK_VERB = 'config-stick';
+/** Started at a start of the machine until the installer's key is gone. */
+export const DISK_VERB = 'seal-disk';
 /** The daemon may start these. */
 export const DAEMON_VERBS = [...TRUST_VERBS, STICK_VERB, ...HEAL_VERBS] as const;
 /**
@@ -17,7 +19,7 @@ export const DAEMON_VERBS = [...TRUST_VERBS, STICK_VERB, ...HEAL_VERBS] as const
  */
 export const SWITCH_VERBS = ['switch-system', 'rollback-system'] as const;
 /** `revert-firewall`: a timer starts it where a restored packet filter is not confirmed. */
-export const HELPER_VERBS = [...DAEMON_VERBS, 'revert-firewall', ...SWITCH_VERBS] as const;
+export const HELPER_VERBS = [...DAEMON_VERBS, 'revert-firewall', DISK_VERB, ...SWITCH_VERBS] as const;
 export type HelperVerb = (typeof HELPER_VERBS)[number];
 
 export const isHelperVerb = (text: string): text is HelperVerb => (HELPER_VERBS as readonly string[]).includes(text);
@@ -43,6 +45,7 @@ export const RUN_LIMITS: Readonly<Record<HelperVerb, RunLimit>> = {
   'store-device-key': { runs: 12, withinMs: 24 * HOUR_MS },
   // Somebody may try a stick again and again.
   'config-stick': { runs: 120, withinMs: HOUR_MS },
+  'seal-disk': { runs: 12, withinMs: HOUR_MS },
   'restart-unit': { runs: 12, withinMs: 24 * HOUR_MS },
   // A restore takes two: it is confirmed or undone.
   'restore-firewall': { runs: 16, withinMs: 24 * HOUR_MS },

@@ -118,6 +118,9 @@ let
       builtins.filter (name: !(set.${name}.enable or true)) (builtins.attrNames set)
     );
   units = kind: renamed "" ".${kind}" (_: render.${kind}) (on config.systemd."${kind}s");
+  # What has no description adds to a unit of NixOS's own.
+  addsTo = name: (config.systemd.services.${name}.description or "") == "";
+  without = test: set: builtins.removeAttrs set (builtins.filter test (builtins.attrNames set));
   ours = builtins.removeAttrs config.environment.etc [ "compliance-agent/config.yaml" ];
   # Keys of the configuration file that options lead to.
   keysIn =
@@ -172,7 +175,7 @@ in
     if failed != [ ] then
       { }
     else
-      units "service"
+      renamed "" ".service" (_: render.service) (on (without addsTo config.systemd.services))
       // units "timer"
       // units "path"
       // units "socket"
@@ -188,6 +191,16 @@ in
       { }
     else
       renamed "etc/" "" (_: file: file.text or file.source.text) ours
+      // renamed "etc/systemd/system/" ".service.d/compliance-agent.conf" (_: render.service) (
+        on (without (name: !addsTo name) config.systemd.services)
+      )
+      // renamed "initrd/" ".service" (_: render.service) config.boot.initrd.systemd.services or { }
+      // builtins.listToAttrs (
+        map (unit: {
+          name = "initrd/${render.mountName unit.where}.mount";
+          value = render.mount unit;
+        }) (config.boot.initrd.systemd.mounts or [ ])
+      )
       // renamed "etc/nftables/" ".nft" render.table config.networking.nftables.tables
       // {
         "etc/polkit-1/rules.d/10-compliance-agent.rules" = config.security.polkit.extraConfig;

@@ -25,6 +25,16 @@ in
         bootCounting.tries = option types.ints.positive;
       };
       initrd.systemd.enable = bool;
+      initrd.availableKernelModules = strings;
+      initrd.systemd.storePaths = strings;
+      initrd.systemd.mounts = mkOption {
+        type = types.listOf types.anything;
+        default = [ ];
+      };
+      initrd.systemd.services = mkOption {
+        type = types.attrsOf types.anything;
+        default = { };
+      };
       initrd.systemd.tpm2.enable = bool;
       initrd.systemd.emergencyAccess = option (types.oneOf [
         types.bool

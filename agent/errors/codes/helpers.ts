@@ -51,6 +51,18 @@ export const HELPERS_CODES = {
     'the trust root on a stick is not the one that root_sha256 of the configuration names',
     'use the stick that belongs to this appliance, or set it up with the image of the other partner',
   ),
+  disk_not_ours: code(
+    5,
+    false,
+    'the encrypted volume of the appliance is not where the installer made it, or its header is damaged',
+    'leave it as it is and have the recovery key at hand; see docs/first-boot.md',
+  ),
+  disk_key_failed: code(
+    5,
+    true,
+    'a key of the encrypted volume could not be changed',
+    'nothing is lost, and it is tried again at the next start; see what cryptsetup said',
+  ),
   helper_busy: code(3, true, 'another helper is at work', 'start it again later'),
   helper_rate_limited: code(3, true, 'a helper was started more often than it may be', 'wait; see docs/helpers.md'),
   helper_root_unknown: code(
