@@ -1,5 +1,5 @@
 // A container in which systemd is really booted: an overlay over this machine's root, no network, gone after the test.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,6 +61,10 @@ export interface Container {
   execAs(uid: number, groups?: readonly number[]): Exec;
   /** Runs a program inside and returns its stdout; throws where it fails. */
   run(argv: readonly [string, ...string[]], stdin?: string): string;
+  /** Waits until it has gone down in good order and come up again, as it was asked to from inside. */
+  untilRestarted(): Promise<void>;
+  /** Ends everything inside at once, and boots what is on its disk. */
+  cutPower(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,6 +78,7 @@ export interface ContainerOptions {
 }
 
 function leaderOf(pid: number): number | null {
+  if (!existsSync(`/proc/${pid}/task/${pid}/children`)) return null;
   const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
   return child === undefined || child === '' ? null : Number(child);
 }
@@ -95,37 +100,46 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
     ...['--link-journal=no', '--console=read-only', `--bind-ro=${CHECKOUT}`, '--boot', '--'],
     `systemd.unit=${options.target ?? 'basic.target'}`,
   ];
-  const nspawn = spawn('systemd-nspawn', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaint = '';
-  nspawn.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
-  const exited = new Promise<void>((done) => nspawn.once('close', () => done()));
-  const pid = nspawn.pid ?? 0;
+  const start = (): { readonly process: ChildProcess; readonly exited: Promise<void> } => {
+    const nspawn = spawn('systemd-nspawn', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
+    nspawn.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
+    return { process: nspawn, exited: new Promise<void>((done) => nspawn.once('close', () => done())) };
+  };
+  let machine = start();
   let leader: number | null = null;
   const inside = (): [string, ...string[]] => [
     'nsenter',
     ...[`--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--'],
   ];
-  const close = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     // The end of its first process ends everything inside; nspawn then tidies up and ends by itself.
-    if (nspawn.exitCode === null && nspawn.signalCode === null) {
-      if (leader === null || !existsSync(`/proc/${leader}`)) nspawn.kill('SIGKILL');
+    if (machine.process.exitCode === null && machine.process.signalCode === null) {
+      if (leader === null || !existsSync(`/proc/${leader}`)) machine.process.kill('SIGKILL');
       else process.kill(leader, 'SIGKILL');
     }
-    await exited;
+    await machine.exited;
+  };
+  const close = async (): Promise<void> => {
+    await end();
     overlay.remove();
   };
-  try {
+  /** @param before the first process of the boot that is to be over */
+  const untilUp = async (before: number | null): Promise<void> => {
     const deadline = performance.now() + BOOT_MS;
     for (;;) {
-      if (nspawn.exitCode !== null || performance.now() > deadline) throw new Error(`no boot: ${complaint}`);
+      if (machine.process.exitCode !== null || performance.now() > deadline) throw new Error(`no boot: ${complaint}`);
       // Its first child only sets the container up and ends; the one after it is the first process inside.
-      leader = leaderOf(pid);
-      if (leader !== null) {
+      leader = leaderOf(machine.process.pid ?? 0);
+      if (leader !== null && leader !== before) {
         const state = spawnSync(inside()[0], [...inside().slice(1), 'systemctl', 'is-system-running']);
         if (/running|degraded/.test(state.stdout.toString())) break;
       }
       await delay(LOOK_MS);
     }
+  };
+  try {
+    await untilUp(null);
   } catch (error) {
     await close();
     throw error;
@@ -148,6 +162,13 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
       const result = spawnSync(program, rest, { input: stdin ?? '', encoding: 'utf8' });
       if (result.status !== 0) throw new Error(`${argv.join(' ')}: ${result.stderr}`);
       return result.stdout;
+    },
+    untilRestarted: () => untilUp(leader),
+    async cutPower() {
+      const before = leader;
+      await end();
+      machine = start();
+      await untilUp(before);
     },
     close,
   };
