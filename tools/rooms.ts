@@ -105,6 +105,10 @@ export const ROOMS = {
     imports: ['system', 'wire', 'trust', 'guards', 'facts', 'checks'],
     because: 'privileged oneshots hold no SQLite and no network',
   },
+  egress: {
+    imports: ['system', 'wire', 'trust', 'config', 'identity', 'facts', 'helpers'],
+    because: "doors are opened by root's own files and signed policy, and by nothing that the daemon says or stores",
+  },
   daemon: {
     imports: ['*', '!cli'],
     because: 'the daemon composes the rooms; the command line is not one of its parts',
@@ -169,6 +173,7 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
     'targets',
     'execution',
     'helpers',
+    'egress',
     'healing',
     'outputs',
     'daemon',

@@ -63,6 +63,8 @@ const firewallFields = v.strictObject({
     v.maxLength(64),
   ),
   undeclared_tables: v.picklist(['fail', 'allow']),
+  /** `required`: what opens the egress table has to do so again and again (docs/egress.md). Absent: not judged. */
+  egress_refresh: v.optional(v.literal('required')),
   /** nft(8): the declared tables, as they are loaded again where they were changed. Absent: nobody restores them but people. */
   ruleset: v.optional(v.pipe(v.string(), v.maxLength(MAX_RULESET_CHARACTERS))),
   listeners: v.lazy((given) => (given === 'any' ? v.literal('any') : listeners)),

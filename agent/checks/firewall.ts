@@ -70,6 +70,23 @@ function judgePolicies(read: FirewallFacts, declared: FirewallBaseline): Part {
   return { problems, unknowns: [], facts: Object.fromEntries(HOOKS.map((h) => [`${h}_policy`, read.policies[h]])) };
 }
 
+const REFRESH = {
+  late: 'nothing has opened the egress table for three turns of its timer, so every door in it has closed',
+  never: 'nothing has opened the egress table since the machine started',
+} as const;
+
+/** What the baseline is silent about is not judged: a machine without the egress table has nothing that opens it. */
+function judgeEgress({ egressRefresh: found = 'unreadable' }: FirewallFacts, declared: FirewallBaseline): Part {
+  if (declared.egress_refresh !== 'required') return { problems: [], unknowns: [], facts: {} };
+  const facts = { egress_refresh: found };
+  if (found === 'current') return { problems: [], unknowns: [], facts };
+  if (found === 'unreadable') {
+    return { problems: [], unknowns: ['whether the egress table is opened again and again could not be read'], facts };
+  }
+  const remedy = 'see the journal of compliance-agent-egress.service and of its timer';
+  return { problems: [{ sentence: REFRESH[found], remedy, severity: 'high' }], unknowns: [], facts };
+}
+
 export const firewallCheck: Check = {
   id: 'firewall',
   version: 1,
@@ -87,6 +104,7 @@ export const firewallCheck: Check = {
     input_policy: judged('name'),
     output_policy: judged('name'),
     forward_policy: judged('name'),
+    egress_refresh: judged('name'),
     listeners: measured('names'),
     listeners_undeclared: judged('names'),
   },
@@ -97,8 +115,10 @@ export const firewallCheck: Check = {
     const rules = readOr(facts, 'firewall', 'the packet filter');
     const sockets = readOr(facts, 'listeners', 'the listening sockets');
     const parts: Part[] = [];
-    if ('value' in rules) parts.push(judgeTables(rules.value, declared), judgePolicies(rules.value, declared));
-    else parts.push({ problems: [], unknowns: [rules.judgement.sentence], facts: rules.judgement.facts });
+    if ('value' in rules) {
+      const { value } = rules;
+      parts.push(judgeTables(value, declared), judgePolicies(value, declared), judgeEgress(value, declared));
+    } else parts.push({ problems: [], unknowns: [rules.judgement.sentence], facts: rules.judgement.facts });
 
     if (!('value' in sockets)) {
       parts.push({ problems: [], unknowns: [sockets.judgement.sentence], facts: sockets.judgement.facts });

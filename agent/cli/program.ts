@@ -4,6 +4,7 @@ import { AgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { DEFAULT_CONFIG_PATH } from '../config/load-config.ts';
 import type { CliContext, CliDeps } from './deps.ts';
+import { addEgressVerbs } from './egress-verbs.ts';
 import { addHealingVerbs } from './healing-verbs.ts';
 import { wholeNumber } from './parse-number.ts';
 import { reportError } from './report-error.ts';
@@ -160,6 +161,7 @@ function addVerbs(program: Command, verb: Verb): void {
   addHealingVerbs(program, verb);
   addRunbookVerbs(program, verb);
   addTicketVerbs(program, verb);
+  addEgressVerbs(program, verb);
   verb(program, 'version', 'which build this is', async (context) => (await import('./version.ts')).version(context));
   verb(program, 'errors [code]', 'what an error code means and what to do', async (context, args) =>
     (await import('./errors.ts')).errors(context, args[0]),

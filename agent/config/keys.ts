@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { LOG_LEVELS } from '../wire/schemas/checkin.ts';
 import { deploymentMode, id, sha256Hex } from '../wire/schemas/primitives.ts';
 import { minuteOfDay, weekday, WEEKDAYS, type Weekday } from '../wire/schemas/site-policy.ts';
+import { parseHostPort } from './host-port.ts';
 
 /** A window that counts until the first signed site policy replaces it. An `end` not after `start` lies on the next day. */
 export interface LocalWindow {
@@ -28,6 +29,8 @@ export interface Config {
   readonly order_ttl_s: number;
   readonly healing_mode: (typeof HEALING_MODES)[number];
   readonly allowed_hosts: readonly string[];
+  readonly root_hosts: readonly string[];
+  readonly egress_refresh_s: number;
   readonly baseline_path: string | null;
   readonly evidence_retention: number;
   readonly prune_retention_days: number;
@@ -92,8 +95,18 @@ function isTimestampUrl(text: string): boolean {
   );
 }
 
-const HOST =
-  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$/;
+/** Names or addresses, each with a port or without. */
+const hosts = v.pipe(
+  v.array(
+    v.pipe(
+      v.string(),
+      v.maxLength(300),
+      v.check((text) => parseHostPort(text) !== null),
+    ),
+  ),
+  v.maxLength(MAX_HOSTS),
+);
+const HOSTS_TEXT = `a list of at most ${MAX_HOSTS} of \`host\`, \`host:port\` or \`[IPv6]:port\`, without paths or wildcards`;
 
 /** What the fields of `maintenance_window` accept. All four are required. */
 export const WINDOW_FIELDS = {
@@ -189,10 +202,25 @@ export const KEYS: Readonly<Record<ConfigKey, KeyInfo>> = {
       'The most that unattended healing may do here, whatever site policy allows; without a policy it does nothing in any case.',
   },
   allowed_hosts: {
-    schema: v.pipe(v.array(v.pipe(v.string(), v.maxLength(253), v.regex(HOST))), v.maxLength(MAX_HOSTS)),
+    schema: hosts,
     default: [],
-    accepts: `a list of at most ${MAX_HOSTS} host names or addresses, without ports, paths or wildcards`,
-    meaning: 'Hosts besides Central Command that the egress table is to let the agent reach. Read and not used yet.',
+    accepts: HOSTS_TEXT,
+    meaning:
+      'Hosts besides Central Command that the egress table lets the agent reach, over TCP, at port 443 where none is named.',
+  },
+  root_hosts: {
+    schema: hosts,
+    default: [],
+    accepts: HOSTS_TEXT,
+    meaning:
+      "Hosts that the egress table lets root's own programs reach (cache of updates, place of backups), over TCP, at port 443 where none is named.",
+  },
+  egress_refresh_s: {
+    schema: whole(5, 3_600),
+    default: 120,
+    accepts: wholeText(5, 3_600, 'seconds'),
+    meaning:
+      'How often root opens the egress table again for what may be reached. A door that is not opened again closes after three times as long.',
   },
   baseline_path: {
     schema: v.nullable(path),

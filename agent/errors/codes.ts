@@ -6,6 +6,7 @@ import { CHECKS_CODES } from './codes/checks.ts';
 import { CLI_CODES } from './codes/cli.ts';
 import { CONFIG_CODES } from './codes/config.ts';
 import { DAEMON_CODES } from './codes/daemon.ts';
+import { EGRESS_CODES } from './codes/egress.ts';
 import { DOCTOR_CODES } from './codes/doctor.ts';
 import { EVIDENCE_CODES } from './codes/evidence.ts';
 import { EXECUTION_CODES } from './codes/execution.ts';
@@ -43,6 +44,7 @@ export const CODES = {
   ...STORE_CODES,
   ...EVIDENCE_CODES,
   ...HELPERS_CODES,
+  ...EGRESS_CODES,
   ...CLI_CODES,
   ...DOCTOR_CODES,
   ...CHECKS_CODES,

@@ -105,6 +105,7 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     input_policy: FILTER_POLICY,
     output_policy: FILTER_POLICY,
     forward_policy: FILTER_POLICY,
+    egress_refresh: words('current', 'late', 'never', 'unreadable'),
     listeners: { list: 'listener' },
     listeners_undeclared: { list: 'listener' },
     unreadable_firewall: UNREADABLE,

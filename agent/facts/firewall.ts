@@ -1,6 +1,7 @@
 // Reads the packet filter as the kernel holds it (not as a file declares it).
 import { join } from 'node:path';
 import { readFileLimited } from '../system/files.ts';
+import { readEgressRefresh, type EgressRefresh } from './egress.ts';
 import { readRuleset, type BaseChain, type TableDigest } from './normalise-ruleset.ts';
 import { CAP_NET_ADMIN, hasCapability, parseProcessStatus } from './proc-status.ts';
 import { runTool, Unreadable, type Probe, type ProbeContext } from './probe.ts';
@@ -15,6 +16,8 @@ export interface FirewallFacts {
   readonly tables: readonly TableDigest[];
   /** What happens to a packet that no rule of any filter chain decides. IPv4 and IPv6 both have to drop to be `drop`. */
   readonly policies: Readonly<Record<Hook, DefaultPolicy>>;
+  /** Whether what opens the egress table still does. */
+  readonly egressRefresh?: EgressRefresh;
 }
 
 /** Pure. A base chain of type filter with policy drop ends what reaches its end, whatever other tables accept. */
@@ -45,6 +48,7 @@ export const firewallProbe: Probe<FirewallFacts> = {
     assertMayRead(context);
     const ruleset = readRuleset((await runTool(context, ['nft', '-j', 'list', 'ruleset'])).toString('utf8'));
     if (ruleset === null) throw new Unreadable('unparsable', 'the output of nft is not the JSON of a ruleset');
-    return { tables: ruleset.tables, policies: defaultPolicies(ruleset.baseChains) };
+    const egressRefresh = readEgressRefresh(context.rootDir ?? '/', Math.floor(context.clock.wallMs() / 1_000));
+    return { tables: ruleset.tables, policies: defaultPolicies(ruleset.baseChains), egressRefresh };
   },
 };

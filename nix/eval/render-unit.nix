@@ -41,9 +41,10 @@ let
   unitSection =
     unit:
     section "Unit" (
-      builtins.foldl' (all: name: all // joined relations.${name} (unit.${name} or [ ])) {
-        Description = unit.description;
-      } (builtins.attrNames relations)
+      builtins.foldl' (all: name: all // joined relations.${name} (unit.${name} or [ ])) (unless
+        ((unit.description or "") == "")
+        { Description = unit.description; }
+      ) (builtins.attrNames relations)
       // (unit.unitConfig or { })
     );
   installSection =

@@ -65,7 +65,10 @@ const readAsNobody = (names: readonly ProbeName[] = ['firewall', 'listeners'], v
 const firewallFact = (): Fact<FirewallFacts> | undefined => readAsNobody().firewall;
 
 const declared = (sha256: string) => (yaml: string) =>
-  yaml.replace('sha256: none', `sha256: ${sha256}`).replace('undeclared_tables: fail', 'undeclared_tables: allow');
+  yaml
+    .replace('sha256: none', `sha256: ${sha256}`)
+    .replace('undeclared_tables: fail', 'undeclared_tables: allow')
+    .replace('egress_refresh: required', '');
 
 function digestIn(fact: Fact<FirewallFacts> | undefined): string {
   const table =

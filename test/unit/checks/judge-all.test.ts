@@ -182,6 +182,7 @@ const values: { [N in keyof FactValues]: fc.Arbitrary<FactValues[N]> } = {
       { maxLength: 5 },
     ),
     policies: fc.record({ input: policy, output: policy, forward: policy }),
+    egressRefresh: fc.constantFrom('current', 'late', 'never', 'unreadable'),
   }),
   listeners: fc.record({ listeners }),
   ...anyWatched,

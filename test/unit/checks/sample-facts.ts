@@ -43,6 +43,7 @@ export const HEALTHY: FactValues = {
   firewall: {
     tables: [{ family: 'inet', name: 'compliance-agent-egress', sha256: TABLE_SHA256 }],
     policies: { input: 'drop', output: 'drop', forward: 'drop' },
+    egressRefresh: 'current',
   },
   listeners: { listeners: [{ protocol: 'udp', scope: 'loopback', port: 53 }] },
   self: {
