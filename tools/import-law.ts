@@ -5,9 +5,12 @@ import {
   allowedRooms,
   CENTRAL_BECAUSE,
   CENTRAL_IMPORTS,
+  INSTALLER_BECAUSE,
+  INSTALLER_IMPORTS,
   PACKAGES,
   PURE_NODE_MODULES,
   ROOMS,
+  type OtherHome,
   type Room,
   type RoomName,
 } from './rooms.ts';
@@ -15,11 +18,14 @@ import {
 /** Path from the repository's root, with `/` → source text. */
 export type Sources = ReadonlyMap<string, string>;
 
-/** Room of a file: a room of the agent, `main` for agent/main.ts, `central`, or null for what lies outside. */
-export function roomOf(path: string): RoomName | 'main' | 'central' | null {
+type AnyRoom = RoomName | OtherHome;
+
+/** Room of a file: a room of the agent, `main` for agent/main.ts, `central`, `installer`, or null for what lies outside. */
+export function roomOf(path: string): AnyRoom | null {
   if (path === 'agent/main.ts') return 'main';
   const [top, room] = path.split('/');
   if (top === 'central') return 'central';
+  if (top === 'iso' && room === 'installer') return 'installer';
   if (top !== 'agent' || room === undefined || !Object.hasOwn(ROOMS, room)) return null;
   return room as RoomName;
 }
@@ -30,9 +36,9 @@ function packageOf(specifier: string): string {
 }
 
 /** The problem with importing `specifier` from a file of `room`, or null. Relative ones are handled apart. */
-function externalProblem(room: RoomName | 'main' | 'central', specifier: string): string | null {
+function externalProblem(room: AnyRoom, specifier: string): string | null {
   if (specifier.startsWith('node:')) {
-    const entry: Room | null = room === 'main' || room === 'central' ? null : ROOMS[room];
+    const entry: Room | null = Object.hasOwn(ROOMS, room) ? ROOMS[room as RoomName] : null;
     if (entry?.pure !== true || PURE_NODE_MODULES.includes(specifier)) return null;
     return `${room} is pure and may not import ${specifier}`;
   }
@@ -41,13 +47,18 @@ function externalProblem(room: RoomName | 'main' | 'central', specifier: string)
   return homes.includes(room) ? null : `${packageOf(specifier)} belongs to ${homes.join(', ')}, not to ${room}`;
 }
 
-function arrowProblem(room: RoomName | 'main' | 'central', target: string): string | null {
+function arrowProblem(room: AnyRoom, target: string): string | null {
   const other = roomOf(target);
   if (room === 'central') {
     if (other === 'central' || CENTRAL_IMPORTS.some((name) => name === other)) return null;
     return `central may not import ${other ?? target}: ${CENTRAL_BECAUSE}`;
   }
+  if (room === 'installer') {
+    if (other === 'installer' || INSTALLER_IMPORTS.some((name) => name === other)) return null;
+    return `installer may not import ${other ?? target}: ${INSTALLER_BECAUSE}`;
+  }
   if (other === null) return `${room} may not import ${target}: it lies in no room`;
+  if (other === 'installer') return `${room} may not import the installer: ${INSTALLER_BECAUSE}`;
   if (other === 'central') return `${room} may not import central: the agent stands without its server`;
   if (room === 'main') return null;
   if (other === 'main') return `${room} may not import main.ts: it is composed there`;

@@ -6,12 +6,14 @@ import {
   allowedRooms,
   CENTRAL_BECAUSE,
   CENTRAL_IMPORTS,
+  INSTALLER_BECAUSE,
+  INSTALLER_IMPORTS,
   PACKAGES,
   IMPURE_NODE_MODULES,
   ROOMS,
   ROOM_NAMES,
 } from './rooms.ts';
-import type { Room, RoomName } from './rooms.ts';
+import type { OtherHome, Room, RoomName } from './rooms.ts';
 
 const FILE = new URL('../.oxlintrc.json', import.meta.url);
 
@@ -23,7 +25,7 @@ interface Pattern {
 const anyOf = (names: readonly string[]): string =>
   `(?:${names.map((name) => name.replace(/[/.]/g, '\\$&')).join('|')})`;
 
-function packagePatterns(room: RoomName | 'central'): Pattern[] {
+function packagePatterns(room: RoomName | OtherHome): Pattern[] {
   return Object.entries(PACKAGES)
     .filter(([, homes]) => !homes.includes(room))
     .map(([name, homes]) => ({
@@ -38,6 +40,7 @@ function roomPatterns(room: RoomName): Pattern[] {
   const forbidden = ROOM_NAMES.filter((name) => !allowed.has(name));
   const patterns: Pattern[] = [
     { regex: String.raw`^(?:\.\./)+central/`, message: 'The agent stands without its server.' },
+    { regex: String.raw`^(?:\.\./)+iso/`, message: `installer: ${INSTALLER_BECAUSE}.` },
     ...packagePatterns(room),
   ];
   if (forbidden.length > 0) {
@@ -97,6 +100,17 @@ export async function lintConfig(): Promise<string> {
             message: `central: ${CENTRAL_BECAUSE}.`,
           },
           ...packagePatterns('central'),
+        ]),
+      },
+      {
+        files: ['iso/installer/**/*.ts'],
+        rules: restricted([
+          { regex: String.raw`^(?:\.\./)+central/`, message: `installer: ${INSTALLER_BECAUSE}.` },
+          {
+            regex: String.raw`^(?:\.\./)+agent/${anyOf([...ROOM_NAMES.filter((name) => !INSTALLER_IMPORTS.includes(name)), 'main.ts'])}`,
+            message: `installer: ${INSTALLER_BECAUSE}.`,
+          },
+          ...packagePatterns('installer'),
         ]),
       },
       { files: ['test/**/*.ts'], rules: { 'typescript/no-explicit-any': 'off' } },

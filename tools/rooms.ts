@@ -136,11 +136,20 @@ export const CENTRAL_IMPORTS: readonly RoomName[] = [
 export const CENTRAL_BECAUSE =
   'the server shares formats, their verification and what is shown of them with the agent, nothing that acts';
 
+/** Rooms of the agent that the installer (iso/installer) may import, and nothing else of it. */
+export const INSTALLER_IMPORTS: readonly RoomName[] = ['errors', 'wire', 'trust', 'system'];
+export const INSTALLER_BECAUSE =
+  'the installer runs from a stick before there is an appliance; no room of the agent may know of it';
+
+/** Who else may import a package than the rooms of the agent. */
+export type OtherHome = 'central' | 'main' | 'installer';
+
 /**
  * Where each npm package may be imported. A package with one home can be replaced in one place, and the appliance's tree
- * is not widened by accident. `central` and `main` count as rooms here.
+ * is not widened by accident. `central`, `main` and
+ * `installer` count as rooms here.
  */
-export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 'main')[]>> = {
+export const PACKAGES: Readonly<Record<string, readonly (RoomName | OtherHome)[]>> = {
   '@aws-sdk/client-s3': ['central'],
   '@hpke/core': ['wire', 'central'],
   '@noble/ed25519': ['wire', 'trust'],
@@ -179,6 +188,7 @@ export const PACKAGES: Readonly<Record<string, readonly (RoomName | 'central' | 
     'daemon',
     'cli',
     'central',
+    'installer',
   ],
   yaml: ['config', 'identity', 'checks', 'execution', 'healing', 'central'],
 };

@@ -68,6 +68,12 @@ describe('the law of imports', () => {
     expect(importProblems(sources)).toEqual([]);
   });
 
+  it('holds for every file of the installer, which no file of the agent or of Central Command knows', () => {
+    const sources = sourcesOf('agent', 'central', 'iso');
+    expect([...sources.keys()].filter((path) => path.startsWith('iso/')).length).toBeGreaterThan(5);
+    expect(importProblems(sources).filter((problem) => /^iso\/|installer/.test(problem))).toEqual([]);
+  });
+
   it.each([
     ['the agent', 'package.json', (home: string) => home !== 'central'],
     ['Central Command', 'central/package.json', (home: string) => home === 'central'],
@@ -108,6 +114,22 @@ describe('the law of imports', () => {
     [
       'central reaching into a room that acts',
       { 'central/a.ts': `import '../agent/store/b.ts';`, 'agent/store/b.ts': '' },
+    ],
+    [
+      'the agent reaching into the installer',
+      { 'agent/cli/a.ts': `import '../../iso/installer/b.ts';`, 'iso/installer/b.ts': '' },
+    ],
+    [
+      'the installer reaching into a room that acts',
+      { 'iso/installer/a.ts': `import '../../agent/helpers/b.ts';`, 'agent/helpers/b.ts': '' },
+    ],
+    [
+      'the installer reaching into central',
+      { 'iso/installer/a.ts': `import '../../central/b.ts';`, 'central/b.ts': '' },
+    ],
+    [
+      'central reaching into the installer',
+      { 'central/a.ts': `import '../iso/installer/b.ts';`, 'iso/installer/b.ts': '' },
     ],
     ['the agent reaching into central', { 'agent/uplink/a.ts': `import '../../central/b.ts';`, 'central/b.ts': '' }],
     ['an import of main.ts', { 'agent/daemon/a.ts': `import '../main.ts';`, 'agent/main.ts': '' }],
