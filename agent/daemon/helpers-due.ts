@@ -5,6 +5,8 @@ import type { HelperVerb } from '../helpers/verbs.ts';
 
 /** Between two starts of one helper without news. */
 const AGAIN_AFTER_MS = 15 * 60_000;
+/** What is written on a stick may lag behind by so much. */
+const STICK_AGAIN_AFTER_MS = 10_000;
 /** The helper itself takes four a day. */
 const CLOCK_AGAIN_AFTER_MS = 7 * 3_600_000;
 
@@ -22,6 +24,10 @@ export interface HelperNeeds {
   readonly clockOffsetS: number | null;
   /** Keyid of the device key where it lies in a file; null where it is sealed, or not bound yet. */
   readonly plainKeyid: string | null;
+  /** How enrolment stands, by name: news for a stick that was taken in this boot. */
+  readonly enrolment: string;
+  /** The appliance is enrolled, and root's copy of a stick still holds the token. */
+  readonly tokenLeft: boolean;
   readonly asked: Readonly<Partial<Record<HelperVerb, Asked>>>;
   readonly results: Readonly<Partial<Record<HelperVerb, HelperResult>>>;
 }
@@ -37,6 +43,11 @@ export function helpersDue(needs: HelperNeeds): HelperVerb[] {
     const isOff = Math.abs(needs.clockOffsetS ?? 0) > MAX_TIME_DIFFERENCE_S;
     if (needs.clockSynchronised === false && isOff && since('set-clock') >= CLOCK_AGAIN_AFTER_MS) due.push('set-clock');
   }
+  const stick = results['config-stick'];
+  const isTold = asked['config-stick']?.names === needs.enrolment;
+  const isTaken = stick !== undefined && stick.outcome !== 'refused';
+  if (!isTold && (isTaken || needs.tokenLeft) && since('config-stick') >= STICK_AGAIN_AFTER_MS)
+    due.push('config-stick');
   const { plainKeyid } = needs;
   if (plainKeyid !== null && !isStored(results['store-device-key'], plainKeyid)) {
     const isOther = asked['store-device-key']?.names !== plainKeyid;

@@ -96,6 +96,17 @@ export function clinicFileMark(dir: string): string | null {
   }
 }
 
+/** Whether clinic.yaml can be read and holds a token that was not overwritten. */
+export function holdsToken(dir: string): boolean {
+  try {
+    const text = readOptional(join(dir, CLINIC_FILE), MAX_CLINIC_BYTES);
+    return text !== null && parseClinicYaml(text.content).values.token !== null;
+  } catch (error) {
+    if (isAgentError(error)) return false;
+    throw error;
+  }
+}
+
 type Note = (code: MistakeCode, file: string, sentence: string) => null;
 
 function readClinic(dir: string): ClinicFile {

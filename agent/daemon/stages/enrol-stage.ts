@@ -118,12 +118,14 @@ async function tryToEnrol(context: DaemonContext, signal: AbortSignal, runId: st
  * The token is worthless now; that it still stands on a stick that cannot be written is worth a line in the log, and no reason to
  * call the appliance not enrolled. Called again at each start, for a process that ended in between.
  */
-export function tidyStick(context: Pick<DaemonContext, 'config' | 'log'>, result: string | null): void {
+export function tidyStick(context: Pick<DaemonContext, 'config' | 'log' | 'folders'>, result: string | null): void {
   try {
     overwriteToken(context.config.provision_dir);
     if (result !== null) writeProvisionResult(context.config.provision_dir, result);
   } catch (error) {
     if (!isAgentError(error)) throw error;
+    // What root took from a stick is root's, and the helper that took it overwrites the token there.
+    if (context.folders !== null && (error.code === 'file_denied' || error.code === 'file_read_only')) return;
     if (result !== null) context.log.warn('provisioning files not tidied', { code: error.code, reason: error.message });
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { HELPER_VERBS, helperUnit, type HelperVerb } from '../../helpers/verbs.ts';
 import type { HelperResult } from '../../helpers/helper-result.ts';
 import { keyFilesOf } from '../../identity/keys.ts';
+import { holdsToken } from '../../identity/provision-files.ts';
 import type { DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
@@ -49,12 +50,14 @@ export function helpersStage(context: DaemonContext): Stage {
         clockSynchronised: state.clockSynchronised,
         clockOffsetS: state.clockOffsetMs === null ? null : state.clockOffsetMs / 1_000,
         plainKeyid,
+        enrolment: enrolmentOf(context),
+        tokenLeft: asked['config-stick'] === undefined && isTokenLeft(context),
         asked,
         results,
       });
       for (const verb of due) {
         handOver(verb, folders, context);
-        asked[verb] = { atMs: clock.monoMs(), names: (verb === 'store-device-key' ? plainKeyid : names) ?? '' };
+        asked[verb] = { atMs: clock.monoMs(), names: namesFor(verb, context, names, plainKeyid) };
         await startUnit(verb, context, said, signal);
       }
       const stored = results['store-device-key'];
@@ -72,6 +75,18 @@ export function helpersStage(context: DaemonContext): Stage {
       }
     },
   };
+}
+
+const enrolmentOf = ({ state }: DaemonContext): string =>
+  [state.lifecycle, state.enrolment?.code, state.enrolled?.identity.applianceId].join(' ');
+
+/** Root's copy is not the daemon's to overwrite. */
+const isTokenLeft = ({ state, config }: DaemonContext): boolean =>
+  state.enrolled !== null && holdsToken(config.provision_dir);
+
+function namesFor(verb: HelperVerb, context: DaemonContext, names: string | null, plainKeyid: string | null): string {
+  if (verb === 'config-stick') return enrolmentOf(context);
+  return (verb === 'store-device-key' ? plainKeyid : names) ?? '';
 }
 
 function resultsIn(folders: HelperFolders): Partial<Record<HelperVerb, HelperResult>> {
@@ -113,6 +128,8 @@ function handOver(verb: HelperVerb, folders: HelperFolders, context: DaemonConte
     pem.fill(0);
     return;
   }
+  // It reads a stick, and what the status says.
+  if (verb === 'config-stick') return;
   leave('answer', state.answerHeld?.line);
   if (verb === 'set-clock') return;
   leave(

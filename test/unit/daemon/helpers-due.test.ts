@@ -20,6 +20,8 @@ const calm: HelperNeeds = {
   clockSynchronised: true,
   clockOffsetS: 0,
   plainKeyid: null,
+  enrolment: 'pending enrolment_pending',
+  tokenLeft: false,
   asked: { 'sync-trust': { atMs: 0, names: 'a' } },
   results: { 'sync-trust': result('sync-trust', 'done') },
 };
@@ -89,5 +91,31 @@ describe('the folders of the helpers', () => {
     expect(helperFolders({})).toBeNull();
     expect(helperFolders({ RUNTIME_DIRECTORY: '/run/other' })).toBeNull();
     expect(helperFolders({ RUNTIME_DIRECTORY: '/run/a/drop:/run/b/drop' })).toBeNull();
+  });
+});
+
+describe('what a stick is told', () => {
+  const taken = { results: { ...calm.results, 'config-stick': result('config-stick', 'done') } };
+  const told = (names: string, atMs: number): Partial<HelperNeeds> => ({
+    asked: { ...calm.asked, 'config-stick': { atMs, names } },
+  });
+
+  it('is how enrolment stands, each time that changes, for a stick that was taken in this boot', () => {
+    expect(due({})).toEqual([]);
+    expect(due(taken)).toEqual(['config-stick']);
+    expect(due({ ...taken, ...told(calm.enrolment, 0) })).toEqual([]);
+    expect(due({ ...taken, ...told('claimed', 0) })).toEqual(['config-stick']);
+  });
+
+  it('waits where enrolment changes all the time, and a stick that was refused is told nothing more', () => {
+    expect(due({ ...taken, ...told('claimed', calm.nowMs - 9_999) })).toEqual([]);
+    expect(due({ ...taken, ...told('claimed', calm.nowMs - 10_000) })).toEqual(['config-stick']);
+    const refused = { results: { ...calm.results, 'config-stick': result('config-stick', 'refused') } };
+    expect(due(refused)).toEqual([]);
+  });
+
+  it("has root's copy of the token overwritten once it is enrolled, also when the stick is gone", () => {
+    expect(due({ tokenLeft: true })).toEqual(['config-stick']);
+    expect(due({ tokenLeft: true, ...told(calm.enrolment, 0) })).toEqual([]);
   });
 });
