@@ -1,5 +1,5 @@
 {
-  description = "On-site compliance agent for NixOS appliances";
+  description = "On-site compliance agent for NixOS appliances, and its Central Command";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
@@ -9,36 +9,77 @@
       system = "x86_64-linux";
       pkgs = nixpkgs.legacyPackages.${system};
       agent = pkgs.callPackage ./nix/package.nix { };
-      module =
+      central = pkgs.callPackage ./nix/central-package.nix { };
+
+      agentModule =
         { lib, ... }:
         {
           imports = [ ./nix/module.nix ];
           services.compliance-agent.package = lib.mkDefault agent;
         };
-      golden = import ./nix/eval {
-        settings.resellerId = "northwind-msp";
-        libPath = nixpkgs + "/lib";
+      applianceModule = {
+        imports = [
+          agentModule
+          ./nix/appliance.nix
+        ];
       };
-      # Each unit that the module gives, compared with the one that was reviewed.
-      compareUnits = pkgs.lib.concatMapStrings (name: ''
-        diff -u ${./nix/golden + "/${name}"} ${pkgs.writeText "evaluated" golden.units.${name}}
-      '') (builtins.attrNames golden.units);
+      centralModule =
+        { lib, ... }:
+        {
+          imports = [ ./nix/central.nix ];
+          services.central-command.package = lib.mkDefault central;
+        };
+      nixos =
+        modules:
+        nixpkgs.lib.nixosSystem {
+          inherit system modules;
+        };
+
+      # What the modules give, compared with what was reviewed.
+      libPath = nixpkgs + "/lib";
+      evaluated = import ./nix/eval {
+        settings.resellerId = "northwind-msp";
+        appliance = true;
+        inherit libPath;
+      };
+      golden =
+        evaluated.units
+        // evaluated.files
+        // (import ./nix/eval/central.nix {
+          settings = { };
+          inherit libPath;
+        }).units;
+      compared = pkgs.lib.concatMapStrings (name: ''
+        diff -u ${./nix/golden + "/${name}"} ${pkgs.writeText "evaluated" golden.${name}}
+      '') (builtins.attrNames golden);
     in
     {
       packages.${system} = {
-        inherit agent;
+        inherit agent central;
         default = agent;
       };
 
       nixosModules = {
-        compliance-agent = module;
-        default = module;
+        compliance-agent = agentModule;
+        appliance = applianceModule;
+        central = centralModule;
+        default = agentModule;
       };
 
+      # The least that an appliance of a partner is made of; a partner's own flake adds what it backs up, and to where.
+      nixosConfigurations.appliance = nixos [
+        applianceModule
+        ./nix/examples/reseller.nix
+      ];
+
       checks.${system} = {
-        inherit agent;
-        units = pkgs.runCommand "compliance-agent-units" { } "${compareUnits} touch $out";
-        service = import ./nix/tests/service.nix { inherit pkgs module; };
+        inherit agent central;
+        units = pkgs.runCommand "golden-units" { } "${compared} touch $out";
+        appliance = self.nixosConfigurations.appliance.config.system.build.toplevel;
+      }
+      // import ./nix/tests {
+        inherit pkgs;
+        modules = self.nixosModules;
       };
 
       devShells.${system}.default = pkgs.mkShell {

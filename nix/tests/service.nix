@@ -1,10 +1,10 @@
-# A machine with the module, booted by NixOS' own test driver: `nix build .#checks.x86_64-linux.service`.
-{ pkgs, module }:
-pkgs.testers.runNixOSTest {
+# A machine with the module alone.
+{ modules, ... }:
+{
   name = "compliance-agent-service";
   nodes.appliance = {
     imports = [
-      module
+      modules.compliance-agent
       ../examples/reseller.nix
     ];
   };

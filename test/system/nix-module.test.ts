@@ -26,9 +26,11 @@ const RESELLER = 'resellerId = "northwind-msp";';
 
 const nixFiles = [
   'flake.nix',
-  ...readdirSync(join(REPO, 'nix'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.nix'))
-    .map((name) => `nix/${name}`),
+  ...['nix', 'iso'].flatMap((folder) =>
+    readdirSync(join(REPO, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.nix'))
+      .map((name) => `${folder}/${name}`),
+  ),
 ];
 const example = (name: string): string =>
   `(import ./nix/examples/${name}.nix).services.compliance-agent`.replace('./', `${REPO}/`);
