@@ -69,4 +69,13 @@ export function addHealingVerbs(program: Command, verb: AddVerb): void {
     'one pattern: its facts, what was tried, and the rule that it would make',
     async (context, args) => (await import('./learning.ts')).learningShow(context, args[0] ?? ''),
   );
+  verb(
+    learning,
+    'approve <pattern>',
+    'write the rule and the grant that people then sign; puts nothing into force',
+    async (context, args, options) => (await import('./learning.ts')).learningApprove(context, args[0] ?? '', options),
+  ).requiredOption('--dir <dir>', 'folder to write into');
+  verb(learning, 'reject <pattern>', 'say that no rule is wanted of it', async (context, args) =>
+    (await import('./learning.ts')).learningReject(context, args[0] ?? ''),
+  );
 }

@@ -4,17 +4,21 @@ import { runRunbook } from '../execution/run-runbook.ts';
 import { isForAppliance, type ApplianceDeps } from '../execution/appliance/appliance-run.ts';
 import { runApplianceRunbook } from '../execution/appliance/run-appliance-runbook.ts';
 import { ended, type ExecutorDeps } from '../execution/run-request.ts';
-import type { HealingFacts } from '../guards/healing-facts.ts';
+import type { LoadedRunbook } from '../execution/load-runbook.ts';
+import type { HealingFacts, Trial } from '../guards/healing-facts.ts';
 import { RUNS_COUNT_FOR_S, healingRuns } from '../healing/healing-runs.ts';
 import { blockedRunbooks, isMemoryWhole, siteBreakers } from '../healing/healing-memory.ts';
-import type { HealDeps, HealingRunner, RunWatch } from '../healing/heal-incident.ts';
+import type { HealDeps, HealingRun, HealingRunner, RunWatch } from '../healing/heal-incident.ts';
 import { incidentOf } from '../healing/incident-store.ts';
 import type { Incident } from '../healing/incident.ts';
+import { learntRules } from '../healing/learning/learnt-rules.ts';
+import type { Ticket } from '../outputs/ticket.ts';
 import type { EntryBody } from '../wire/schemas/entry.ts';
 import { acceptanceContext } from './acceptance-context.ts';
 import type { Enrolled } from './agent-state.ts';
 import { applianceDeps } from './appliance.ts';
 import type { DaemonContext } from './context.ts';
+import { learning, learningAtHome, type LearntRun } from './learn-from-runs.ts';
 import { pausedByHand, pausedByOrder } from './healing-pause.ts';
 import { recordIncident, signedNow } from './note-incident.ts';
 import { proposing } from './propose-deps.ts';
@@ -47,7 +51,7 @@ function healingFacts(enrolled: Enrolled, context: DaemonContext, incident: Inci
     localMode: context.config.healing_mode,
     pausedUntil: { byOrder: pausedByOrder(store), byHand: pausedByHand(store) },
     memory: memoryOf(enrolled, context),
-    trial: null,
+    trial: trialOf(context, incident),
     // A log that goes back, or that another one contradicts, takes no work but looks.
     evidenceReady: state.storeError === null && !readOnly,
     ...{ seenAt, recurredAt, attemptsFrom, deferredSince },
@@ -66,6 +70,20 @@ export function memoryOf({ identity }: Enrolled, { store, state }: DaemonContext
   return state.answerHeld === null ? 'unheard' : 'whole';
 }
 
+/** How far a learnt rule is trusted with this incident; null for any other rule. */
+function trialOf({ store, healing }: DaemonContext, { condition, targetId, checkId }: Incident): Trial | null {
+  const rule = healing.rules.index.learnt.find(({ file }) => file.id === condition);
+  if (rule === undefined) return null;
+  const known = learntRules(store).get(rule.sha256);
+  const key = `finding/${targetId}/${checkId}`;
+  const isTold = store.tickets.all().some((json) => {
+    const ticket = JSON.parse(json) as Pick<Ticket, 'key' | 'state'>;
+    return ticket.key === key && ticket.state !== 'closed';
+  });
+  if (known === undefined) return { state: 'canary', targetId: null, until: 0, isTold: false };
+  return { state: known.state, targetId: known.targetId, until: known.until, isTold };
+}
+
 /** Fits no grant: no helper would act on it. */
 const NO_RULE = { id: 'none', sha256: '0'.repeat(64) } as const;
 
@@ -79,17 +97,33 @@ function healingRunner(enrolled: Enrolled, context: DaemonContext, runId: string
     async run({ loaded, targetId, params, dryRun, link, rule, watch }, signal) {
       const asked = { action: 'remediate', dryRun, params, link, windowOverridden: false } as const;
       if (isForAppliance(loaded)) {
-        const deps = watchedLooks(applianceDeps(enrolled, context, runId, 'healing'), watch);
+        const lesson = lessonOf(loaded, targetId, { params, link, rule });
+        const own = applianceDeps(enrolled, context, runId, 'healing');
+        const deps = watchedLooks(lesson === null || dryRun ? own : learningAtHome(own, context, lesson), watch);
         const grounds = { kind: 'grant', rule: rule ?? NO_RULE } as const;
         return runApplianceRunbook({ ...asked, loaded, grounds }, deps, signal);
       }
       const book = bookOf(windows, loaded.sha256);
       if (book === null) return ended('rejected', 'runbook_unknown', 'this runbook is not held any more');
-      const deps = watched(executorDeps(enrolled, context, runId, 'healing'), watch);
+      const lesson = lessonOf(loaded, targetId, { params, link, rule });
+      const own = executorDeps(enrolled, context, runId, 'healing');
+      const deps = watched(lesson === null || dryRun ? own : learning(own, context, lesson), watch);
       return runRunbook({ ...asked, ...book, targetId, pinnedIdentity: null }, deps, signal);
     },
   };
 }
+
+const lessonOf = (
+  { runbook, sha256 }: LoadedRunbook,
+  targetId: string,
+  { params, link, rule }: Pick<HealingRun, 'params' | 'link'> & { readonly rule: HealingRun['rule'] | undefined },
+): LearntRun | null =>
+  link.incident_id === undefined
+    ? null
+    : {
+        ...{ incidentId: link.incident_id, targetId, checkId: runbook.check, tier: 'l1', params },
+        ...{ runbook: { id: runbook.id, sha256 }, ruleSha256: rule?.sha256 ?? null },
+      };
 
 /** As {@link watched}, for runs on the appliance, whose looks come by themselves. */
 export function watchedLooks(deps: ApplianceDeps, watch: RunWatch): ApplianceDeps {

@@ -2,6 +2,7 @@
 import { scrubSentence } from '../evidence/scrub-sentence.ts';
 import { incidentOf } from '../healing/incident-store.ts';
 import type { Incident } from '../healing/incident.ts';
+import { learntRules } from '../healing/learning/learnt-rules.ts';
 import type { FindingView } from '../outputs/conditions.ts';
 import type { Store } from '../store/open-store.ts';
 
@@ -44,23 +45,32 @@ function isInHand({ state, held, nextStepAt, changedAt }: Incident, nowT: number
 /** This drift is there, and healing leaves it to people. */
 const isWithPeople = ({ state, seenAt }: Incident): boolean => state === 'ticketed' && seenAt.length > 0;
 
+const OPEN: ReadonlySet<string> = new Set(['seen', 'waiting', 'acting', 'verifying']);
+
 const ignore = (): void => undefined;
 
 /** `nowT`: signed time; without it nothing goes on by itself. */
 export function healingView(
-  { incidents }: Pick<Store, 'incidents'>,
+  { incidents, settings }: Pick<Store, 'incidents' | 'settings'>,
   targetId: string,
   checkId: string,
   nowT: number | null,
 ): HealingView {
   const known = incidents.ofCheck(targetId, checkId).map(incidentOf);
+  const learnt = learntRules({ settings });
+  /** A learnt rule on trial does nothing that people do not know of. */
+  const isOnTrial = (incident: Incident): boolean =>
+    OPEN.has(incident.state) && learnt.get(incident.ruleSha256 ?? '')?.state === 'canary';
   const told = known.filter(({ state, held }) => state !== 'closed' && !NOTHING_TO_SAY.has(held?.guard ?? ''));
   const lines = told
     .flatMap(({ id }) => incidents.lines(id).filter(({ what }) => DONE.has(what)))
     .toSorted((a, b) => a.at - b.at)
     .slice(-MAX_LINES);
   return {
-    inHand: nowT !== null && !known.some(isWithPeople) && known.some((incident) => isInHand(incident, nowT)),
+    inHand:
+      nowT !== null &&
+      !known.some((incident) => isWithPeople(incident) || isOnTrial(incident)) &&
+      known.some((incident) => isInHand(incident, nowT)),
     tried: lines.map(({ at, sentence }) => {
       const time = new Date(at * 1_000).toISOString().replace('.000Z', 'Z');
       // Sentences of findings stand among them; as in the log, nothing of them leaves that is not known to be free of names.

@@ -11,6 +11,7 @@ import { timeT } from '../trust/signed-time.ts';
 import type { EntryTarget } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
+import { learningDrift } from './learn-from-runs.ts';
 
 export const signedNow = ({ store, clock }: Pick<DaemonContext, 'store' | 'clock'>): number | null =>
   timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
@@ -50,6 +51,7 @@ function step(context: DaemonContext, evidence: EvidenceLog, finding: Finding, s
       newId: () => ids.uuidv7(),
       index: healing.rules.index,
       record: (incident, sentence) => recordIncident(context, evidence, incident, sentence),
+      began: learningDrift(context, evidence),
     },
     finding,
     seq,

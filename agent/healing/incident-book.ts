@@ -18,6 +18,8 @@ export interface BookDeps {
   readonly store: Pick<Store, 'unit' | 'incidents' | 'runs' | 'settings'>;
   readonly newId: () => string;
   readonly index: RuleIndex;
+  /** Drift began, or came back after it passed. */
+  readonly began?: (incident: Incident, finding: Finding, at: number) => void;
   /** Writes an entry of kind `incident` about the incident as it is now; its seq. */
   readonly record: (incident: Incident, sentence: string) => number;
 }
@@ -121,6 +123,7 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
       severity: rule?.file.severity ?? finding.severity,
     },
   );
+  if (own === undefined || !isThere(own) || own.passingSince !== null) deps.began?.(incident, finding, at);
   if (rule?.file.runbook !== undefined && isNeedNew(own, incident)) {
     noteNeed(store, rule.file.runbook, finding.target.id, at);
   }

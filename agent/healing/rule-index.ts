@@ -28,6 +28,8 @@ export interface RuleVerdict {
 
 export interface RuleIndex {
   readonly size: number;
+  /** Those that were learnt. */
+  readonly learnt: readonly Rule[];
   /** The rule that is taken for a finding, or null. Only a `fail` has one: nothing is healed that was not seen broken. */
   match(subject: RuleSubject, now: number): Rule | null;
   /** Every rule for the finding's platform and check, in the order in which they are tried, with the reason. */
@@ -109,6 +111,7 @@ export function indexRules(rules: readonly Rule[]): RuleIndex {
   const candidates = (subject: RuleSubject): readonly Rule[] => index.get(keyOf(subject.platform, subject.check)) ?? [];
   return {
     size: rules.length,
+    learnt: rules.filter(({ file }) => file.source === 'promoted'),
     match(subject, now) {
       if (subject.result !== 'fail') return null;
       for (const rule of candidates(subject)) {

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { parseDataFile } from '../checks/data-file.ts';
 import { closestName } from '../errors/closest-name.ts';
 import { DEFAULT_LIMITS, limitProblems, type HealingLimits } from '../guards/healing-limits.ts';
-import { int, severity, text, version } from '../wire/schemas/primitives.ts';
+import { int, severity, sha256Hex, text, version } from '../wire/schemas/primitives.ts';
 import { PLATFORMS, VOCABULARY, type Vocabulary } from './rule-fields.ts';
 import { compileCondition, OPERATORS, type Test } from './rule-operators.ts';
 
@@ -81,6 +81,8 @@ const ruleFile = v.strictObject({
     v.maxLength(16),
   ),
   source: v.picklist(['builtin', 'site', 'promoted']),
+  /** Of a rule that was learnt: SHA-256 of the pattern of drift. With `source: promoted`, and only with it. */
+  learnt_from: v.optional(sha256Hex),
 });
 export type RuleFile = v.InferOutput<typeof ruleFile>;
 
@@ -122,6 +124,9 @@ function senseMistakes(file: RuleFile, vocabulary: Vocabulary): { path: Path; se
   const say = (path: Path, sentence: string): void => void mistakes.push({ path, sentence });
   if ((file.runbook === undefined) === (file.alert === undefined)) {
     say(['id'], 'a rule names a runbook, or says with alert why it runs none: one of the two');
+  }
+  if ((file.source === 'promoted') !== (file.learnt_from !== undefined)) {
+    say(['source'], 'a rule that was learnt has source promoted and learnt_from: both or none');
   }
   if (file.params !== undefined && file.runbook === undefined) say(['params'], 'there is no runbook to take them');
   const prefix = file.platform === 'windows' ? 'RB-WIN-' : 'RB-APP-';

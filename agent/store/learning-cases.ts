@@ -37,6 +37,8 @@ export interface LearningTable {
   pattern(patternSha256: string): PatternRow | null;
   /** Oldest first. */
   cases(patternSha256: string): CaseRow[];
+  /** How often drift of one incident was counted. */
+  occurrences(incidentId: string): number;
   /** Removes cases before `before`, and patterns that have none left. */
   forget(before: number): void;
 }
@@ -82,6 +84,9 @@ export function learningTable(db: Db): LearningTable {
   );
   const pattern = db.query<PatternRow>(`${select(PATTERN, 'learning_patterns')} WHERE pattern_sha256 = ?`);
   const cases = db.query<CaseRow>(`${select(CASE, 'learning_cases')} WHERE pattern_sha256 = ? ORDER BY at, rowid`);
+  const occurrences = db.query<{ n: number }>(
+    "SELECT count(*) AS n FROM learning_cases WHERE incident_id = ? AND kind = 'occurrence'",
+  );
   const forgetCases = db.query('DELETE FROM learning_cases WHERE at < ?');
   const forgetPatterns = db.query(
     'DELETE FROM learning_patterns WHERE pattern_sha256 NOT IN (SELECT pattern_sha256 FROM learning_cases)',
@@ -95,6 +100,7 @@ export function learningTable(db: Db): LearningTable {
     patterns: (limit) => patterns.all(limit),
     pattern: (sha256) => pattern.get(sha256) ?? null,
     cases: (sha256) => cases.all(sha256),
+    occurrences: (incidentId) => occurrences.get(incidentId)?.n ?? 0,
     forget: (before) =>
       db.unit(() => {
         forgetCases.run(before);

@@ -170,9 +170,15 @@ export interface ControlDrop {
   readonly code?: string;
   /** With `healing_pause`: seconds. */
   readonly for_s?: number;
+  /** With `learning_approve` and `learning_reject`: 64 hex digits; with the first also the digest of the drafted rule. */
+  readonly pattern?: string;
+  readonly rule?: string;
 }
 
-/** Verbs that a drop may ask for; none of them can do more than look, try again sooner, show a claim code, or keep healing from acting. */
+/**
+ * Verbs that a drop may ask for; none of them can do more than look, try again sooner, show a claim code, keep healing from acting, or
+ * note what a person says of a candidate, which puts nothing into force.
+ */
 export const CONTROL_VERBS = [
   'checkin_now',
   'check_now',
@@ -180,7 +186,10 @@ export const CONTROL_VERBS = [
   'provision_now',
   'claim_code',
   'healing_pause',
+  'learning_approve',
+  'learning_reject',
 ] as const;
+const DIGEST = /^[0-9a-f]{64}$/;
 const CODE = /^[0-9a-f]{32}$/;
 /** A pause by hand ends by itself: nobody on the appliance can end it. */
 export const LONGEST_PAUSE_S = 30 * 86_400;
@@ -189,7 +198,7 @@ export function dropControl(
   stateDir: string,
   verb: (typeof CONTROL_VERBS)[number],
   name: string,
-  extra: Pick<ControlDrop, 'code' | 'for_s'> = {},
+  extra: Pick<ControlDrop, 'code' | 'for_s' | 'pattern' | 'rule'> = {},
 ): void {
   const dir = join(stateDir, CONTROL_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o770 });
@@ -210,14 +219,21 @@ export function takeControlDrops(stateDir: string): ControlDrop[] {
     let verb = 'unknown';
     let code: string | undefined;
     let forS: number | undefined;
+    let about: Pick<ControlDrop, 'pattern' | 'rule'> = {};
     try {
       // Refuses what is no plain file: a named pipe would hold the daemon until somebody writes to it.
       const value: unknown = JSON.parse(readFileLimited(path, MAX_CONTROL_BYTES).toString('utf8'));
-      const asked: { verb?: unknown; code?: unknown; for_s?: unknown } =
+      const asked: Partial<Record<'verb' | 'code' | 'for_s' | 'pattern' | 'rule', unknown>> =
         typeof value === 'object' && value !== null ? value : {};
       verb = CONTROL_VERBS.find((v) => v === asked.verb) ?? 'unknown';
       if (verb === 'claim_code') {
         if (typeof asked.code === 'string' && CODE.test(asked.code)) code = asked.code;
+        else verb = 'unknown';
+      }
+      if (verb === 'learning_approve' || verb === 'learning_reject') {
+        const { pattern, rule } = asked;
+        const isWhole = isDigest(pattern) && (isDigest(rule) || (rule === undefined && verb === 'learning_reject'));
+        if (isWhole) about = { pattern, ...(rule === undefined ? {} : { rule }) };
         else verb = 'unknown';
       }
       if (verb === 'healing_pause') {
@@ -228,9 +244,12 @@ export function takeControlDrops(stateDir: string): ControlDrop[] {
       // unreadable or not JSON: an unknown request
     }
     rmSync(path, { force: true, recursive: true });
-    return { name, verb, ...(code === undefined ? {} : { code }), ...(forS === undefined ? {} : { for_s: forS }) };
+    const more = { ...(code === undefined ? {} : { code }), ...(forS === undefined ? {} : { for_s: forS }) };
+    return { name, verb, ...more, ...about };
   });
 }
+
+const isDigest = (value: unknown): value is string => typeof value === 'string' && DIGEST.test(value);
 
 const isPause = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0 && value <= LONGEST_PAUSE_S;

@@ -9,8 +9,10 @@ const WHEN = `  check: av_edr
 
 export interface RuleEdits {
   readonly id?: string;
+  readonly version?: number;
   readonly priority?: number;
   readonly source?: string;
+  readonly learnt_from?: string;
   readonly cooldown_s?: number;
   readonly params?: string;
   /** The lines below `when:`. */
@@ -21,7 +23,7 @@ export interface RuleEdits {
 export function ruleText(edits: RuleEdits): string {
   return `schema: compliance-agent/rule/v1
 id: ${edits.id ?? 'av-stopped'}
-version: 1
+version: ${edits.version ?? 1}
 title: Start the scanner again
 platform: appliance
 when:
@@ -35,7 +37,7 @@ max_attempts: 2
 controls:
   - { map: hipaa-2013, cite: 164.308(a)(5)(ii)(B) }
 source: ${edits.source ?? 'site'}
-`;
+${edits.learnt_from === undefined ? '' : `learnt_from: ${edits.learnt_from}\n`}`;
 }
 
 /** What `whyNotUsable` looks at of a runbook that takes four params. */

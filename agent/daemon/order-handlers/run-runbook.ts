@@ -3,7 +3,9 @@
 import { AgentError } from '../../errors/agent-error.ts';
 import { APPLIANCE } from '../../execution/appliance/appliance-run.ts';
 import { runApplianceRunbook } from '../../execution/appliance/run-appliance-runbook.ts';
-import { judgeRunbookParams } from '../../execution/order-params.ts';
+import type { LoadedRunbook } from '../../execution/load-runbook.ts';
+import { judgeRunbookParams, type ParamsVerdict } from '../../execution/order-params.ts';
+import { incidentOfPlan } from '../../healing/learning/match-plan.ts';
 import { runRunbook } from '../../execution/run-runbook.ts';
 import type { RunLink } from '../../execution/record-run.ts';
 import type { RunResult } from '../../execution/run-request.ts';
@@ -15,6 +17,7 @@ import type { Enrolled } from '../agent-state.ts';
 import { applianceBookOf, type ApplianceBook } from '../appliance-work.ts';
 import { applianceDeps } from '../appliance.ts';
 import type { DaemonContext } from '../context.ts';
+import { learning, learningAtHome, type LearntRun } from '../learn-from-runs.ts';
 import { executorDeps } from '../windows.ts';
 import { bookOf } from '../windows-work.ts';
 
@@ -58,10 +61,12 @@ export function runRunbookHandler(context: DaemonContext): OrderHandler {
       const judged = judgeRunbookParams(book.loaded.runbook, order.params);
       if (!judged.fits) return paramsDoNotFit(judged.key);
       if (order.targets.length === 0) return fail('runbook_targets_missing', 'The order names no target.');
-      const deps = executorDeps(enrolled, context, digest.slice(0, 16), 'runbooks');
-      const link = linkOf(digest, authorisationDigest);
+      const plain = executorDeps(enrolled, context, digest.slice(0, 16), 'runbooks');
       const results: RunResult[] = [];
       for (const target of order.targets) {
+        const planned = plannedRun(order, book.loaded, { context, targetId: target.id, judged });
+        const deps = planned === null ? plain : learning(plain, context, planned);
+        const link = linkOf(digest, authorisationDigest, planned);
         const result = await runRunbook(
           {
             ...book,
@@ -104,6 +109,8 @@ async function onAppliance(
   }
   const judged = judgeRunbookParams(loaded.runbook, order.params);
   if (!judged.fits) return paramsDoNotFit(judged.key);
+  const planned = plannedRun(order, loaded, { context, targetId: APPLIANCE, judged });
+  const plain = applianceDeps(enrolled, context, digest.slice(0, 16), 'runbooks');
   const row = context.store.orders.byDigest(digest);
   if (row === null) throw new AgentError('internal', 'the journal does not hold the order that is carried out');
   const result = await runApplianceRunbook(
@@ -114,16 +121,39 @@ async function onAppliance(
       params: judged.params,
       windowOverridden: order.window.mode === 'override',
       grounds: { kind: 'order', envelope: row.line },
-      link: linkOf(digest, authorisationDigest),
+      link: linkOf(digest, authorisationDigest, planned),
     },
-    applianceDeps(enrolled, context, digest.slice(0, 16), 'runbooks'),
+    planned === null ? plain : learningAtHome(plain, context, planned),
     signal,
   );
   return outcomeOf([result], 1);
 }
 
-const linkOf = (digest: string, authorisationDigest: string | null): RunLink => ({
+/** A change that a planner proposed for drift of this target: what comes of it is learnt from. Null for whatever else people order. */
+function plannedRun(
+  order: Order,
+  { runbook, sha256 }: LoadedRunbook,
+  o: {
+    readonly context: DaemonContext;
+    readonly targetId: string;
+    readonly judged: Extract<ParamsVerdict, { fits: true }>;
+  },
+): LearntRun | null {
+  const { context, targetId, judged } = o;
+  if (judged.action !== 'remediate' || order.dry_run) return null;
+  const { params } = judged;
+  const about = { platform: runbook.platform, targetId, checkId: runbook.check };
+  const incidentId = incidentOfPlan(context.store, { ...about, runbookSha256: sha256, params, ticket: order.ticket });
+  if (incidentId === null) return null;
+  return {
+    ...{ incidentId, targetId, checkId: runbook.check, tier: 'l2', params, ruleSha256: null },
+    runbook: { id: runbook.id, sha256 },
+  };
+}
+
+const linkOf = (digest: string, authorisationDigest: string | null, planned: LearntRun | null): RunLink => ({
   order_digest: digest,
+  ...(planned === null ? {} : { incident_id: planned.incidentId }),
   ...(authorisationDigest === null ? {} : { authorisation_digest: authorisationDigest }),
 });
 

@@ -6,6 +6,7 @@ import { isResetPending } from '../../identity/reset.ts';
 import { takeControlDrops } from '../../system/status-file.ts';
 import type { DaemonContext } from '../context.ts';
 import { pauseByHand } from '../healing-pause.ts';
+import { noteDecision } from '../note-decision.ts';
 import { signedNow } from '../note-incident.ts';
 import type { Stage, StageName } from '../stage.ts';
 
@@ -16,6 +17,8 @@ const STAGE_OF: Readonly<Record<string, StageName>> = {
   provision_now: 'enrol',
   claim_code: 'enrol',
   healing_pause: 'healing',
+  learning_approve: 'healing',
+  learning_reject: 'healing',
 };
 
 export function controlStage(context: DaemonContext): Stage {
@@ -51,6 +54,7 @@ export function controlStage(context: DaemonContext): Stage {
             typedClaim(context.config.state_dir, context.clock, drop.code);
           }
           if (drop.for_s !== undefined) pauseByHand(context.store, drop.for_s, signedNow(context));
+          if (drop.pattern !== undefined) noteDecision(context, drop);
           context.trigger(stage);
         }
       }

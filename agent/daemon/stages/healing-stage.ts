@@ -4,6 +4,7 @@ import type { HealingFacts } from '../../guards/healing-facts.ts';
 import { dueIncidents } from '../../healing/due-incidents.ts';
 import { healIncident, type Healed } from '../../healing/heal-incident.ts';
 import { atNewGrounds } from '../../healing/healing-memory.ts';
+import { learntRules, takeUpLearnt } from '../../healing/learning/learnt-rules.ts';
 import { UNMATCHED } from '../../healing/incident-book.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
 import type { Incident, IncidentEvent } from '../../healing/incident.ts';
@@ -50,11 +51,12 @@ export function healingStage(context: DaemonContext): Stage {
       tellPause(enrolled, context, now);
       const memory = memoryOf(enrolled, context);
       tellMemory(enrolled, memory);
+      const learnt = takeUpRules(enrolled, context, now);
       endInterrupted(enrolled, context, now);
       haveLookedAt(context);
       const signed = groundsOf(enrolled);
       atNewGrounds(store, signed, () => armAgain(enrolled, context, now));
-      const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store), memory]);
+      const by = JSON.stringify([signed, pausedByOrder(store), pausedByHand(store), memory, learnt]);
       const open = store.incidents.due(['seen', 'waiting'], Number.MAX_SAFE_INTEGER).map(incidentOf);
       for (const incident of inOrder(waiting.of(open, by, now))) {
         signal.throwIfAborted();
@@ -153,6 +155,25 @@ function armAgain(enrolled: Enrolled, context: DaemonContext, at: number): void 
 function tellMemory({ recorder }: Enrolled, memory: HealingFacts['memory']): void {
   if (memory === 'lost') recorder.raise('healing_memory_lost', { severity: 'high', details: {} });
   else recorder.clear('healing_memory_lost');
+}
+
+/**
+ * Trials of learnt rules that begin and end, and people told of one that does not hold.
+ *
+ * @returns how they stand, as one text
+ */
+function takeUpRules(enrolled: Enrolled, { store, healing }: DaemonContext, now: number): string {
+  const { evidence, recorder, trust } = enrolled;
+  const { index } = healing.rules;
+  const grants = trust.content()?.value.grants ?? [];
+  const granted = (sha256: string): boolean =>
+    grants.some(({ rule, not_after: end }) => rule.sha256 === sha256 && now < end);
+  takeUpLearnt({ store, evidence }, index, granted, now);
+  const known = learntRules(store);
+  const states = index.learnt.map(({ sha256 }) => known.get(sha256)?.state ?? null);
+  if (states.includes('demoted')) recorder.raise('learnt_rule_demoted', { severity: 'medium', details: {} });
+  else recorder.clear('learnt_rule_demoted');
+  return JSON.stringify(states);
 }
 
 /** A pause by hand is an alert as long as it lasts: people hear of it who did not set it. */

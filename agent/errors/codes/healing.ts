@@ -38,6 +38,18 @@ export const HEALING_CODES = {
     'the log goes on in an epoch that nobody ordered: what was paused, stopped or counted before is lost',
     'nothing is healed by itself until two persons enable healing with an order; look first at what was paused or stopped',
   ),
+  learning_no_rule: code(
+    4,
+    false,
+    'no rule can be made of the pattern yet',
+    'compliance-agent learning show says what it was and what is missing',
+  ),
+  learnt_rule_demoted: code(
+    4,
+    false,
+    'a learnt rule did not hold often enough, and is not used any more',
+    'see compliance-agent learning list; take rule and grant out of the content list, or sign a better version of the rule',
+  ),
   pattern_unknown: code(
     2,
     false,

@@ -38,8 +38,11 @@ function conditionOf(field: string, shape: FactShape): Condition[] {
   }
 }
 
-/** The draft, or why there is none, as one clause. */
-export function draftRule(pattern: Pattern, remedy: Remedy, runbook: Runbook | null): RuleFile | string {
+/** The id of every rule that is learnt from a pattern. */
+export const learntId = (patternSha256: string): string => `learnt-${patternSha256.slice(0, 16)}`;
+
+/** The draft, or why there is none, as one clause. `version`: above that of every rule that was learnt from it before. */
+export function draftRule(pattern: Pattern, remedy: Remedy, runbook: Runbook | null, version = 1): RuleFile | string {
   if (runbook === null) return `${remedy.runbookId} is not here`;
   if (runbook.check !== pattern.check) return `${remedy.runbookId} heals what ${runbook.check} finds`;
   const fields = VOCABULARY[pattern.platform][pattern.check] ?? {};
@@ -54,8 +57,8 @@ export function draftRule(pattern: Pattern, remedy: Remedy, runbook: Runbook | n
   const params = JSON.parse(remedy.params) as NonNullable<RuleFile['params']>;
   return {
     schema: 'compliance-agent/rule/v1',
-    id: `learnt-${pattern.sha256.slice(0, 16)}`,
-    version: 1,
+    id: learntId(pattern.sha256),
+    version,
     title: `Learnt: ${runbook.title}`.slice(0, 120),
     platform: pattern.platform,
     when: { check: pattern.check, all },
@@ -68,6 +71,7 @@ export function draftRule(pattern: Pattern, remedy: Remedy, runbook: Runbook | n
     flap: [{ count: FLAP_COUNT, within_s: Math.max(FLAP_WITHIN_S, FLAP_COUNT * cooldown) }],
     controls: runbook.controls.map(({ map, cite }) => ({ map, cite })),
     source: 'promoted',
+    learnt_from: pattern.sha256,
   };
 }
 

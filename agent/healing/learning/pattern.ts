@@ -5,6 +5,7 @@ import { scrubFacts } from '../../evidence/scrub-value.ts';
 import { jcsDigest } from '../../wire/jcs.ts';
 import type { Finding } from '../../wire/schemas/finding.ts';
 import type { PlainJson } from '../../wire/schemas/primitives.ts';
+import { roleWord } from '../healing-runs.ts';
 import type { Platform } from '../rule-fields.ts';
 
 export const PATTERN_SCHEMA = 'compliance-agent/pattern/v1';
@@ -49,7 +50,8 @@ export function patternOf(platform: Platform, finding: Pick<Finding, 'check' | '
   const facts = Object.fromEntries(
     Object.entries(known).map(([key, value]) => [key, shapeOf(value, holdsWords(rules[key]))]),
   );
-  const role = ROLES.find((one) => one === finding.target.role) ?? 'other';
+  const word = roleWord(finding.target.role);
+  const role = ROLES.find((one) => one === word) ?? 'other';
   const sha256 = jcsDigest({ schema: PATTERN_SCHEMA, platform, check, role, facts });
   return { sha256, platform, check, role, facts };
 }

@@ -2,6 +2,7 @@
 import type { EvidenceLog } from '../../evidence/log.ts';
 import type { CaseRow, Store } from '../../store/open-store.ts';
 import { jcs } from '../../wire/jcs.ts';
+import { decisionOn } from './decisions.ts';
 import type { Pattern } from './pattern.ts';
 import { countsAs, judgeCandidate, statisticsOf, type RunOutcome } from './statistics.ts';
 
@@ -9,7 +10,7 @@ import { countsAs, judgeCandidate, statisticsOf, type RunOutcome } from './stati
 export const KEEP_CASES_S = 400 * 86_400;
 
 export interface LearningDeps {
-  readonly store: Pick<Store, 'unit' | 'learning'>;
+  readonly store: Pick<Store, 'unit' | 'learning' | 'settings'>;
   readonly evidence: Pick<EvidenceLog, 'append'>;
 }
 
@@ -75,7 +76,7 @@ function add(deps: LearningDeps, pattern: Pattern, one: CaseRow): void {
     const row = { patternSha256: sha256, platform, checkId: check, shape: JSON.stringify({ role, facts }) };
     learning.add({ ...row, firstAt: one.at }, one);
     const { statistics, verdict } = judged();
-    if (!verdict.candidate || before.verdict.candidate) return;
+    if (!verdict.candidate || before.verdict.candidate || decisionOn(deps.store, sha256)?.state === 'rejected') return;
     const { tried, verified, l2Verified, meanMs } = verdict.remedy;
     deps.evidence.append('learning', {
       pattern_sha256: sha256,
@@ -92,6 +93,6 @@ function add(deps: LearningDeps, pattern: Pattern, one: CaseRow): void {
 }
 
 /** What is too old to say anything about now goes. */
-export function forgetCases(deps: Pick<LearningDeps, 'store'>, now: number): void {
+export function forgetCases(deps: { readonly store: Pick<Store, 'learning'> }, now: number): void {
   deps.store.learning.forget(now - KEEP_CASES_S);
 }

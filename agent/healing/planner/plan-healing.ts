@@ -56,7 +56,21 @@ function choices(subject: PlannerSubject, { content, runbooks }: PlannerDeps, no
 
 /** The same finding has the same key, whatever its facts are by now: facts that change do not make another question. */
 const keyOf = ({ platform, finding, condition }: PlannerSubject): string =>
-  jcsDigest({ platform, target: finding.target.id, check: finding.check.id, condition });
+  questionKey({ platform, target: finding.target.id, check: finding.check.id, condition });
+
+/** What a question is about. */
+interface About {
+  readonly platform: string;
+  readonly target: string;
+  readonly check: string;
+  readonly condition: string;
+}
+const questionKey = (about: About): string => jcsDigest({ ...about });
+
+/** What a planner proposed last about this drift, or null; whether its runbook is still listed is not asked. */
+export function lastProposed({ planner }: Pick<PlannerDeps['store'], 'planner'>, about: About): Plan | null {
+  return planIn(planner.lastFor(questionKey(about)));
+}
 
 function saltOf({ store, ids }: PlannerDeps): Buffer {
   const kept = store.settings.get(SALT_KEY);
@@ -66,12 +80,15 @@ function saltOf({ store, ids }: PlannerDeps): Buffer {
   return salt;
 }
 
-function earlierPlan(row: PlannerCallRow, listed: readonly LoadedRunbook[]): Plan | null {
-  if (row.plan === null) return null;
+function planIn(row: PlannerCallRow | null): Plan | null {
+  if (row === null || row.plan === null) return null;
   const parsed = v.safeParse(keptPlan, JSON.parse(row.plan));
-  if (!parsed.success) return null;
-  const isListed = listed.some(({ sha256 }) => sha256 === parsed.output.runbook.sha256);
-  return isListed ? parsed.output : null;
+  return parsed.success ? parsed.output : null;
+}
+
+function earlierPlan(row: PlannerCallRow, listed: readonly LoadedRunbook[]): Plan | null {
+  const plan = planIn(row);
+  return plan !== null && listed.some(({ sha256 }) => sha256 === plan.runbook.sha256) ? plan : null;
 }
 
 /**

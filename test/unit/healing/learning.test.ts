@@ -1,6 +1,8 @@
 // What drift has in common, what counts as having healed it, when that earns a rule, and what would become of the rule.
 import { describe, expect, it } from 'vitest';
+import { decide, decisionOn, draftOf } from '../../../agent/healing/learning/decisions.ts';
 import { draftRule, ruleText } from '../../../agent/healing/learning/draft-rule.ts';
+import { learntRules } from '../../../agent/healing/learning/learnt-rules.ts';
 import { patternIn } from '../../../agent/healing/learning/pattern-store.ts';
 import { patternOf } from '../../../agent/healing/learning/pattern.ts';
 import {
@@ -43,6 +45,12 @@ describe('a pattern of drift', () => {
     ['a fact that is not there', Object.fromEntries(Object.entries(AV_FACTS).slice(1)), {}],
     ['the role of the target', AV_FACTS, { target: { id: 'dc-1', role: 'domain_controller', os_build: null } }],
   ])('is another one with another %s', (_, facts, more) => expect(of(facts, more)).not.toBe(of(AV_FACTS)));
+
+  it('knows the role of a target however it is written', () => {
+    const on = (role: string) => of(AV_FACTS, { target: { id: 'srv-1', role, os_build: null } });
+    expect(on('member-server')).toBe(on('member_server'));
+    expect(on('member-server')).not.toBe(on('workstation'));
+  });
 
   it('is another one on another check', () => {
     const on = (id: string) => patternOf('windows', subject({ check: { id, version: 1 }, facts: {} }).finding)?.sha256;
@@ -178,6 +186,64 @@ describe('a candidate', () => {
         },
       ]);
       expect(verdictOn(open.store).size).toBe(statementsOf(open.store).length);
+    }));
+});
+
+describe('what people say of a candidate', () => {
+  const runbookOf = (sha256: string) => (sha256 === AV.sha256 ? AV.runbook : null);
+  const say = (open: OpenLog, state: 'approved' | 'rejected', ruleSha256: string | null, at = NOW) =>
+    decide({ store: open.store, evidence: open.log, runbookOf }, pattern.sha256, { state, ruleSha256 }, at);
+  const draft = (open: OpenLog) => {
+    const made = draftOf(open.store, pattern.sha256, runbookOf);
+    if (typeof made === 'string') throw new Error(made);
+    return made;
+  };
+  const candidate = (open: OpenLog) => (seen(depsOf(open), 5), healed(depsOf(open), 3));
+
+  it('is an entry, with the digest of the very rule that would be signed, and puts nothing into force', () =>
+    withLog((open) => {
+      candidate(open);
+      const { sha256, text, id } = draft(open);
+      expect(parseRule(Buffer.from(text), 'draft.yaml')).toMatchObject({
+        sha256,
+        file: { learnt_from: pattern.sha256 },
+      });
+      expect(say(open, 'approved', sha256)).toBeNull();
+      expect(entries(open).at(-1)).toMatchObject({ state: 'approved', rule: { id, sha256 } });
+      expect(learntRules(open.store).size).toBe(0);
+      expect(verdictOn(open.store).size).toBe(statementsOf(open.store).length);
+    }));
+
+  it('is not taken for another draft, for no candidate, for no pattern, or twice within a minute', () =>
+    withLog((open) => {
+      seen(depsOf(open), 5);
+      expect(say(open, 'approved', 'ff'.repeat(32))).toContain('nothing has healed it');
+      healed(depsOf(open), 3);
+      expect(say(open, 'approved', 'ff'.repeat(32))).toContain('another one');
+      const unknown = { store: open.store, evidence: open.log, runbookOf };
+      expect(decide(unknown, '00'.repeat(32), { state: 'rejected', ruleSha256: null }, NOW)).toContain(
+        'no such pattern',
+      );
+      expect(say(open, 'rejected', null)).toBeNull();
+      expect(say(open, 'approved', draft(open).sha256, NOW + 59)).toContain('less than a minute');
+      expect(entries(open).map(({ state }) => state)).toEqual(['candidate', 'rejected']);
+    }));
+
+  it('keeps one that was rejected from being announced again', () =>
+    withLog((open) => {
+      seen(depsOf(open), 1);
+      expect(say(open, 'rejected', null)).toBeNull();
+      candidate(open);
+      expect(entries(open).map(({ state }) => state)).toEqual(['rejected']);
+      expect(decisionOn(open.store, pattern.sha256)).toMatchObject({ state: 'rejected' });
+    }));
+
+  it('that no program wrote so is damage, and is said so', () =>
+    withLog(({ store }) => {
+      store.settings.set('healing.learning_decisions', '{"x":{"state":"fine"}}');
+      expectCode(() => decisionOn(store, 'x'), 'store_corrupt');
+      store.settings.set('healing.learnt_rules', '{"x":{"state":"fine"}}');
+      expectCode(() => learntRules(store), 'store_corrupt');
     }));
 });
 

@@ -88,7 +88,8 @@ describe('a rule and its runbook', () => {
 
 describe('the index', () => {
   it('takes the rule with the highest priority; among equals what the site wrote before what was learnt and shipped', () => {
-    const made = (id: string, priority: number, origin: string): Rule => rule({ id, priority, source: origin });
+    const made = (id: string, priority: number, origin: string): Rule =>
+      rule({ id, priority, source: origin, ...(origin === 'promoted' ? { learnt_from: 'ab'.repeat(32) } : {}) });
     const low = made('low-one', 10, 'site');
     const shipped = made('shipped-one', 20, 'builtin');
     const learnt = made('learnt-one', 20, 'promoted');
