@@ -178,7 +178,7 @@ let
     wantedBy = [ "multi-user.target" ];
     pathConfig.PathChanged = [
       "/var/lib/compliance-agent-helpers/policy.json"
-      "/var/lib/compliance-agent-provision/clinic.yaml"
+      "${cfg.stateDir}-provision/clinic.yaml"
     ];
   };
 in

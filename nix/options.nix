@@ -70,6 +70,11 @@ in
     default = "on";
     description = "The most that unattended healing may do here, whatever site policy allows; without a policy it does nothing in any case.";
   };
+  credentials = {
+    type = types.attrsOf (types.strMatching "/[^ \n:]*[^ \n:/]");
+    default = { };
+    description = "Secrets of outputs and of a language model: the name that the signed site policy gives one (`credential`, with `.ca` behind it for its certificates), and the file that it stands in, as a text. Only root needs to read the file; systemd hands it to the agent. With sops-nix or agenix it is the path that they give. A file that is not there keeps nothing from starting: that output says that it has no secret.";
+  };
   allowedHosts = {
     key = "allowed_hosts";
     type = types.listOf text;

@@ -8,7 +8,28 @@
   stateName,
   ...
 }:
+let
+  names = builtins.attrNames cfg.credentials;
+  isName = name: builtins.match "[A-Za-z0-9][A-Za-z0-9._-]{0,63}" name != null;
+  inStore = builtins.filter (
+    name: builtins.match "/nix/store/.*" cfg.credentials.${name} != null
+  ) names;
+in
 {
+  # systemd looks a credential up there, and goes on without one that is not there.
+  tmpfiles = map (name: "L+ /run/credstore/${name} - - - - ${cfg.credentials.${name}}") names;
+
+  assertions = [
+    {
+      assertion = builtins.all (name: isName name && name != "compliance-agent.device-key") names;
+      message = "services.compliance-agent.credentials: names are letters, digits, dots, hyphens and underscores, and compliance-agent.device-key is the agent's own.";
+    }
+    {
+      assertion = inStore == [ ];
+      message = "services.compliance-agent.credentials: everybody can read ${toString inStore} in /nix/store; name a file outside of it (a text, not a Nix path).";
+    }
+  ];
+
   services = {
     compliance-agent = {
       description = "Compliance agent";
@@ -52,6 +73,7 @@
         StandardError = "journal";
         SyslogIdentifier = "compliance-agent";
       }
+      // (if names == [ ] then { } else { LoadCredential = names; })
       // import ./hardening.nix;
     };
   };

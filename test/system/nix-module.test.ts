@@ -125,6 +125,8 @@ describe.each([
       'maintenanceWindow = { time_zone = "UTC"; days = [ "saturday" ]; start = "22:00"; end = "04:00"; };',
       'maintenanceWindow',
     ],
+    ['credentials.mail = "secrets/mail";', 'credentials'],
+    ['credentials.mail = ./mail;', 'credentials'],
     ['polIntervalS = 60;', 'polIntervalS'],
   ])('refuses %s and names the option', (setting, name) => {
     expect(() => evaluate(`{ ${RESELLER} ${setting} }`)).toThrow(`services.compliance-agent.${name}`);
@@ -135,6 +137,9 @@ describe.each([
     ['mode = "direct"; resellerId = "northwind-msp";', 'resellerId has no effect in mode `direct`'],
     [`${RESELLER} stateDir = "/srv/agent";`, 'stateDir must be one folder directly below /var/lib'],
     [`${RESELLER} stateDir = "/var/lib/../etc";`, 'stateDir must be one folder directly below /var/lib'],
+    [`${RESELLER} credentials.mail = "/nix/store/abc-mail";`, 'everybody can read mail in /nix/store'],
+    [`${RESELLER} credentials."a b" = "/run/secrets/mail";`, 'names are letters, digits'],
+    [`${RESELLER} credentials."compliance-agent.device-key" = "/run/x";`, "the agent's own"],
   ])('gives no units for { %s }: %s', (settings, message) => {
     const { refused, units } = evaluate(`{ ${settings} }`);
     expect([refused.length, units]).toEqual([1, {}]);
@@ -151,6 +156,10 @@ describe.each([
     ['waivers = [ ];', 'site policy'],
     ['siteId = "north";', 'enrolment'],
     ['hostId = "north-1";', 'enrolment'],
+    ['escalation.smtpPasswordFile = "/run/secrets/mail";', 'site policy'],
+    ['clientKeyFile = "/run/secrets/tls.key";', 'the appliance makes its keys itself'],
+    ['clientCertFile = "/run/secrets/tls.pem";', 'the appliance makes its keys itself'],
+    ['signingKeyFile = "/run/secrets/device.key";', 'the appliance makes its keys itself'],
   ])('refuses %s, since the %s decides that', (setting, who) => {
     const { refused, units } = evaluate(`{ ${RESELLER} ${setting} }`);
     expect([refused.length, units]).toEqual([1, {}]);
@@ -160,7 +169,9 @@ describe.each([
   it('another state directory moves everything that names it', () => {
     const { units, configText } = evaluate(`{ ${RESELLER} stateDir = "/var/lib/other"; }`);
     expect(units['compliance-agent.service']).toContain('\nStateDirectory=other\n');
-    expect(Object.values(units).join('') + configText).not.toContain('/var/lib/compliance-agent');
+    // The folder of the helpers is root's own and stays.
+    const named = (Object.values(units).join('') + configText).match(/\/var\/lib\/compliance-agent[a-z-]*/g) ?? [];
+    expect(named.filter((path) => path !== '/var/lib/compliance-agent-helpers')).toEqual([]);
   });
 });
 
