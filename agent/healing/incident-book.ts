@@ -82,6 +82,29 @@ function closeWhereStable({ store, record }: BookDeps, incident: Incident, at: n
   if (closed.state === 'closed' && incident.state !== 'closed') record(closed, 'it passed for 24 hours');
 }
 
+/** A look that fails after {@link LATE_LOOK_S} says what came of it; where none came for this much longer, none is waited for. */
+const NO_LOOK_S = 3_600;
+
+/**
+ * Ends what was started on a target that nobody can look at any more: it goes to people, who can.
+ *
+ * @param at signed time
+ */
+export function giveUpWithoutLook(deps: Pick<BookDeps, 'store' | 'record'>, incidentId: string, at: number): void {
+  const { store, record } = deps;
+  store.unit(() => {
+    const row = store.incidents.get(incidentId);
+    const incident = row === null ? null : incidentOf(row);
+    if (incident === null || !isLeftToItself(store, incident)) return;
+    if (at - incident.changedAt < LATE_LOOK_S + NO_LOOK_S) return;
+    const sentence = 'what was started on the target ended with nobody to see it: no look at it has come since';
+    const seq = record({ ...incident, state: 'ticketed', nextStepAt: null }, sentence);
+    recordStep(store, incidentId, { event: 'result', outcome: 'failed', at, seq });
+    const verdict = { verdict: 'people', guard: 'target', sentence, until: null } as const;
+    recordStep(store, incidentId, { event: 'judged', at, verdict, runbook: null, seq });
+  });
+}
+
 /** Its run ended with something started on the target, which goes on there: looks by themselves say what comes of it. */
 function isLeftToItself(store: BookDeps['store'], { id, state }: Incident): boolean {
   if (state !== 'verifying') return false;

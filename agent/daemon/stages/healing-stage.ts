@@ -5,7 +5,7 @@ import { dueIncidents } from '../../healing/due-incidents.ts';
 import { healIncident, type Healed } from '../../healing/heal-incident.ts';
 import { atNewGrounds } from '../../healing/healing-memory.ts';
 import { learntRules, takeUpLearnt } from '../../healing/learning/learnt-rules.ts';
-import { UNMATCHED } from '../../healing/incident-book.ts';
+import { giveUpWithoutLook, UNMATCHED } from '../../healing/incident-book.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
 import type { Incident, IncidentEvent } from '../../healing/incident.ts';
 import type { Severity } from '../../wire/schemas/primitives.ts';
@@ -127,8 +127,13 @@ function endInterrupted(enrolled: Enrolled, context: DaemonContext, at: number):
   for (const row of store.incidents.due(['acting', 'verifying'], Number.MAX_SAFE_INTEGER)) {
     const incident = incidentOf(row);
     const run = store.runs.lastOfIncident(incident.id);
+    if (incident.id === healing.underWay) continue;
     // Ended as deferred: it goes on by itself on the target, and later looks say what comes of it.
-    if (incident.id === healing.underWay || (run?.state === 'ended' && run.outcome === 'deferred')) continue;
+    if (run?.state === 'ended' && run.outcome === 'deferred') {
+      const record = (one: Incident, what: string): number => recordIncident(context, enrolled.evidence, one, what);
+      giveUpWithoutLook({ store, record }, incident.id, at);
+      continue;
+    }
     const sentence = 'the run was cut off; what it did is looked at first';
     say(enrolled, context, incident, { event: 'result', outcome: 'interrupted', at }, sentence);
   }

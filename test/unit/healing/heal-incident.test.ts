@@ -1,12 +1,34 @@
 // Healing one incident, on its ports.
 import { describe, expect, it } from 'vitest';
+import { giveUpWithoutLook } from '../../../agent/healing/incident-book.ts';
+import type { Incident } from '../../../agent/healing/incident.ts';
 import { blockedRunbooks, closeBreakers } from '../../../agent/healing/healing-memory.ts';
 import { verdictOn, withLog } from '../../support/evidence-fixtures.ts';
 import { content, NOON, policy } from '../../support/healing-fixtures.ts';
 import { expectCode } from '../../support/expect-code.ts';
-import { ID, RUNBOOK, drifted, lab, ruleOf } from '../../support/heal-lab.ts';
+import { HEAD, ID, RUNBOOK, drifted, lab, ruleOf } from '../../support/heal-lab.ts';
 
 describe('healing one incident', () => {
+  it('what was started on a target that is never looked at again goes to people a day and an hour later, and not before', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.comes.push(['deferred', 'runbook_started']);
+      expect(await l.heal()).toBe('verifying');
+      const record = (incident: Incident, sentence: string): number =>
+        open.log.append('incident', {
+          ...{ incident_id: incident.id, target: HEAD.target, check: { id: 'windows_av', version: 1 } },
+          ...{ state: incident.state, sentence, opened_seq: incident.openedSeq, next_step_at: incident.nextStepAt },
+        }).seq;
+      const giveUp = (after: number) => giveUpWithoutLook({ store: open.store, record }, ID, l.at + after);
+      giveUp(89_999);
+      expect(l.incident().state).toBe('verifying');
+      giveUp(90_000);
+      giveUp(90_060);
+      expect(l.incident()).toMatchObject({ state: 'ticketed', held: { guard: 'target' } });
+      expect(l.story().slice(-2)).toEqual(['failed', 'ticketed']);
+      expect(l.entries('incident').at(-1)).toMatchObject({ state: 'ticketed' });
+    }));
+
   it('waits for a second look, acts with intent and result under its incident, and is healed by a look of its own', () =>
     withLog(async (open) => {
       const l = lab(open);
