@@ -18,9 +18,15 @@ const LISTEN = '127.0.0.1:8443';
 const WITHIN_MS = 30_000;
 
 /** Quick, so that tests see several rounds. */
-const SETTINGS = `{
-  resellerId = "northwind-msp"; pollIntervalS = 1; checksIntervalS = 2; uploadIntervalS = 1; heartbeatIntervalS = 3;
-}`;
+const SETTINGS =
+  'resellerId = "northwind-msp"; pollIntervalS = 1; checksIntervalS = 2; uploadIntervalS = 1; heartbeatIntervalS = 3;';
+
+export interface BoxOptions {
+  /** Nix text: further settings of the module, each ending with a semicolon. */
+  readonly settings?: string;
+  /** The other files of the module too (tables of nftables, rules of polkit, …), and these: path inside → content. */
+  readonly files?: Readonly<Record<string, string>>;
+}
 
 /** Why no such box can be had here, or null. */
 export const applianceBoxProblem = (): string | null =>
@@ -59,12 +65,14 @@ function probeUnit(unit: string, command: string): string {
     .replace(/^(?:NotifyAccess|Restart|RestartSec|WatchdogSec)=.*\n/gm, '');
 }
 
-export async function applianceBox(): Promise<ApplianceBox> {
-  const { units, configText, user } = evaluateModule({ settings: SETTINGS });
+export async function applianceBox(options: BoxOptions = {}): Promise<ApplianceBox> {
+  const { units, files, configText, user } = evaluateModule({ settings: `{ ${SETTINGS} ${options.settings ?? ''} }` });
+  const others = Object.entries(options.files === undefined ? {} : files).map(([path, text]) => [`/${path}`, text]);
   const unitFiles = Object.entries(units).map(([name, text]) => [`/etc/systemd/system/${name}`, text]);
   const box = await bootContainer({
     files: {
-      ...(Object.fromEntries(unitFiles) as Record<string, string>),
+      ...(Object.fromEntries([...unitFiles, ...others]) as Record<string, string>),
+      ...options.files,
       '/etc/compliance-agent/config.yaml': configText,
       '/etc/sysusers.d/compliance-agent.conf': `u compliance-agent ${user.uid} "Compliance agent" ${STATE_DIR}\n`,
     },
