@@ -27,7 +27,8 @@ export function readDiskKeys(text: string): DiskKeys | null {
     const named = Object.values(tokens)
       .filter(({ type }) => type === TPM_TOKEN)
       .flatMap((token) => token.keyslots);
-    return { slots, tpm: slots.filter((slot) => named.includes(slot)) };
+    // No volume is without any.
+    return slots.length === 0 ? null : { slots, tpm: slots.filter((slot) => named.includes(slot)) };
   } catch {
     return null;
   }

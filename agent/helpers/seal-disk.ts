@@ -45,8 +45,8 @@ const MOST_STEPS = 16;
 /** State of Secure Boot. Without that, it binds to the chip alone; it does not change when the system is updated. */
 const PCRS = '--tpm2-pcrs=7';
 const PROOF = 'compliance-agent-proof';
-/** Any size that a mapping can have. */
-const PROOF_BYTES = 1_048_576;
+/** A file without content: more than the 16 MiB at which the data of a LUKS2 volume begins. */
+const PROOF_BYTES = 33_554_432;
 const MAX_SAID = 300;
 
 /** @throws disk_not_ours, disk_key_failed, file_… */
