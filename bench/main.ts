@@ -26,6 +26,7 @@ const PARTS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   },
   drain: async () => (await import('./drain.ts')).benchDrain({ smoke }),
   executor: async () => (await import('./executor.ts')).benchExecutor({ smoke }),
+  healing: async () => (await import('./healing.ts')).benchHealing({ smoke }),
   orders: async () => (await import('./orders.ts')).benchOrders({ smoke }),
   proofs: async () => (await import('./proofs.ts')).benchProofs({ smoke }),
   prune: async () => (await import('./prune.ts')).benchPrune({ smoke }),

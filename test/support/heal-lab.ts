@@ -38,7 +38,7 @@ controls: [{ map: hipaa-2013, cite: 164.312(b) }]
 source: builtin
 `;
 export const ruleOf = (o: Parameters<typeof ruleYaml>[0] = {}) => parseRule(Buffer.from(ruleYaml(o)), 'rule.yaml');
-const LOADED = {
+export const LOADED = {
   sha256: 'aa'.repeat(32),
   bytes: Buffer.alloc(0),
   scripts: new Map(),
