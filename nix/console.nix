@@ -30,6 +30,7 @@
           };
           environment = {
             MALLOC_ARENA_MAX = "1";
+            COMPLIANCE_AGENT_RESULTS = "/run/compliance-agent/helpers";
             TERM = "linux";
           };
           serviceConfig = {

@@ -22,6 +22,8 @@ export interface ConsoleView {
   readonly status: AgentStatus | null;
   readonly claim: ClaimOnScreen | null;
   readonly isReset: boolean;
+  /** Why the last stick was not taken, one line each; null where none was refused. */
+  readonly stick: readonly string[] | null;
 }
 
 /** The state in words. */
@@ -52,7 +54,7 @@ const NOT_RUNNING: Readonly<Record<Exclude<ConsoleView['liveness'], 'running'>, 
   silent: 'The agent does not answer.',
 };
 
-export function consoleWords({ liveness, status, claim, isReset }: ConsoleView): ConsoleWords {
+export function consoleWords({ liveness, status, claim, isReset, stick }: ConsoleView): ConsoleWords {
   const waits = (headline: string, ...more: string[]): ConsoleWords => ({
     headline,
     tone: 'wait',
@@ -79,7 +81,8 @@ export function consoleWords({ liveness, status, claim, isReset }: ConsoleView):
         : status.state === 'pending'
           ? 'Waiting to be confirmed.'
           : 'Not enrolled yet.';
-    return waits(headline, ...inTheWay);
+    // What people just did comes first.
+    return waits(headline, ...(stick === null ? [] : ['The stick was not taken.', ...stick]), ...inTheWay);
   }
   if (reason !== null) return { headline: 'Something is in the way.', tone: 'bad', more: inTheWay, mayLeave: false };
   if ((status.stored_size ?? 0) === 0) {

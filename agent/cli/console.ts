@@ -10,6 +10,7 @@ import { livenessOf, processExists } from './liveness.ts';
 import { stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
 import { shownClaim } from './shown-claim.ts';
+import { RESULTS_VARIABLE, shownStick } from './shown-stick.ts';
 import { painter, type Colour } from './style.ts';
 
 /** A person waits for a change no longer than this. */
@@ -50,6 +51,7 @@ function look(context: CliContext, dir: string): ConsoleView {
     status,
     claim: isEnrolled || liveness !== 'running' ? null : shownClaim(dir, context.configPath, now),
     isReset: isResetPending(dir),
+    stick: shownStick(context.env[RESULTS_VARIABLE]),
   };
 }
 

@@ -21,6 +21,7 @@ const view = (partial: Partial<ConsoleView> = {}, status: Partial<AgentStatus> =
   status: agentStatus({ findings: [], ...status }),
   claim: null,
   isReset: false,
+  stick: null,
   ...partial,
 });
 const reason = { code: 'dns_failed', sentence: 'central.example does not resolve.', remedy: 'check the DNS server' };
@@ -67,6 +68,14 @@ describe('the words of the console', () => {
       expect(consoleWords(one).mayLeave).toBe(false);
       expect(textOf(one)).not.toContain('LEAVE');
     }
+  });
+
+  it('name the mistakes of a stick that was just refused, one line each, until the appliance is enrolled', () => {
+    const stick = ['clinic.yaml:2: a', 'root.json: b'];
+    const missing = { code: 'provision_missing', sentence: 'Not enrolled.', remedy: 'plug in the stick' };
+    const text = textOf(view({ stick }, { state: 'unprovisioned', blocking_reason: missing }));
+    expect(text).toContain('The stick was not taken.\nclinic.yaml:2: a\nroot.json: b\nNot enrolled.');
+    expect(textOf(view({ stick }, { stored_size: 9 }))).not.toContain('stick');
   });
 
   it('name what is in the way and what to do about it', () => {

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shownStick } from '../../../agent/cli/shown-stick.ts';
 import { writeStatus } from '../../../agent/system/status-file.ts';
 import { agentStatus } from '../../support/cli-state.ts';
 import { fakeClock } from '../../support/fakes/fake-clock.ts';
@@ -49,5 +50,38 @@ describe('console', () => {
     expect(screen).toContain('YOU CAN LEAVE');
     expect(changed).not.toContain('YOU CAN LEAVE');
     expect(changed).toContain('Enrolled. Please wait.');
+  });
+});
+
+describe('the result of the last stick, on the console', () => {
+  const own = process.getuid?.() ?? 0;
+  const lines = ['clinic.yaml:2: a', 'root.json: b'];
+  const leave = (change: object): void =>
+    writeFileSync(
+      join(dir, 'config-stick.json'),
+      JSON.stringify({
+        ...{ schema: 'compliance-agent/helper-result/v1', verb: 'config-stick', at: NOW, boot_id: 'b' },
+        ...{ outcome: 'refused', code: 'provision_invalid', sentence: 'refused', details: { lines: lines.join('\n') } },
+        ...change,
+      }),
+      { mode: 0o644 },
+    );
+
+  it('is shown line by line where it was refused', () => {
+    leave({});
+    expect(shownStick(dir, own)).toEqual(lines);
+    leave({ details: {} });
+    expect(shownStick(dir, own)).toEqual(['refused']);
+  });
+
+  it('is not shown where it was taken, nobody left one, or somebody else could have', () => {
+    leave({ outcome: 'done' });
+    expect(shownStick(dir, own)).toBeNull();
+    leave({ schema: 'other' });
+    expect(shownStick(dir, own)).toBeNull();
+    leave({});
+    expect(shownStick(dir, own + 1)).toBeNull();
+    expect(shownStick(undefined)).toBeNull();
+    expect(shownStick(join(dir, 'nothing'), own)).toBeNull();
   });
 });
