@@ -2,6 +2,7 @@
 import type { AvEdrFacts } from '../facts/av-edr.ts';
 import type { AvEdrBaseline } from './baseline-av-edr.ts';
 import { conclude, declaredOr, judged, measured, readOr, type Check, type JudgedFacts, type Problem } from './check.ts';
+import { stabilityOf } from './stability.ts';
 
 const HOUR_S = 3_600;
 /** What evidence may name (evidence/fact-rules.ts holds the same words); anything else is `other`. */
@@ -28,6 +29,22 @@ function judgeService(read: AvEdrFacts): Part {
       : `the service of the protection against malware is ${load.replace('-', ' ')}`;
   const remedy = 'install and start it, and look at its log';
   return { problems: [{ sentence, remedy, severity: 'critical' }], unknowns: [], facts };
+}
+
+function judgeStability(read: AvEdrFacts, declared: AvEdrBaseline, now: number): Part {
+  const isActive = read.activeState === 'active' || read.activeState === 'reloading';
+  const state = stabilityOf(read.restarts, isActive, declared.stability, now);
+  const count = read.restarts?.count ?? null;
+  const problem: Problem = {
+    sentence: `its service does not stay up: systemd started it again ${count} times`,
+    remedy: 'find out in its log why it ends',
+    severity: 'high',
+  };
+  return {
+    problems: state === 'flapping' ? [problem] : [],
+    unknowns: [],
+    facts: { service_stability: state, service_restarts: count },
+  };
 }
 
 type BinaryState = 'declared' | 'changed' | 'missing' | 'not_settled';
@@ -150,6 +167,8 @@ export const avEdrCheck: Check = {
   factKeys: {
     service_load: judged('name'),
     service: judged('name'),
+    service_stability: judged('name'),
+    service_restarts: measured('integer'),
     binary: judged('name'),
     binary_sha256: judged('digest'),
     running: judged('name'),
@@ -171,6 +190,7 @@ export const avEdrCheck: Check = {
     const read = reading.value;
     const parts = [
       judgeService(read),
+      judgeStability(read, declared, now),
       judgeProgram(read, declared),
       judgeSignatures(read, declared, now),
       judgeScan(read, declared, now),

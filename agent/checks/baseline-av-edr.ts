@@ -1,11 +1,14 @@
 // What the baseline declares for `av_edr`.
 import * as v from 'valibot';
 import { int, sha256Hex } from '../wire/schemas/primitives.ts';
+import { stabilityBaseline } from './stability.ts';
 import { absolutePath, expectedNone, serviceName } from './expected-none.ts';
 
 export const avEdrBaseline = v.strictObject({
   expected: v.literal('declared'),
   unit: serviceName,
+  /** Where it is to be judged whether the service stays up. */
+  stability: v.optional(stabilityBaseline),
   /** The program that the service has to run. */
   binary: absolutePath,
   /** `none`: not settled yet, so never a pass. */

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { int } from '../wire/schemas/primitives.ts';
 import { serviceName } from './expected-none.ts';
+import { stabilityBaseline } from './stability.ts';
 
 export const loggingBaseline = v.strictObject({
   expected: v.literal('declared'),
@@ -9,6 +10,8 @@ export const loggingBaseline = v.strictObject({
   persistent_required: v.boolean(),
   /** The service that sends the journal elsewhere, or `none`. */
   forwarder: v.union([v.literal('none'), serviceName], 'must be a service, or none'),
+  /** Where it is to be judged whether the forwarder stays up. */
+  stability: v.optional(stabilityBaseline),
   /** The last canary may be so old. */
   canary_minutes: int(1, 1_440),
   /** So many canaries of the last 24 hours may be missing from the journal. */

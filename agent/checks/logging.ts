@@ -3,6 +3,7 @@ import type { CanaryFacts, LoggingFacts } from '../facts/logging.ts';
 import type { LoggingBaseline } from './baseline-logging.ts';
 import { conclude, declaredOr, judged, measured, readOr } from './check.ts';
 import type { Check, Problem } from './check.ts';
+import { stabilityOf, type Stability } from './stability.ts';
 
 const MINUTE_S = 60;
 /** A clock that was set back a little is no reason to doubt a canary. */
@@ -52,6 +53,12 @@ function serviceProblems(read: LoggingFacts, declared: LoggingBaseline): Problem
     });
   }
   return problems;
+}
+
+function stabilityProblems(read: LoggingFacts, state: Stability): Problem[] {
+  if (state !== 'flapping') return [];
+  const sentence = `the forwarder of the log does not stay up: systemd started it again ${read.forwarderRestarts?.count} times`;
+  return [{ sentence, remedy: 'find out in its log why it ends', severity: 'high' }];
 }
 
 function contentProblems(read: LoggingFacts, declared: LoggingBaseline): Problem[] {
@@ -119,6 +126,8 @@ export const loggingCheck: Check = {
     journald: judged('name'),
     storage: judged('name'),
     forwarder: judged('name'),
+    forwarder_stability: judged('name'),
+    forwarder_restarts: measured('integer'),
     canary: judged('name'),
     canary_age_min: measured('integer'),
     canary_latency_ms: measured('integer'),
@@ -137,6 +146,10 @@ export const loggingCheck: Check = {
     const readOrNot = readOr(facts, 'logging', 'the state of the log');
     if ('judgement' in readOrNot) return readOrNot.judgement;
     const read = readOrNot.value;
+    const stability =
+      declared.forwarder === 'none'
+        ? 'not_expected'
+        : stabilityOf(read.forwarderRestarts, read.forwarder === 'active', declared.stability, now);
     const state = canaryState(read.canary, declared, now);
     // A canary that is too old is not judged at all: what it says may long be over.
     const canary = state === 'none' || state === 'stale' || state === 'not_known' ? null : read.canary;
@@ -145,6 +158,7 @@ export const loggingCheck: Check = {
     return conclude({
       problems: [
         ...serviceProblems(read, declared),
+        ...stabilityProblems(read, stability),
         ...(canary === null ? [] : canaryProblems(canary, declared)),
         ...contentProblems(read, declared),
       ],
@@ -154,6 +168,8 @@ export const loggingCheck: Check = {
         journald: stateName(read.journald),
         storage: read.storage,
         forwarder: declared.forwarder === 'none' ? 'none' : stateName(read.forwarder ?? 'other'),
+        forwarder_stability: stability,
+        forwarder_restarts: read.forwarderRestarts?.count ?? null,
         canary: state,
         canary_age_min: read.canary === null ? null : Math.max(0, Math.floor((now - read.canary.at) / MINUTE_S)),
         canary_latency_ms: canary?.latencyMs ?? null,

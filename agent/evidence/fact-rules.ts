@@ -38,6 +38,7 @@ const UNREADABLE = words(
 );
 const DISTANCE = words('within', 'beyond', 'not_known');
 /** ActiveState or LoadState of a unit (org.freedesktop.systemd1(5)); `none` where none is declared. */
+const STABILITY = words('steady', 'flapping', 'not_known', 'not_expected');
 const UNIT_STATE = words(
   ...['active', 'inactive', 'failed', 'activating', 'deactivating', 'reloading', 'not_found', 'masked'],
   ...['none', 'other'],
@@ -131,6 +132,8 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     journald: UNIT_STATE,
     storage: words('persistent', 'volatile', 'none'),
     forwarder: UNIT_STATE,
+    forwarder_stability: STABILITY,
+    forwarder_restarts: 'integer',
     canary: words('seen', 'not_seen', 'not_written', 'not_known', 'stale', 'none'),
     canary_age_min: 'integer',
     canary_latency_ms: 'integer',
@@ -165,6 +168,8 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     ...UNJUDGED,
     service_load: words('loaded', 'not-found', 'masked', 'bad-setting', 'error', 'other'),
     service: words('active', 'reloading', 'inactive', 'failed', 'activating', 'deactivating', 'other'),
+    service_stability: STABILITY,
+    service_restarts: 'integer',
     binary: words('declared', 'changed', 'missing', 'not_settled'),
     binary_sha256: 'digest',
     running: words('declared', 'other', 'nothing'),

@@ -7,7 +7,7 @@ import { AgentError } from '../errors/agent-error.ts';
 import { readFileLimited } from '../system/files.ts';
 import { DATABASE_HEADER_BYTES, exclusionsOf, parseDatabaseHeader, type DatabaseHeader } from './clamav.ts';
 import { Unreadable, type Probe, type ProbeContext } from './probe.ts';
-import { readUnit, type UnitState } from './systemd-unit.ts';
+import { readRestarts, readUnit, type Restarts, type UnitState } from './systemd-unit.ts';
 import type { AvEdrWatch } from './watch.ts';
 
 /** The largest endpoint agents have some hundred megabytes. */
@@ -18,6 +18,8 @@ const READ_CHUNK_BYTES = 1024 * 1024;
 export interface AvEdrFacts {
   readonly loadState: string;
   readonly activeState: string;
+  /** Null where systemd does not say. */
+  readonly restarts: Restarts | null;
   /** SHA-256 of the declared program as it lies on the disk; null where there is none. */
   readonly binarySha256: string | null;
   /** What the main process runs: the declared program, another file, or a file that was replaced or removed since. */
@@ -109,7 +111,8 @@ export const avEdrProbe: Probe<AvEdrFacts> = {
     if (watch === undefined)
       throw new Unreadable('not_declared', 'the baseline declares no protection against malware');
     const unit = await readUnit(context, watch.unit);
-    const [binarySha256, running, signatures, scan] = await Promise.all([
+    const [restarts, binarySha256, running, signatures, scan] = await Promise.all([
+      readRestarts(context, watch.unit),
       digestOf(watch.binary, context),
       readRunning(unit, watch, context.procDir ?? '/proc'),
       watch.databaseDir === null ? null : readSignatures(watch.databaseDir),
@@ -118,6 +121,7 @@ export const avEdrProbe: Probe<AvEdrFacts> = {
     return {
       loadState: unit.loadState,
       activeState: unit.activeState,
+      restarts,
       binarySha256,
       running,
       signatures,

@@ -3,7 +3,7 @@ import { readJobResult, type JobResult } from './job-result.ts';
 import { readJournalFiles, type JournalFiles } from './journal-files.ts';
 import { queryJournal, type JournalEntry } from './journal-query.ts';
 import { Unreadable, type Probe, type ProbeContext } from './probe.ts';
-import { readUnit } from './systemd-unit.ts';
+import { readRestarts, readUnit, type Restarts } from './systemd-unit.ts';
 
 /** The last run of the job `logging-canary`. */
 export interface CanaryFacts {
@@ -23,6 +23,8 @@ export interface LoggingFacts extends JournalFiles {
   readonly journald: string;
   /** ActiveState of the declared forwarder (`not-found` where it is not installed); null where none is declared. */
   readonly forwarder: string | null;
+  /** Of the forwarder; null where none is declared, or systemd does not say. */
+  readonly forwarderRestarts: Restarts | null;
   /** Messages of the last 24 hours that journald did not take, as it says itself (rate limits, overrun kernel buffer). */
   readonly suppressed: number;
   /** Null before the first canary. */
@@ -82,12 +84,13 @@ export const loggingProbe: Probe<LoggingFacts> = {
     if (context.watch?.logging === undefined) throw new Unreadable('not_declared', 'the baseline declares no logging');
     const { forwarder } = context.watch.logging;
     const files = readJournalFiles(context.rootDir ?? '/', context.runDir ?? '/run');
-    const [journald, forwarderState, suppressed] = await Promise.all([
+    const [journald, forwarderState, forwarderRestarts, suppressed] = await Promise.all([
       activeState(context, 'systemd-journald.service'),
       forwarder === null ? null : activeState(context, forwarder),
+      forwarder === null ? null : readRestarts(context, forwarder),
       files.storage === 'none' ? 0 : readSuppressed(context),
     ]);
     const canary = canaryFacts(readJobResult(context.stateDir, 'logging-canary'));
-    return { ...files, journald, forwarder: forwarderState, suppressed, canary };
+    return { ...files, journald, forwarder: forwarderState, forwarderRestarts, suppressed, canary };
   },
 };

@@ -49,6 +49,33 @@ export function parseUnit(text: string): UnitState | null {
   };
 }
 
+/** How often systemd started a service again by itself, since somebody started it; and when it started last. */
+export interface Restarts {
+  readonly count: number;
+  /** Unix seconds. */
+  readonly startedAt: number;
+}
+
+/** Pure: what `systemctl show` prints in UTC. Null where the unit never ran, or systemd does not say. */
+export function parseRestarts(text: string): Restarts | null {
+  const count = /^NRestarts=(\d{1,10})$/m.exec(text)?.[1];
+  const startedAt = timeOf(/^ExecMainStartTimestamp=(.*)$/m.exec(text)?.[1] ?? '');
+  return count === undefined || startedAt === null || startedAt === undefined
+    ? null
+    : { count: Number(count), startedAt };
+}
+
+/** Null where systemd does not say: nothing else hangs on it. */
+export async function readRestarts(context: ProbeContext, unit: string): Promise<Restarts | null> {
+  const argv = ['systemctl', 'show', '--property=NRestarts,ExecMainStartTimestamp', '--', unit] as const;
+  try {
+    return parseRestarts((await runTool(context, [...argv], { env: { TZ: 'UTC' } })).toString('utf8'));
+  } catch (error) {
+    if (error instanceof Unreadable) return null;
+    throw error;
+  }
+}
+
 /** A unit that systemd does not know is an answer too (`not-found`). Older ones know no `--timestamp`, so the zone is set. */
 export async function readUnit(context: ProbeContext, unit: string): Promise<UnitState> {
   const argv = ['systemctl', 'show', `--property=${PROPERTIES.join(',')}`, '--', unit] as const;

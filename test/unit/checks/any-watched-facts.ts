@@ -35,6 +35,7 @@ export const anyWatched: { [N in 'av_edr' | 'backup' | 'encryption']: fc.Arbitra
   av_edr: fc.record({
     loadState: fc.constantFrom('loaded', 'not-found', 'masked', 'merged', "Dr. O'Neil"),
     activeState: fc.constantFrom('active', 'failed', 'activating', 'maintenance', "Dr. O'Neil"),
+    restarts: fc.option(fc.record({ count: fc.nat(1_000), startedAt: moment })),
     binarySha256: fc.option(fc.constantFrom(BINARY_SHA256, 'cd'.repeat(32))),
     running: fc.constantFrom('declared', 'other', 'nothing'),
     signatures: fc.option(fc.record({ builtAt: moment, version: fc.nat(), signatures: fc.nat() })),

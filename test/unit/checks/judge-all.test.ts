@@ -204,6 +204,7 @@ const values: { [N in keyof FactValues]: fc.Arbitrary<FactValues[N]> } = {
     usedMib: fc.nat(100_000),
     journald: fc.constantFrom('active', 'inactive', 'failed', 'not-found', 'Strange'),
     forwarder: fc.option(fc.constantFrom('active', 'failed', 'bad-setting')),
+    forwarderRestarts: fc.option(fc.record({ count: fc.nat(50), startedAt: fc.nat(4_000_000_000) })),
     suppressed: fc.nat(1_000_000),
     canary: fc.option(
       fc.record({

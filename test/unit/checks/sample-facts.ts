@@ -62,6 +62,7 @@ export const HEALTHY: FactValues = {
   av_edr: {
     loadState: 'loaded',
     activeState: 'active',
+    restarts: { count: 0, startedAt: READ_AT - 40 * HOUR_S },
     binarySha256: BINARY_SHA256,
     running: 'declared',
     signatures: { builtAt: READ_AT - 6 * HOUR_S, version: 27_900, signatures: 2_000_000 },
@@ -102,6 +103,7 @@ export const HEALTHY: FactValues = {
     usedMib: 120,
     journald: 'active',
     forwarder: null,
+    forwarderRestarts: null,
     suppressed: 0,
     canary: { at: READ_AT - 300, outcome: 'seen', latencyMs: 24, expected: 95, missing: 0 },
   },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseUnit } from '../../../agent/facts/systemd-unit.ts';
+import { parseRestarts, parseUnit } from '../../../agent/facts/systemd-unit.ts';
 
 const text = 'MainPID=812\nResult=success\nExecMainExitTimestamp=\nLoadState=loaded\nActiveState=active\n';
 
@@ -26,5 +26,21 @@ describe('what systemctl show prints of a unit', () => {
     ['there is nothing', ''],
   ])('is refused where %s', (_what, broken) => {
     expect(parseUnit(broken)).toBeNull();
+  });
+});
+
+describe('how often systemd started a service again', () => {
+  it('is read with the time of its last start', () => {
+    const said = 'NRestarts=7\nExecMainStartTimestamp=Mon 2026-06-01 00:00:00 UTC\n';
+    expect(parseRestarts(said)).toEqual({ count: 7, startedAt: 1_780_272_000 });
+  });
+
+  it.each([
+    ['it never ran', 'NRestarts=0\nExecMainStartTimestamp=\n'],
+    ['an older systemd does not know it', 'ExecMainStartTimestamp=Mon 2026-06-01 00:00:00 UTC\n'],
+    ['the time is of another zone', 'NRestarts=7\nExecMainStartTimestamp=Mon 2026-06-01 00:00:00 CEST\n'],
+    ['there is nothing', ''],
+  ])('is not known where %s', (_what, said) => {
+    expect(parseRestarts(said)).toBeNull();
   });
 });
