@@ -134,9 +134,9 @@ function addVerbs(program: Command, verb: Verb): void {
   verb(program, 'facts [name...]', 'what the probes read on this machine now', async (context, args, options) =>
     (await import('./facts.ts')).facts(context, args, options),
   ).option('--write <dir>', 'write each as DIR/NAME.json instead, for an agent that may not read it itself');
-  verb(program, 'job [name]', 'run a long job of a check, or show how they ended', async (context, args) =>
-    (await import('./job.ts')).job(context, args),
-  );
+  verb(program, 'job [name]', 'run a long job of a check, or show how they ended', async (context, args, options) =>
+    (await import('./job.ts')).job(context, args, options),
+  ).option('--write <dir>', 'leave the result as DIR/NAME.json, for an agent that may not run the job itself');
   const provision = verb(
     program,
     'provision <dir>',
