@@ -16,6 +16,7 @@ import type { Enrolled } from './agent-state.ts';
 import type { DaemonContext } from './context.ts';
 import { nowSeconds } from './context.ts';
 import { forgetLostStore, openedEpoch, saveOpenedEpoch, type OrderedEpoch } from './epoch-state.ts';
+import { WAIVERS_SAID } from './note-waivers.ts';
 import { openEnrolled } from './open-enrolled.ts';
 import { openStoredBinding } from './stored-binding.ts';
 
@@ -102,7 +103,8 @@ export function openNextEpoch(
       forgetLostStore(store);
       // What the old epoch said, the new one has to say again.
       store.findings.clear();
-      for (const key of ['evidence.scope', 'evidence.digest', 'evidence.alerts']) store.settings.delete(key);
+      for (const key of ['evidence.scope', 'evidence.digest', 'evidence.alerts', WAIVERS_SAID])
+        store.settings.delete(key);
       const opened = openEnrolled(context, next, state.enrolled?.https);
       opened.recorder.raise('epoch_provisional', { severity: 'high', details: { cause: end.cause } });
       return opened;

@@ -93,7 +93,7 @@ describe('a condition that people have to look at', () => {
       config: { state_dir: dir },
       state: {
         enrolled: {
-          ...{ recorder, https, identity: { applianceId: me.applianceId, siteId: me.siteId } },
+          ...{ recorder, evidence: open.log, https, identity: { applianceId: me.applianceId, siteId: me.siteId } },
           trust: { policy: () => ({ value: { outputs } }) },
         },
         findings: new Map(),

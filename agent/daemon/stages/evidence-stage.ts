@@ -1,6 +1,7 @@
-// Heartbeats, the daily digest, the scope: what the log says while nothing changes.
+// Heartbeats, the daily digest, the scope, waivers: what the log says while nothing changes.
 import { nowSeconds } from '../context.ts';
 import type { DaemonContext } from '../context.ts';
+import { noteWaivers } from '../note-waivers.ts';
 import type { Stage } from '../stage.ts';
 
 const LOOK_MS = 5_000;
@@ -15,7 +16,12 @@ export function evidenceStage(context: DaemonContext): Stage {
     deadlineMs: DEADLINE_MS,
     longestPauseMs: () => 60_000,
     run() {
-      context.state.enrolled?.recorder.upkeep(nowSeconds(context.clock));
+      const { state, store, clock } = context;
+      state.enrolled?.recorder.upkeep(nowSeconds(clock));
+      if (state.enrolled !== null) {
+        const { evidence, trust } = state.enrolled;
+        noteWaivers({ store, evidence }, state.findings.values(), trust.policy(), nowSeconds(clock));
+      }
       return Promise.resolve();
     },
   };

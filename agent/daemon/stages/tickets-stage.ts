@@ -10,6 +10,7 @@ import { observe, type FindingView } from '../../outputs/conditions.ts';
 import { deliverTickets } from '../../outputs/deliver-tickets.ts';
 import { openChannel, takesTickets, wants, type Output } from '../../outputs/open-channel.ts';
 import { noteConditions, REOPEN_WITHIN_S } from '../../outputs/ticket-book.ts';
+import { ticketEntry } from '../../outputs/ticket-entry.ts';
 import type { Ticket } from '../../outputs/ticket.ts';
 import { readFileLimited, readSecretFile } from '../../system/files.ts';
 import type { Enrolled } from '../agent-state.ts';
@@ -85,13 +86,26 @@ function noteTickets(context: DaemonContext, outputs: readonly Output[]): void {
       event: JSON.stringify(event),
       queuedAt: now,
     }));
-    store.tickets.put({ id: ticket.id, key: ticket.key, json: JSON.stringify(ticket) }, queued);
+    const row = { id: ticket.id, key: ticket.key, json: JSON.stringify(ticket) };
+    store.unit(() => {
+      store.tickets.put(row, queued);
+      const body = event === null ? null : ticketEntry(event, incidentOfTicket(context, ticket.key));
+      if (body !== null) enrolled.evidence.append('ticket', body);
+    });
   }
   const over = tickets.filter(({ closedAt }) => closedAt !== null && now - closedAt > REOPEN_WITHIN_S);
   store.tickets.forget(
     over.map(({ id }) => id),
     now - KEEP_ENDED_S,
   );
+}
+
+/** The newest incident that is not closed, of a ticket about drift. */
+function incidentOfTicket({ store }: Pick<DaemonContext, 'store'>, key: string): string | null {
+  const [kind, target, check] = key.split('/');
+  if (kind !== 'finding' || target === undefined || check === undefined) return null;
+  const open = store.incidents.ofCheck(target, check).filter(({ state }) => state !== 'closed');
+  return open.toSorted((a, b) => b.changedAt - a.changedAt)[0]?.incidentId ?? null;
 }
 
 const ignore = (): void => undefined;

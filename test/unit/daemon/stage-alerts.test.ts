@@ -24,6 +24,7 @@ async function withContext(
     const policy = { value: { outputs: change.outputs ?? [] } };
     const enrolled = {
       recorder,
+      evidence: open.log,
       identity: { applianceId: 'north-1', siteId: 'north' },
       trust: { policy: () => policy },
     };
