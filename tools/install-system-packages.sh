@@ -4,6 +4,7 @@ set -euo pipefail
 
 # package: what test/system needs it for
 packages=(
+  age               # seals the recovery key of a disk to its owner
   apt               # apt-get with a pending security update, for the check of patching
   chrony            # chronyd and chronyc, for the clock check
   clamav-daemon     # a real clamd, for the check of protection against malware
@@ -12,11 +13,14 @@ packages=(
   chromium          # shows the report at the width of a phone and on paper
   cryptsetup-bin    # LUKS headers, for the encryption check
   debootstrap       # a Debian root of its own, for the check of patching
+  dosfstools        # mkfs.vfat, for boot partitions and sticks
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
   eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
+  gdisk             # sgdisk, partition tables that the installer writes
   gss-ntlmssp       # NTLM of other people, for the independent WinRM server of test/interop
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
+  kmod              # modprobe, in that kernel of its own: encrypted volumes and FAT are modules of it
   krb5-admin-server # kadmin.local, to make the users of a Kerberos realm
   krb5-kdc          # a real KDC, for Kerberos over WinRM
   krb5-user         # kinit, for that server

@@ -96,10 +96,16 @@ export const disksOf = (devices: readonly BlockDevice[]): readonly BlockDevice[]
 const MMC_DISK = /^mmcblk[0-9]+$/;
 
 /**
+ * @param labels of file systems on it, as they were read from the devices
  * @param installs what the headers of the disk say, wherever on it they lie
  * @param deviceType of `device/type` in /sys
  */
-export function diskFacts(one: BlockDevice, installs: readonly FoundInstall[], deviceType: string | null): DiskFacts {
+export function diskFacts(
+  one: BlockDevice,
+  labels: readonly string[],
+  installs: readonly FoundInstall[],
+  deviceType: string | null,
+): DiskFacts {
   const all = withChildren(one);
   return {
     path: one.path,
@@ -113,7 +119,7 @@ export function diskFacts(one: BlockDevice, installs: readonly FoundInstall[], d
     model: (one.model ?? '').trim(),
     serial: (one.serial ?? '').trim(),
     mounts: all.flatMap(({ mountpoints }) => mountpoints.filter((place) => place !== null)),
-    labels: all.flatMap(({ label }) => (label === null ? [] : [label])),
+    labels: [...new Set([...all.flatMap(({ label }) => (label === null ? [] : [label])), ...labels])],
     installs,
   };
 }

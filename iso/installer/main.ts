@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The installer: composed here, started by a unit on tty1 of the stick. `main.ts SETTINGS`, or `main.ts --check SETTINGS`, which reads
 // the settings and the partner's file as the image is built and touches nothing.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { AgentError, isAgentError } from '../../agent/errors/agent-error.ts';
 import { EXIT } from '../../agent/errors/exit-codes.ts';
 import { systemClock } from '../../agent/system/clock.ts';
@@ -34,7 +34,6 @@ async function install(path: string): Promise<void> {
   const { settings, partner } = load(path);
   const typed = parseKernelOptions(readFileSync('/proc/cmdline', 'utf8'));
   const wishes = wishesOf(settings, partner, typed);
-  mkdirSync(WORK_DIR, { recursive: true, mode: 0o700 });
   const exec = createExec(settings.tool_path);
   const ids = createIds(systemClock);
   const work: Work = {

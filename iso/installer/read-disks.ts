@@ -15,19 +15,35 @@ import { ROOT_START_BYTES } from './layout.ts';
 import { foundInstall, HEADER_BYTES, HEADER_OFFSETS, type FoundInstall } from './luks-header.ts';
 
 /** A broken disk may take long to say so. */
-const LSBLK_DEADLINE_MS = 60_000;
+const READ_DEADLINE_MS = 60_000;
 
 /** @throws installer_disk_not_there where lsblk does not answer */
 export async function readDisks(exec: Exec): Promise<readonly DiskFacts[]> {
   const argv = ['lsblk', '--json', '--bytes', '--output', LSBLK_COLUMNS] as const;
-  const { status, code, stdout } = await exec.run(argv, { deadlineMs: LSBLK_DEADLINE_MS });
+  const { status, code, stdout } = await exec.run(argv, { deadlineMs: READ_DEADLINE_MS });
   if (status !== 'exited' || code !== 0) {
     throw new AgentError(
       'installer_disk_not_there',
       `lsblk did not say which disks there are (${status} ${code ?? ''})`,
     );
   }
-  return disksOf(parseLsblk(stdout.toString())).map((one) => diskFacts(one, installsOn(one), deviceTypeOf(one.name)));
+  return Promise.all(
+    disksOf(parseLsblk(stdout.toString())).map(async (one) =>
+      diskFacts(one, await labelsOn(exec, one), installsOn(one), deviceTypeOf(one.name)),
+    ),
+  );
+}
+
+/** Read from the devices: what lsblk says of labels comes from udev, which may be late. blkid exits with 2 where it finds none. */
+async function labelsOn(exec: Exec, one: BlockDevice): Promise<readonly string[]> {
+  const labels: string[] = [];
+  for (const { path } of withChildren(one)) {
+    const argv = ['blkid', '--probe', '--match-tag', 'LABEL', '--output', 'value', path] as const;
+    const { stdout } = await exec.run(argv, { deadlineMs: READ_DEADLINE_MS });
+    const label = stdout.toString().trim();
+    if (label !== '') labels.push(label);
+  }
+  return labels;
 }
 
 /**

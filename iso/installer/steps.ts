@@ -73,6 +73,7 @@ const subsystemOf = ({ installId }: Work): string => `${SUBSYSTEM}:${installId}`
 
 /** Lets go of what an earlier run in this same start had opened, so that its disk does not count as in use. */
 export async function release(work: Work): Promise<void> {
+  mkdirSync(work.workDir, { recursive: true, mode: 0o700 });
   const target = targetOf(work);
   if (isMounted(target)) await tool(work.exec, ['umount', '--recursive', target]);
   if (existsSync(MAPPER)) await tool(work.exec, ['cryptsetup', 'close', MAPPER_NAME]);

@@ -53,20 +53,20 @@ describe('a listing of lsblk', () => {
         ],
       }),
     );
-    const [facts, ...others] = disksOf(devices).map((device) => diskFacts(device, [], null));
+    const [facts, ...others] = disksOf(devices).map((device) => diskFacts(device, ['BOOT', 'late'], [], null));
     expect(others).toEqual([]);
     expect(facts).toMatchObject({
       name: 'sda',
       model: 'DataTraveler',
       serial: '',
       mounts: ['/boot', '/', '/nix'],
-      labels: ['CLINICINST', 'BOOT', 'data'],
+      labels: ['CLINICINST', 'BOOT', 'data', 'late'],
     });
   });
 
   it('takes the kind of a card from cards alone: the same file of a SATA disk holds a number', () => {
     const of = (kname: string, type: string | null) =>
-      diskFacts(parseLsblk(JSON.stringify({ blockdevices: [one({ kname })] }))[0]!, [], type).mmcType;
+      diskFacts(parseLsblk(JSON.stringify({ blockdevices: [one({ kname })] }))[0]!, [], [], type).mmcType;
     expect([of('mmcblk0', 'MMC'), of('mmcblk1', 'SD'), of('sda', '0'), of('nvme0n1', null)]).toEqual([
       'MMC',
       'SD',
