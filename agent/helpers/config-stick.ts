@@ -1,6 +1,6 @@
 // `config-stick`: takes the provisioning files of a stick with the label CLINICCFG and writes back what came of it. systemd has
 // mounted the stick; what is on it was written by anybody. Each file is read once, and what was read is what is judged and kept.
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { Clock } from '../system/ports.ts';
@@ -43,6 +43,7 @@ export interface StickDone {
 }
 
 const TAKEN_FILE = 'taken';
+const COPY_PREFIX = '.taking-';
 const MAX_TAKEN_BYTES = 128;
 const MAX_STATUS_BYTES = 4_194_304;
 /** The group of the daemon's user reads; the folder hands its group on (nix/config-stick.nix). */
@@ -70,6 +71,7 @@ export function configStick(
     const written = onStick(() => port.writeResult(port.stickDir, [`${stamp}Z`, ...lines].join('\n')));
     tell({ result_written: written ?? 'yes' });
   };
+  let refusal: readonly string[] | null = null;
   try {
     return withCopy(port, (copy) => {
       const digest = port.digest(copy);
@@ -77,7 +79,8 @@ export function configStick(
       const verdict = judgeStick(port.judge(copy), digest, known);
       switch (verdict.act) {
         case 'refuse':
-          tell({ lines: verdict.lines.join('\n') });
+          refusal = verdict.lines;
+          tell({ lines: refusal.join('\n') });
           throw new AgentError(verdict.code, verdict.lines.join('; '), { place: port.stickDir });
         case 'report':
           onStick(() => port.overwriteToken(port.stickDir));
@@ -102,14 +105,15 @@ export function configStick(
     });
   } catch (error) {
     if (isAgentError(error) && error.code !== 'internal') {
-      writeBack(['Nothing was taken from this stick:', ...refusalLines(error)]);
+      writeBack([
+        'Nothing was taken from this stick:',
+        ...(refusal ?? [error.message]),
+        `What to do: ${error.remedy}.`,
+      ]);
     }
     throw error;
   }
 }
-
-/** A sentence joins its lines by `; `: on the stick each stands for itself. */
-const refusalLines = (error: AgentError): string[] => [...error.message.split('; '), `What to do: ${error.remedy}.`];
 
 /** Null where it was done, else the code of why not: a stick that cannot be written is no reason not to enrol. */
 function onStick(write: () => void): string | null {
@@ -136,7 +140,11 @@ function withCopy<T>(port: StickPort, use: (dir: string) => T): T {
   const stick = openHandedOver(port.stickDir);
   let copy: string | null = null;
   try {
-    copy = mkdtempSync(join(port.provisionDir, '.taking-'));
+    // Of a run that was cut off: they hold the token.
+    for (const name of readdirSync(port.provisionDir)) {
+      if (name.startsWith(COPY_PREFIX)) rmSync(join(port.provisionDir, name), { recursive: true, force: true });
+    }
+    copy = mkdtempSync(join(port.provisionDir, COPY_PREFIX));
     for (const { name, maxBytes } of port.files) {
       const data = stick.read(name, maxBytes);
       if (data !== null) writeFileSync(join(copy, name), data, { mode: PRIVATE_MODE, flag: 'wx' });
