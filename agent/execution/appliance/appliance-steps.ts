@@ -94,13 +94,17 @@ export class ApplianceSteps {
     return this.#change(finding, runbook.remediate.verb, runbook.remediate.arguments);
   }
 
-  /** What was changed goes back by itself, or by the run that changed it; what was confirmed stays. */
+  /**
+   * What was changed goes back by itself, or by the run that changed it. What was confirmed is what people signed, and only what they
+   * sign next takes its place (docs/decisions/0031): an order cannot name a state that nobody signed.
+   */
   orderedRollback(): RunResult {
-    return ended(
-      'rejected',
-      'runbook_nothing_to_change',
-      'a confirmed change of the appliance has no way back by order',
-    );
+    const { rollback } = this.#o.loaded.runbook;
+    const sentence =
+      rollback.how === 'none'
+        ? `there is no way back: ${rollback.reason}`
+        : 'a confirmed change is what the signed baseline declares: sign another baseline to change it';
+    return ended('rejected', 'runbook_nothing_to_change', sentence);
   }
 
   async #alreadyAsDeclared(head: RunHead): Promise<RunResult> {

@@ -291,6 +291,24 @@ describe('a runbook on the appliance', () => {
     }),
   );
 
+  it.each([
+    [FIREWALL, changedFilter, 'sign another baseline'],
+    [AV, stoppedScanner, 'a protection that was started stays on'],
+  ] as const)(
+    'ordered back after %s was confirmed changes nothing, and says what to do in its place',
+    (id, machine, says) =>
+      onAppliance(machine, async (lab) => {
+        lab.onHelper = heals(lab);
+        expect(await lab.run(id)).toMatchObject({ outcome: 'success' });
+        const { asked } = lab;
+        const before = asked.length;
+        const result = await lab.run(id, { action: 'rollback' });
+        expect(result).toMatchObject({ outcome: 'rejected', code: 'runbook_nothing_to_change' });
+        expect(result.sentence).toContain(says);
+        expect(asked).toHaveLength(before);
+      }),
+  );
+
   it('waits for the window where it is disruptive, for a sound clock, and for its cool-down', () =>
     onAppliance(stoppedScanner, async (lab) => {
       const shipped = shippedRunbook(AV);
