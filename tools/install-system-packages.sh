@@ -14,6 +14,7 @@ packages=(
   cryptsetup-bin    # LUKS headers, for the encryption check
   debootstrap       # a Debian root of its own, for the check of patching
   dosfstools        # mkfs.vfat, for boot partitions and sticks
+  dmsetup           # what udev needs to see an encrypted volume
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
   eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
@@ -26,6 +27,7 @@ packages=(
   krb5-user         # kinit, for that server
   libfaketime       # processes under a wall clock that is wrong or jumps
   libgssapi-krb5-2  # MIT's Kerberos, which the agent loads
+  mtools            # mcopy and mtype, sticks without mounting them
   mount             # losetup, mount and umount, for the power-cut test
   nftables          # nft, for a real ruleset under the firewall check
   nix-bin           # nix-instantiate, to evaluate nix/module.nix
@@ -45,6 +47,8 @@ packages=(
   swtpm             # a TPM, for the sealed device key
   systemd           # systemd-analyze, to judge the units, and what is booted in containers
   systemd-container # systemd-nspawn, to boot systemd and its journal in a container
+  udev              # starts the helper for a stick
+  uml-utilities     # uml_mconsole, which plugs sticks into that kernel
   user-mode-linux   # a kernel of its own, whose clock the helper set-clock really moves
   util-linux        # nsenter, setpriv and unshare
   xfsprogs          # xfs_io, which shuts a file system down the way a power cut does

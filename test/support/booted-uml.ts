@@ -24,7 +24,13 @@ const WITHOUT_CLOCK = ['--bounding-set=-sys_time', '--inh-caps=-sys_time'];
 
 /** Of this machine, and of no use there; or slow: udev would walk through hundreds of terminals. */
 const MASKED = [
-  ...['lvm2-monitor.service', 'blk-availability.service', 'systemd-binfmt.service', 'radosgw.service'],
+  ...[
+    'lvm2-monitor.service',
+    'blk-availability.service',
+    'systemd-binfmt.service',
+    'radosgw.service',
+    'uml-utilities.service',
+  ],
   ...['proc-sys-fs-binfmt_misc.automount', 'e2scrub_reap.service', 'sys-fs-fuse-connections.mount', 'tmp.mount'],
   ...['sys-kernel-config.mount', 'sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'dev-hugepages.mount'],
   ...['systemd-update-utmp.service', 'console-getty.service', 'getty-static.service', 'systemd-tmpfiles-clean.timer'],
