@@ -33,6 +33,18 @@ export function violations(month: Month): Readonly<Record<string, readonly Chang
   return {
     window: which(({ disruptive, at }) => disruptive && hourOf(at) >= 4 && hourOf(at) < 22),
     clock: which(({ disruptive, at }) => disruptive && !month.weather(at).clockSound),
+    dry_run: which(({ at }) => month.weather(at).dryRun),
+    verify: which((c) => {
+      const end = (byIncident.get(`${c.target} ${c.condition}`) ?? []).find(
+        (e) => e.at > c.at && OUTCOMES.includes(e.what),
+      );
+      if (end?.what !== 'healed') return false;
+      const host = month.hosts.find(({ id }) => id === c.target);
+      const own = (host?.looks ?? []).filter((l) => l.condition === c.condition && c.until <= l.at && l.at <= end.at);
+      const first = own.findIndex(({ good }) => good);
+      const passes = first === -1 ? [] : own.slice(first);
+      return passes.length < 2 || passes.some(({ good }) => !good);
+    }),
     pause: which(({ at }) => month.weather(at).pausedUntil !== null),
     epoch: which(({ at }) => !month.weather(at).memoryWhole),
     trial: which(({ target, condition, at }) => {

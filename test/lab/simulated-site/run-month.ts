@@ -56,6 +56,7 @@ const POLICY = {
     (w) => ({ ...w, days: [...w.days] }),
   ),
 };
+const DRY = { ...POLICY, healing: { ...POLICY.healing, mode: 'dry_run' as const } };
 const LIST = {
   ...content,
   issued_at: BEGIN - 86_400,
@@ -65,6 +66,7 @@ const LIST = {
 /** Of the rule of every condition. The cool-down is long enough to be seen in steps. */
 export const LIMITS = { ...DEFAULT_LIMITS, cooldownS: 1_800 };
 const TIMES = { withinS: 2 * STEP_S, stableForS: STEP_S };
+const BELIEVED = { verdict: 'healed' } as const;
 const PEOPLE_COME_S = 24 * 3_600;
 
 interface Action {
@@ -76,7 +78,14 @@ interface Action {
   crashedAt: number | null;
 }
 
-export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_GUARDS): Month {
+/** What keeps healing honest beside the list of guards; each can be left out, to see what happens without it. */
+export type Beside = 'dry_run' | 'verify';
+
+export function runMonth(
+  seed: number,
+  guards: typeof HEALING_GUARDS = HEALING_GUARDS,
+  without: Beside | null = null,
+): Month {
   const random = randomOf(seed);
   const all = hosts();
   const weather = weatherOf(random, seed);
@@ -165,7 +174,13 @@ export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_G
         limits: LIMITS,
       },
       {
-        ...{ now, clockSound: sky.clockSound, policy: POLICY, localWindow: null, localMode: 'on' },
+        ...{
+          now,
+          clockSound: sky.clockSound,
+          policy: sky.dryRun && without !== 'dry_run' ? DRY : POLICY,
+          localWindow: null,
+          localMode: 'on',
+        },
         content: { ...LIST, ...(sky.grants ? {} : { grants: [] }), ...(sky.listExpired ? { expires_at: now } : {}) },
         pausedUntil: { byOrder: sky.pausedUntil, byHand: null },
         memory: sky.memoryWhole ? 'whole' : 'lost',
@@ -225,7 +240,9 @@ export function runMonth(seed: number, guards: typeof HEALING_GUARDS = HEALING_G
     const elapsed = now - action.changedAt;
     const result = now < host.offUntil ? 'unknown' : host.drift.has(condition.id) ? 'fail' : 'pass';
     action.looks.push({ atS: elapsed, readAtS: elapsed, result });
-    const verdict = judgeVerify(TIMES, action.looks, elapsed);
+    if (result !== 'unknown') host.looks.push({ at: now, condition: condition.id, good: result === 'pass' });
+    // What says of itself that it succeeded is believed, without verification.
+    const verdict = without === 'verify' ? BELIEVED : judgeVerify(TIMES, action.looks, elapsed);
     if (verdict.verdict === 'look') return;
     if (verdict.verdict === 'healed') {
       note(now, 'healed', host, condition);

@@ -39,6 +39,8 @@ export interface Host {
   /** People looked into it: its trait rests until then. */
   quietUntil: number;
   readonly journal: Change[];
+  /** What each look after a change found, as the machine was then. */
+  readonly looks: { readonly at: number; readonly condition: string; readonly good: boolean }[];
 }
 
 /** What is the matter with the appliance or the policy at a moment. */
@@ -54,6 +56,8 @@ export interface Weather {
   readonly memoryWhole: boolean;
   /** Target on which the rule of `av-old` is on trial; null where it is not. */
   readonly trialOn: string | null;
+  /** The signed policy lets healing only say what it would do. */
+  readonly dryRun: boolean;
 }
 
 /** mulberry32: small, and the same everywhere. Uniform in [0, 1). */
@@ -100,6 +104,7 @@ export function hosts(): Host[] {
     offUntil: 0,
     quietUntil: 0,
     journal: [],
+    looks: [],
   }));
 }
 
@@ -132,6 +137,7 @@ export function weatherOf(random: () => number, seed: number): (now: number) => 
   const later = randomOf(seed + 1_000_000);
   const lost = spells(later, 2, 40);
   const trial = spells(later, 4, 48);
+  const dryRun = spells(later, 2, 20);
   return (now) => ({
     pausedUntil: pause(now),
     clockSound: unsound(now) === null,
@@ -142,6 +148,7 @@ export function weatherOf(random: () => number, seed: number): (now: number) => 
     badRule: badRule(now) !== null,
     memoryWhole: lost(now) === null,
     trialOn: trial(now) === null ? null : TRIED_ON,
+    dryRun: dryRun(now) !== null,
   });
 }
 

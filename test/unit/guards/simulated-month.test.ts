@@ -47,4 +47,15 @@ describe('a simulated month of healing', () => {
     for (let seed = 1; seed <= TRIES && broken === 0; seed++) broken = violations(runMonth(seed, others))[name]!.length;
     expect(broken).toBeGreaterThan(0);
   });
+
+  it.each(['dry_run', 'verify'] as const)(
+    'without what stands beside the guards (%s), its invariant breaks',
+    (name) => {
+      let broken = 0;
+      for (let seed = 1; seed <= TRIES && broken === 0; seed++) {
+        broken = violations(runMonth(seed, HEALING_GUARDS, name))[name]!.length;
+      }
+      expect(broken).toBeGreaterThan(0);
+    },
+  );
 });
