@@ -10,15 +10,18 @@ import type { HealTrust } from './judge-grounds.ts';
 import { MAX_TIME_DIFFERENCE_S, type ClockReading } from './judge-time.ts';
 
 /**
- * T by the boot clock, from the highest signed time that sync-trust took.
+ * T by the boot clock, from the highest signed time that sync-trust took. That lags by what an answer lay around before it was handed
+ * over, so that an order which was signed just now would not be valid yet: a synchronised clock that is ahead of it counts.
  *
  * @throws helper_time_unknown, helper_time_off (T and a synchronised clock are more than 120 s apart)
  */
 export function judgeNow(time: SignedTime | null, clock: ClockReading): number {
   const now = timeT(time, clock.bootMs, clock.bootId);
   if (now === null) throw new AgentError('helper_time_unknown', 'the helpers hold no signed time of this boot');
-  const difference = Math.abs(now - Math.floor(clock.wallMs / 1_000));
-  if (!clock.synchronised || difference <= MAX_TIME_DIFFERENCE_S) return now;
+  if (!clock.synchronised) return now;
+  const wall = Math.floor(clock.wallMs / 1_000);
+  const difference = Math.abs(now - wall);
+  if (difference <= MAX_TIME_DIFFERENCE_S) return Math.max(now, wall);
   throw new AgentError('helper_time_off', `signed time and the synchronised clock are ${difference} s apart`, {
     details: { difference_s: difference },
   });
