@@ -37,23 +37,23 @@ const GLYPHS: Readonly<Record<string, readonly number[]>> = {
 };
 const ROWS = 5;
 const COLUMNS = 5;
-const GAP = '  ';
+const GAP_COLUMNS = 2;
 const BLANK: readonly number[] = [0, 0, 0, 0, 0];
 
-/** Five lines of blocks and spaces, seven columns for each character. What has no glyph is a blank. */
-export function bigText(text: string): readonly string[] {
+/** Five lines of blocks and spaces, each block two columns wide where that fits. What has no glyph is a blank. */
+export function bigText(text: string, columns: number): readonly string[] {
   const glyphs = text
     .toUpperCase()
     .split('')
     .map((letter) => GLYPHS[letter] ?? BLANK);
+  const isWide = glyphs.length * (2 * COLUMNS + GAP_COLUMNS) - GAP_COLUMNS <= columns;
+  const [block, blank] = isWide ? ['██', '  '] : ['█', ' '];
+  const rowOf = (bits: number): string =>
+    Array.from({ length: COLUMNS }, (_, bit) => (((bits >> (COLUMNS - 1 - bit)) & 1) === 1 ? block : blank)).join('');
   return Array.from({ length: ROWS }, (_, row) =>
     glyphs
-      .map((glyph) =>
-        Array.from({ length: COLUMNS }, (_unused, bit) =>
-          ((glyph[row] ?? 0) >> (COLUMNS - 1 - bit)) & 1 ? '█' : ' ',
-        ).join(''),
-      )
-      .join(GAP)
+      .map((glyph) => rowOf(glyph[row] ?? 0))
+      .join(' '.repeat(GAP_COLUMNS))
       .trimEnd(),
   );
 }

@@ -6,6 +6,7 @@ import type { DiskFacts } from './disk-facts.ts';
 export const COLUMNS = 80;
 export const ROWS = 25;
 const MARGIN = '  ';
+const WIDTH = COLUMNS - 2 * MARGIN.length;
 
 export type Tone = 'plain' | 'title' | 'good' | 'bad' | 'wait';
 export interface ScreenLine {
@@ -99,8 +100,8 @@ export const doneScreen = (branding: Branding, left: number): Screen =>
     '',
     'NOW TAKE THE STICK OUT.',
     '',
-    `The machine switches itself off in ${left} seconds. Switch it on again without the stick:`,
-    'it then finds its keys, and its screen says what it needs next.',
+    `The machine switches itself off in ${left} seconds.`,
+    'Switch it on again without the stick: its screen says what it needs next.',
   ]);
 
 export const describeDisk = ({ name, model, sizeBytes, serial }: DiskFacts): string =>
@@ -113,7 +114,7 @@ function page(branding: Branding, big: string, tone: Tone, body: readonly string
   const lines: ScreenLine[] = [
     { text: `${MARGIN}${harmless(branding.product)} - installer`, tone: 'title' },
     { text: '', tone: 'plain' },
-    ...bigText(big).map((text) => ({ text: `${MARGIN}${text}`, tone })),
+    ...bigText(big, WIDTH).map((text) => ({ text: `${MARGIN}${text}`, tone })),
     { text: '', tone: 'plain' },
     ...body.flatMap((text) => wrapped(text)).map((text) => ({ text: `${MARGIN}${text}`, tone: 'plain' as const })),
   ];
@@ -125,12 +126,11 @@ function page(branding: Branding, big: string, tone: Tone, body: readonly string
 
 /** Breaks at spaces, and keeps the indentation of the first line. */
 function wrapped(text: string): readonly string[] {
-  const width = COLUMNS - 2 * MARGIN.length;
   const [indent = ''] = /^ */.exec(text) ?? [];
   const lines: string[] = [];
   let line = indent;
   for (const word of harmless(text).trim().split(' ')) {
-    if (line.trim() !== '' && line.length + 1 + word.length > width) {
+    if (line.trim() !== '' && line.length + 1 + word.length > WIDTH) {
       lines.push(line);
       line = indent;
     }
