@@ -1,0 +1,134 @@
+// The image of the installer without NixOS: its module is evaluated and nothing is built.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { parseSettings } from '../../iso/installer/settings.ts';
+import { nixInstantiate, nixpkgsProblem, nixProblem } from '../../tools/evaluate-module.ts';
+
+const REPO = join(import.meta.dirname, '../..');
+const nix = nixProblem();
+const nixFiles = readdirSync(join(REPO, 'iso')).filter((name) => name.endsWith('.nix'));
+
+/** What a module gives is read as it is, `mkForce` and `mkDefault` shown with their priorities; packages are names. */
+const expression = (lib: string): string => `
+  let
+    lib = ${lib};
+    made = name: { type = "derivation"; inherit name; outPath = "/nix/store/\${name}"; outputName = "out"; };
+    pkgs = builtins.listToAttrs (map (name: { inherit name; value = made name; }) [
+      "age" "bash" "coreutils" "cryptsetup" "dosfstools" "e2fsprogs" "gptfdisk" "nixos-install-tools" "systemd" "util-linux" "terminus_font"
+    ]) // { # Its path is its content here: so it is seen in what refers to it.
+      runCommandLocal = name: attributes: script: made name // { outPath = attributes.text; }; };
+    appliance.config = {
+      system.build.toplevel = made "nixos-system";
+      services.compliance-agent = { stateDir = "/var/lib/compliance-agent"; configStick.enable = true; };
+      users.groups.compliance-agent.gid = 396;
+    };
+    image = import ${REPO}/iso {
+      nixpkgs.lib.nixosSystem = { system, modules }: { inherit system modules; };
+      system = "x86_64-linux";
+      inherit appliance;
+      installer = made "compliance-installer";
+      partnerFile = ${REPO}/iso/example/partner.json;
+      rootSha256 = builtins.head (builtins.split "\\n" (builtins.readFile ${REPO}/iso/example/root.sha256));
+    };
+    config = { nix.package = made "nix"; };
+    module = builtins.head image.modules { inherit lib pkgs config; modulesPath = "/modules"; };
+    profile = import (builtins.elemAt image.modules 1) { inherit lib; };
+  in { inherit module profile; modules = builtins.length image.modules; inherit (image) system; }
+`;
+const TINY = `{ mkForce = v: { forced = v; }; mkDefault = v: v; getBin = package: package.outPath; }`;
+
+interface Image {
+  readonly module: {
+    readonly imports: readonly string[];
+    readonly isoImage: Readonly<Record<string, unknown>>;
+    readonly services: { readonly openssh: { readonly enable: boolean } };
+    readonly users: { readonly users: { readonly root: { readonly hashedPassword: string } } };
+    readonly systemd: {
+      readonly services: Readonly<Record<string, { enable?: boolean; serviceConfig: Record<string, unknown> }>>;
+    };
+    readonly boot: { readonly initrd: { readonly systemd: Record<string, unknown> } };
+    readonly nix: { readonly settings: Record<string, unknown> };
+  };
+  readonly profile: { readonly boot: { readonly kernelModules: readonly string[] } };
+  readonly modules: number;
+}
+
+describe('the files of iso/', () => {
+  beforeEach((context) => context.skip(nix !== null, nix ?? ''));
+
+  it.each(nixFiles)('%s is Nix', (file) => {
+    expect(nixInstantiate('--parse', `iso/${file}`)).not.toBe('');
+  });
+});
+
+describe.each([
+  { lib: 'a few words of lib', text: TINY, problem: nix },
+  { lib: "nixpkgs' lib", text: `import ${process.env['NIXPKGS_LIB'] ?? '/none'}`, problem: nixpkgsProblem() },
+])('the image of the installer, evaluated with $lib', ({ text, problem }) => {
+  beforeEach((context) => context.skip(problem !== null, problem ?? ''));
+  const evaluate = (): Image =>
+    JSON.parse(nixInstantiate('--eval', '--strict', '--json', '--expr', expression(text))) as Image;
+  /** What `mkForce` holds. */
+  const forced = (value: unknown): unknown => {
+    const { forced: tiny, content } = value as { forced?: unknown; content?: unknown };
+    return tiny ?? content ?? null;
+  };
+
+  it('is no live system: no shell, no login, no server, no channel, and one program on its console', () => {
+    const { module, profile } = evaluate();
+    expect(module.imports).toEqual(['/modules/installer/cd-dvd/iso-image.nix', '/modules/profiles/minimal.nix']);
+    expect(module.services.openssh.enable).toBe(false);
+    expect(module.users.users.root.hashedPassword).toBe('!');
+    const off = ['getty@', 'autovt@', 'serial-getty@'].map((name) => module.systemd.services[name]?.enable);
+    expect(off).toEqual([false, false, false]);
+    expect(JSON.stringify(module.boot.initrd.systemd['emergencyAccess'])).toContain('false');
+    expect(JSON.stringify(module.nix.settings['substituters'])).toContain('[]');
+    const { serviceConfig } = module.systemd.services['compliance-installer']!;
+    expect(serviceConfig).toMatchObject({ TTYPath: '/dev/tty1', StandardInput: 'tty-force', Restart: 'on-failure' });
+    expect(profile.boot.kernelModules).toContain('sp5100_tco');
+  });
+
+  it('carries the appliance in its store, bears the label that the installer knows its stick by, and boots by UEFI', () => {
+    const { module, modules } = evaluate();
+    expect(module.isoImage).toMatchObject({
+      volumeID: 'CLINICINST',
+      makeEfiBootable: true,
+      makeUsbBootable: true,
+      storeContents: ['/nix/store/nixos-system'],
+    });
+    expect([modules, forced((module as unknown as { image: { baseName: unknown } }).image.baseName)]).toEqual([
+      2,
+      'compliance-agent-installer',
+    ]);
+  });
+
+  it('hands the installer settings that it reads, each tool by its path in the store', () => {
+    const start = String(evaluate().module.systemd.services['compliance-installer']!.serviceConfig['ExecStart']);
+    const program = '/nix/store/compliance-installer/bin/compliance-installer ';
+    expect(start.startsWith(program)).toBe(true);
+    const read = parseSettings(start.slice(program.length), 'settings');
+    expect(read).toMatchObject({
+      system: '/nix/store/nixos-system',
+      provision_dir: '/var/lib/compliance-agent-provision',
+      provision_gid: 396,
+      boot_label: 'CLINICINST',
+      root_sha256: readFileSync(join(REPO, 'iso/example/root.sha256'), 'utf8').trim(),
+    });
+    expect(read.tool_path).toEqual(
+      [
+        'age',
+        'bash',
+        'coreutils',
+        'cryptsetup',
+        'dosfstools',
+        'e2fsprogs',
+        'gptfdisk',
+        'nixos-install-tools',
+        'systemd',
+        'util-linux',
+        'nix',
+      ].map((name) => `/nix/store/${name}/bin`),
+    );
+  });
+});
