@@ -29,11 +29,9 @@
           imports = [ ./nix/central.nix ];
           services.central-command.package = lib.mkDefault central;
         };
-      nixos =
-        modules:
-        nixpkgs.lib.nixosSystem {
-          inherit system modules;
-        };
+      installer = pkgs.callPackage ./iso/package.nix { inherit agent; };
+      # The stick of a partner: `appliance` (what `nixosSystem` gave), `partnerFile`, `rootSha256`, `modules` (docs/installer.md).
+      installerOf = arguments: import ./iso ({ inherit nixpkgs system installer; } // arguments);
 
       # What the modules give, compared with what was reviewed.
       libPath = nixpkgs + "/lib";
@@ -55,9 +53,12 @@
     in
     {
       packages.${system} = {
-        inherit agent central;
+        inherit agent central installer;
+        # With the partner of the example: a partner's own flake calls `lib.installer`.
+        iso = self.nixosConfigurations.installer.config.system.build.isoImage;
         default = agent;
       };
+      lib.installer = installerOf;
 
       nixosModules = {
         compliance-agent = agentModule;
@@ -67,13 +68,22 @@
       };
 
       # The least that an appliance of a partner is made of; a partner's own flake adds what it backs up, and to where.
-      nixosConfigurations.appliance = nixos [
-        applianceModule
-        ./nix/examples/reseller.nix
-      ];
+      nixosConfigurations.appliance = nixpkgs.lib.nixosSystem {
+        inherit system;
+        modules = [
+          applianceModule
+          ./nix/examples/reseller.nix
+          ./iso/hp-t640.nix
+        ];
+      };
+      nixosConfigurations.installer = installerOf {
+        inherit (self.nixosConfigurations) appliance;
+        partnerFile = ./iso/example/partner.json;
+        rootSha256 = nixpkgs.lib.trim (builtins.readFile ./iso/example/root.sha256);
+      };
 
       checks.${system} = {
-        inherit agent central;
+        inherit agent central installer;
         units = pkgs.runCommand "golden-units" { } "${compared} touch $out";
         appliance = self.nixosConfigurations.appliance.config.system.build.toplevel;
       }

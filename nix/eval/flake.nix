@@ -5,6 +5,7 @@ let
     assertMsg = condition: message: condition || throw message;
     concatMapStrings = make: list: builtins.concatStringsSep "" (map make list);
     mkDefault = v: v;
+    trim = text: builtins.replaceStrings [ "\n" ] [ "" ] text;
     licenses.asl20 = "Apache-2.0";
     fileset.unions = parts: parts;
     # Every file that is named has to be there.
@@ -111,7 +112,7 @@ in
   scripts = builtins.mapAttrs (_: check: check.script or "") (ofSystem outputs.checks);
   shells = names (ofSystem outputs.devShells);
   sources = builtins.mapAttrs (_: package: package.arguments.src.files) {
-    inherit (ofSystem outputs.packages) agent central;
+    inherit (ofSystem outputs.packages) agent central installer;
     inherit (outputs.packages.x86_64-linux.agent) agentDeps;
     inherit (outputs.packages.x86_64-linux.central) centralDeps;
   };

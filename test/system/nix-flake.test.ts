@@ -21,7 +21,7 @@ interface Flake {
   readonly scripts: Readonly<Record<string, string>>;
   readonly shells: readonly string[];
   /** Files and folders that each derivation is given. */
-  readonly sources: Readonly<Record<'agent' | 'central', readonly string[]>>;
+  readonly sources: Readonly<Record<'agent' | 'central' | 'installer', readonly string[]>>;
   readonly dependencies: Readonly<Record<string, { readonly name: string; readonly hash: string }>>;
 }
 
@@ -35,9 +35,14 @@ beforeEach((context) => context.skip(problem !== null, problem ?? ''));
 describe('the outputs of the flake, with a stand-in for nixpkgs', () => {
   it('are the packages, modules, systems, checks and the shell that the documents name', () => {
     expect(flake.inputs).toEqual({ nixpkgs: 'github:NixOS/nixpkgs/nixos-26.05' });
-    expect(flake.packages).toMatchObject({ agent: 'compliance-agent', central: 'central-command' });
+    expect(flake.packages).toMatchObject({
+      agent: 'compliance-agent',
+      central: 'central-command',
+      installer: 'compliance-installer',
+      iso: 'iso',
+    });
     expect(flake.modules).toEqual(expect.arrayContaining(['appliance', 'central', 'compliance-agent']));
-    expect(flake.configurations).toMatchObject({ appliance: 2 });
+    expect(flake.configurations).toEqual({ appliance: 3, installer: 2 });
     expect(flake.shells).toEqual(['default']);
   });
 
