@@ -88,6 +88,11 @@ const self = v.strictObject({
   debugger_signal_allowed: v.boolean(),
   no_new_privileges_required: v.boolean(),
   seccomp_filter_required: v.boolean(),
+  /**
+   * The certificate towards Central Command is renewed at two thirds of its life. Where less than this part of it is left, that failed;
+   * left out: not judged.
+   */
+  certificate_percent_left: v.optional(int(1, 32)),
 });
 export type SelfBaseline = v.InferOutput<typeof self>;
 

@@ -1,7 +1,7 @@
 // Does the agent itself run as it was shipped: nothing listening, hardened, its secrets closed, its database sound?
 import type { SelfFacts } from '../facts/self.ts';
 import type { SelfBaseline } from './baseline.ts';
-import { conclude, declaredOr, judged, readOr, type Check, type Problem } from './check.ts';
+import { conclude, declaredOr, judged, measured, readOr, type Check, type Problem } from './check.ts';
 import { nameListeners, undeclaredListeners } from './listeners.ts';
 
 const UNIT = 'run the agent from its shipped unit, unchanged';
@@ -26,6 +26,32 @@ function hardeningProblems(read: SelfFacts, declared: SelfBaseline): Problem[] {
   return rules.flatMap(([broken, sentence, remedy]) =>
     broken ? [{ sentence, remedy, severity: 'high' as const }] : [],
   );
+}
+
+const [PERCENT, HOUR_S] = [100, 3_600];
+
+type CertificateState = 'valid' | 'overdue' | 'lapsed' | 'none' | 'not_read' | 'not_expected';
+
+function certificateState({ certificate }: SelfFacts, declared: SelfBaseline, now: number): CertificateState {
+  if (declared.certificate_percent_left === undefined) return 'not_expected';
+  if (typeof certificate === 'string') return certificate;
+  const { notBefore, notAfter } = certificate;
+  if (now >= notAfter) return 'lapsed';
+  const left = ((notAfter - now) * PERCENT) / (notAfter - notBefore);
+  return left < declared.certificate_percent_left ? 'overdue' : 'valid';
+}
+
+const hoursLeft = ({ certificate }: SelfFacts, now: number): number | null =>
+  typeof certificate === 'string' ? null : Math.max(0, Math.floor((certificate.notAfter - now) / HOUR_S));
+
+function certificateProblems(state: CertificateState): Problem[] {
+  const remedy = 'see in the status what keeps the agent from renewing it';
+  if (state === 'lapsed') {
+    const sentence = 'its certificate towards Central Command has lapsed';
+    return [{ sentence, remedy, severity: 'high' }];
+  }
+  if (state !== 'overdue') return [];
+  return [{ sentence: 'its certificate towards Central Command should have been renewed', remedy, severity: 'medium' }];
 }
 
 function stateProblems(read: SelfFacts): Problem[] {
@@ -72,14 +98,17 @@ export const selfCheck: Check = {
     key_files_missing: judged('integer'),
     key_files_exposed: judged('integer'),
     database: judged('name'),
+    certificate: judged('name'),
+    certificate_hours: measured('integer'),
   },
-  judge({ facts, baseline }) {
+  judge({ facts, baseline, now }) {
     const baselineOr = declaredOr(baseline, 'self');
     if ('judgement' in baselineOr) return baselineOr.judgement;
     const { declared } = baselineOr;
     const read = readOr(facts, 'self', 'the state of the agent');
     if ('judgement' in read) return read.judgement;
     const own = read.value;
+    const certificate = certificateState(own, declared, now);
     const extra = nameListeners(undeclaredListeners(own.listeners, declared.listeners));
     const listening: Problem[] = [
       {
@@ -89,7 +118,12 @@ export const selfCheck: Check = {
       },
     ];
     return conclude({
-      problems: [...(extra.length > 0 ? listening : []), ...hardeningProblems(own, declared), ...stateProblems(own)],
+      problems: [
+        ...(extra.length > 0 ? listening : []),
+        ...hardeningProblems(own, declared),
+        ...stateProblems(own),
+        ...certificateProblems(certificate),
+      ],
       unknowns: own.database === 'not_read' ? ['the integrity of the database was not checked'] : [],
       passSentence: `the agent listens on ${own.listeners.length === 0 ? 'nothing' : nameListeners(own.listeners).join(', ')}, its ${own.keyFiles} key files are closed to others, its database is sound and its hardening is as declared`,
       facts: {
@@ -104,6 +138,8 @@ export const selfCheck: Check = {
         key_files_missing: own.keyFilesMissing,
         key_files_exposed: own.keyFilesExposed,
         database: own.database,
+        certificate,
+        certificate_hours: hoursLeft(own, now),
       },
     });
   },

@@ -1,5 +1,6 @@
 // What the daemon's probes and jobs read from, and what only the daemon knows.
 import { watchOf } from '../checks/watch.ts';
+import { validityOf } from '../identity/renewal.ts';
 import type { ProbeContext } from '../facts/probe.ts';
 import { ROOT_FACTS_DIR } from '../facts/root-facts.ts';
 import type { DaemonContext } from './context.ts';
@@ -18,6 +19,12 @@ function databaseCheck({ state, store, clock }: DaemonContext): string {
   return state.databaseCheck.said;
 }
 
+/** Null before enrolment; one that cannot be read has no life left. */
+function heldCertificate({ store }: DaemonContext): Exclude<ProbeContext['certificate'], undefined> {
+  const pem = store.trust.identity()?.certificatePem;
+  return pem === undefined ? null : (validityOf(pem) ?? { notBefore: 0, notAfter: 0 });
+}
+
 export function daemonProbeContext(context: DaemonContext, signal: AbortSignal): ProbeContext {
   const { state } = context;
   return {
@@ -31,6 +38,7 @@ export function daemonProbeContext(context: DaemonContext, signal: AbortSignal):
     watch: watchOf(context.checks.baseline),
     signal,
     databaseCheck: databaseCheck(context),
+    certificate: heldCertificate(context),
     skewMs: state.clockOffsetMs === null ? null : -state.clockOffsetMs,
   };
 }

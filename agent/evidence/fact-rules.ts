@@ -125,6 +125,8 @@ export const FACT_RULES: Readonly<Record<string, Rules>> = {
     key_files_missing: 'integer',
     key_files_exposed: 'integer',
     database: words('ok', 'damaged', 'not_read'),
+    certificate: words('valid', 'overdue', 'lapsed', 'none', 'not_read', 'not_expected'),
+    certificate_hours: 'integer',
     unreadable_self: UNREADABLE,
   },
   logging: {

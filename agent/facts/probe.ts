@@ -50,6 +50,8 @@ export interface ProbeContext {
   readonly skewMs?: number | null;
   /** What `PRAGMA quick_check` said: `ok` or its complaint; null or absent where nobody asked. */
   readonly databaseCheck?: string | null;
+  /** Life of the certificate towards Central Command, Unix seconds; null before enrolment, absent where nobody asked. */
+  readonly certificate?: { readonly notBefore: number; readonly notAfter: number } | null;
   /** Facts that root left for this process; absent where only what can be read here counts. */
   readonly rootFacts?: RootFacts;
   /** What is read is handed to an agent that adds its own part ({@link Probe.own}). */

@@ -26,6 +26,8 @@ export interface SelfFacts {
   /** Readable or writable by others, of another owner, or no regular file. */
   readonly keyFilesExposed: number;
   readonly database: 'ok' | 'damaged' | 'not_read';
+  /** Towards Central Command, Unix seconds; `none` before enrolment. */
+  readonly certificate: { readonly notBefore: number; readonly notAfter: number } | 'none' | 'not_read';
 }
 
 /** Inodes of the sockets that the process holds. One that is closed while we look is not held any more. */
@@ -86,6 +88,7 @@ export const selfProbe: Probe<SelfFacts> = {
       keyFilesMissing: keys.filter((k) => k === 'missing').length,
       keyFilesExposed: keys.filter((k) => k === 'exposed').length,
       database: databaseState(context.databaseCheck),
+      certificate: context.certificate === undefined ? 'not_read' : (context.certificate ?? 'none'),
     };
   },
 };

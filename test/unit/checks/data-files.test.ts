@@ -56,7 +56,7 @@ describe('shipped data', () => {
   it('no control map and no page on checks says that a check satisfies a requirement', () => {
     const texts = readdirSync(join(RUNBOOKS, 'controls')).map((name) => file(`controls/${name}`).toString());
     texts.push(...CHECKS.map((check) => `${check.title} ${check.judge.toString()}`));
-    for (const text of texts) expect(text.toLowerCase()).not.toMatch(/satisf|compliant with|certif/);
+    for (const text of texts) expect(text.toLowerCase()).not.toMatch(/satisf|compliant with|certif(?:y|ie|ication)/);
   });
 });
 

@@ -198,6 +198,10 @@ const values: { [N in keyof FactValues]: fc.Arbitrary<FactValues[N]> } = {
     keyFilesMissing: fc.nat(3),
     keyFilesExposed: fc.nat(3),
     database: fc.constantFrom('ok', 'damaged', 'not_read'),
+    certificate: fc.oneof(
+      fc.constantFrom('none' as const, 'not_read' as const),
+      fc.record({ notBefore: fc.nat(4_000_000_000), notAfter: fc.nat(4_000_000_000) }),
+    ),
   }),
   logging: fc.record({
     storage: fc.constantFrom('persistent', 'volatile', 'none'),

@@ -58,6 +58,7 @@ export const HEALTHY: FactValues = {
     keyFilesMissing: 0,
     keyFilesExposed: 0,
     database: 'ok',
+    certificate: { notBefore: READ_AT - 12 * HOUR_S, notAfter: READ_AT + 12 * HOUR_S },
   },
   av_edr: {
     loadState: 'loaded',
