@@ -29,7 +29,7 @@ const problem =
 const WITHIN_MS = 120_000;
 const CONTENT = '/root/content';
 /** Root's timers read the facts, with less patience here. An empty value resets all times of a timer. */
-const SOON = '[Timer]\nOnUnitInactiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=3\n';
+const SOON = '[Timer]\nOnUnitInactiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=4\n';
 const BASELINE = '/etc/compliance-agent/baseline.yaml';
 const HELD = 'var/lib/compliance-agent-helpers';
 const AV_PROGRAM = '/opt/lab-av/avd';
@@ -87,7 +87,9 @@ async function sign(version: number, ruleset: string): Promise<void> {
     .digest('hex');
   const tables = `{ family: inet, name: lab, sha256: '${tableDigest(ruleset)}' }`;
   const declared = healBaseline({ version, avSha256, tables, ruleset }).toString();
-  const baseline = `${declared.replace('persistent_required: true', 'persistent_required: false')}${ENCRYPTION}`;
+  const baseline = `${declared
+    .replace('persistent_required: true', 'persistent_required: false')
+    .replace(/(forwarder: .*)/, '$1\n    stability: { restarts: 3, minutes: 10 }')}${ENCRYPTION}`;
   const inside = join(box.root, CONTENT);
   rmSync(inside, { recursive: true, force: true });
   mkdirSync(join(inside, 'baselines'), { recursive: true });
@@ -117,7 +119,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
       `  - { grant_id: let-${rule}, rule: ${rule}, runbook: ${id}, baseline: appliance, scope: appliance, class: routine, not_after: "${date}Z" }`,
     );
   }
-  for (const rule of ['encryption-missing', 'av-program-changed']) {
+  for (const rule of ['encryption-missing', 'av-program-changed', 'log-forwarder-flapping']) {
     cpSync(join(CHECKOUT, 'runbooks/rules', `${rule}.yaml`), join(inside, 'rules', `${rule}.yaml`));
   }
   writeFileSync(join(box.root, 'root/grants.yaml'), `grants:\n${grants.join('\n')}\n`);
@@ -132,7 +134,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
       return isHeld && spawnSync('test', ['-e', join(box.root, HELD, 'policy.json')]).status === 0 ? true : null;
     },
     WITHIN_MS,
-    journal,
+    () => box.run(['sh', '-c', 'cat /run/compliance-agent/helpers/sync-trust.json; true']) + journal(),
   );
 }
 
@@ -354,6 +356,20 @@ describe('a fix of the appliance that does not work', () => {
     box.run(['systemctl', 'stop', 'lab-forwarder.service']);
     await untilState('log-forwarder-stopped', 'ticketed');
     expect(results('log-forwarder-stopped').at(-1)).toMatchObject({ outcome: 'failed', code: 'helper_act_failed' });
+  });
+
+  it('is not even tried where a service ends again and again: systemd started it often enough', async () => {
+    unit('lab-forwarder.service', 'ExecStart=/bin/sleep 0.2\nRestart=always\nRestartSec=200ms');
+    edit(join(box.root, 'etc/systemd/system/lab-forwarder.service'), [
+      '[Service]',
+      '[Unit]\nStartLimitIntervalSec=0\n[Service]',
+    ]);
+    box.run(['systemctl', 'daemon-reload']);
+    const before = results('log-forwarder-stopped').length;
+    box.run(['systemctl', 'start', 'lab-forwarder.service']);
+    await untilState('log-forwarder-flapping', 'ticketed');
+    expect(results('log-forwarder-stopped')).toHaveLength(before);
+    expect(story('log-forwarder-flapping')).toEqual(['seen', 'ticketed']);
   });
 
   it('goes to people where the repository of the backup is locked, as soon as the service has given up', async () => {
