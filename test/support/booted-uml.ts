@@ -3,6 +3,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
   existsSync,
+  readdirSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -18,7 +19,7 @@ import { userModeLinuxProblem } from './user-mode-linux.ts';
 const LABS = '/var/tmp';
 const MODULES = '/usr/lib/uml/modules';
 /** Beside other suites it takes ten times as long as alone. */
-const WITHIN_MS = 240_000;
+const WITHIN_MS = 400_000;
 /** Not even a mistake of that kernel's can reach the clock of this machine. */
 const WITHOUT_CLOCK = ['--bounding-set=-sys_time', '--inh-caps=-sys_time'];
 
@@ -49,6 +50,17 @@ const run = (...[command, ...args]: [string, ...string[]]): void => {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
 };
+
+/** Processes of the kernel whose root this is; they all have its command line. */
+function processesOf(root: string): number {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`rootflags=${root}\0`);
+    } catch {
+      return false;
+    }
+  }).length;
+}
 
 /** Why no such machine can be booted here, or null. */
 export function bootedUmlProblem(...tools: readonly string[]): string | null {
@@ -145,9 +157,10 @@ export function bootedUml(options: BootedUmlOptions): BootedUml {
     kernel = null;
     if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
     const ended = new Promise<void>((done) => ending.once('close', () => done()));
-    ending.kill('SIGKILL');
-    // Its processes are processes of this machine, each traced by the kernel: they end with it.
+    // All of its group: the programs inside are processes of this machine, and one of them holds the disks.
+    process.kill(-(ending.pid ?? 0), 'SIGKILL');
     await ended;
+    await until('the last process of the machine is gone', () => (processesOf(root) === 0 ? true : null), WITHIN_MS);
   }
 
   return {
@@ -173,7 +186,11 @@ export function bootedUml(options: BootedUmlOptions): BootedUml {
           ],
         ],
         // Its memory is a file there; /dev/shm is small in many containers.
-        { env: { PATH: process.env['PATH'], TMPDIR: lab }, stdio: ['ignore', console, console, screen] },
+        {
+          env: { PATH: process.env['PATH'], TMPDIR: lab },
+          stdio: ['ignore', console, console, screen],
+          detached: true,
+        },
       );
       await this.run('systemctl is-system-running --wait || true');
     },

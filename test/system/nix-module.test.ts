@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KEYS, type ConfigKey } from '../../agent/config/keys.ts';
 import { parseConfig } from '../../agent/config/parse-config.ts';
-import { DAEMON_VERBS, HELPER_VERBS, helperUnit, SWITCH_VERBS } from '../../agent/helpers/verbs.ts';
+import { DAEMON_VERBS, DISK_VERB, HELPER_VERBS, helperUnit, SWITCH_VERBS } from '../../agent/helpers/verbs.ts';
 import {
   evaluateCentral,
   evaluateModule,
@@ -47,6 +47,9 @@ const EXPOSURE: Readonly<Record<string, number>> = {
   'compliance-agent-sync-trust.service': 15,
   'compliance-agent-set-clock.service': 15,
   'compliance-agent-store-device-key.service': 16,
+  'compliance-agent-config-stick.service': 16,
+  'compliance-agent-seal-disk.service': 21,
+  'compliance-agent-console.service': 4,
   'compliance-agent-restart-unit.service': 15,
   'compliance-agent-run-backup.service': 15,
   'compliance-agent-apply-update.service': 15,
@@ -57,6 +60,8 @@ const EXPOSURE: Readonly<Record<string, number>> = {
 };
 /** Units that no sandbox can hold, each with the reason. */
 const NOT_CONFINED: Readonly<Record<string, string>> = {
+  'initrd/clinic-first-unlock.service':
+    'it runs cryptsetup in the initial RAM disk, before there is anything to protect from it',
   'compliance-agent-switch-system.service':
     'what it starts installs a boot loader and restarts whatever a new system changed; it takes nothing but a plan of the verifier',
 };
@@ -271,6 +276,7 @@ describe('the rule for polkit', () => {
     for (const verb of DAEMON_VERBS) expect(answer('compliance-agent', 'start', helperUnit(verb))).toBe('yes');
     expect(HELPER_VERBS.filter((verb) => answer('compliance-agent', 'start', helperUnit(verb)) !== 'yes')).toEqual([
       'revert-firewall',
+      DISK_VERB,
       ...SWITCH_VERBS,
     ]);
   });
