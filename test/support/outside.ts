@@ -46,7 +46,7 @@ const PROBE = `
   console.log(JSON.stringify(Object.fromEntries(asked.map((way, i) => [way, answers[i]]))));
 `;
 /** On a cable between two ends of this machine an answer takes no time; what is dropped takes this long to be seen. */
-const WAIT_MS = 700;
+const WAIT_MS = 500;
 const DEADLINE_MS = 30_000;
 
 /** `PROTOCOL ADDRESS PORT`. */

@@ -98,6 +98,12 @@ async function open(uid: number, ways: readonly Way[] = ALL): Promise<Way[]> {
   const found = await outside.ask(uid, ways);
   return ways.filter((way) => found[way] === 'open');
 }
+/** Exactly these of `asked` are open. An answer may be late on a busy machine; a way that is open against the rules stays so. */
+async function leaves(uid: number, ways: readonly Way[], asked: readonly Way[] = ALL): Promise<void> {
+  let found = await open(uid, asked);
+  for (let left = 4; left > 0 && ways.some((way) => !found.includes(way)); left -= 1) found = await open(uid, asked);
+  expect(found).toEqual(ways);
+}
 const untilOpen = (uid: number, ways: readonly Way[]): Promise<unknown> =>
   until(
     `open for ${uid}: ${ways.join(', ')}`,
@@ -109,13 +115,15 @@ const untilClosed = (uid: number, ways: readonly Way[]): Promise<unknown> =>
   until(`closed for ${uid}`, async () => ((await open(uid, ways)).length === 0 ? true : null), 90_000);
 const state = (): EgressState => JSON.parse(box.run(['cat', '/run/compliance-agent/egress/state.json'])) as EgressState;
 const tables = (): string[] => box.run(['nft', 'list', 'tables']).trim().split('\n').filter(Boolean);
-const firewall = (): FirewallFacts => {
-  const said = JSON.parse(box.run([AGENT, 'facts', 'firewall', '--json'])) as {
-    facts: { firewall: { value: FirewallFacts } };
-  };
+async function firewall(): Promise<FirewallFacts> {
+  const { stdout, stderr } = await box.exec.run([AGENT, 'facts', 'firewall', '--json'], { deadlineMs: DEADLINE_MS });
+  const text = stdout.toString();
+  const said = JSON.parse(text) as { facts?: { firewall: { value: FirewallFacts } } };
+  if (said.facts === undefined) throw new Error(`${text}${stderr.toString()}`);
   return said.facts.firewall.value;
-};
-const digest = (): string | undefined => firewall().tables.find(({ name }) => name === TABLE)?.sha256;
+}
+const digest = async (): Promise<string | undefined> =>
+  (await firewall()).tables.find(({ name }) => name === TABLE)?.sha256;
 
 describe('what leaves the appliance', () => {
   it('is nothing at all where the ruleset does not load: the table that drops everything is in force', async () => {
@@ -127,7 +135,7 @@ describe('what leaves the appliance', () => {
       DEADLINE_MS,
     );
     expect(tables()).toEqual([`table inet ${TABLE}-closed`]);
-    for (const uid of [ROOT, AGENT_UID, RESOLVER, SOMEBODY]) expect(await open(uid)).toEqual([]);
+    for (const uid of [ROOT, AGENT_UID, RESOLVER, SOMEBODY]) await leaves(uid, []);
     expect(box.run([NODE, '-e', TO_ITSELF])).toBe('hello');
   });
 
@@ -136,11 +144,11 @@ describe('what leaves the appliance', () => {
     box.run(['cp', `/etc/nftables/${TABLE}.nft`, '/etc/nftables.conf']);
     expect(await systemctl('start', 'nftables.service')).toBe(0);
     box.run(['nft', 'delete', 'table', 'inet', `${TABLE}-closed`]);
-    expect(await open(AGENT_UID)).toEqual([]);
-    expect(await open(ROOT)).toEqual([]);
-    expect(await open(SOMEBODY)).toEqual([]);
-    expect(await open(RESOLVER)).toEqual(NAMES);
-    expect(await open(TIME_SYNC)).toEqual(TIME);
+    await leaves(AGENT_UID, []);
+    await leaves(ROOT, []);
+    await leaves(SOMEBODY, []);
+    await leaves(RESOLVER, NAMES);
+    await leaves(TIME_SYNC, TIME);
   });
 
   it('tells the daemon at once that a way is closed, instead of letting it wait', async () => {
@@ -155,10 +163,10 @@ describe('what leaves the appliance', () => {
     box.run(['nft', '-f', '/etc/compliance-agent/egress-closed.nft']);
     expect(await systemctl('start', REFRESHER)).toBe(0);
     expect(tables()).toEqual([`table inet ${TABLE}`]);
-    expect(await open(AGENT_UID)).toEqual(CENTRAL);
-    expect(await open(ROOT)).toEqual(CACHE);
-    expect(await open(SOMEBODY)).toEqual([]);
-    expect(await open(RESOLVER)).toEqual(NAMES);
+    await leaves(AGENT_UID, CENTRAL);
+    await leaves(ROOT, CACHE);
+    await leaves(SOMEBODY, []);
+    await leaves(RESOLVER, NAMES);
     expect(state()).toMatchObject({ problem: null, policy_version: null, warnings: [] });
     expect((await egressShow()).stdout.toString()).toMatch(
       /central\.test +tcp\/8443 +192\.0\.2\.1 +\d+ s +central_command/,
@@ -180,9 +188,9 @@ describe('what leaves the appliance', () => {
     hold('next', trust.policy(1, POLICY));
     box.run(['mv', `${HELD}/next.json`, `${HELD}/policy.json`]);
     await untilOpen(AGENT_UID, [...CENTRAL, ...TARGETS, ...SIEM, ...KERBEROS]);
-    expect(await open(AGENT_UID)).toEqual([...CENTRAL, ...TARGETS, ...SIEM, ...KERBEROS]);
-    expect(await open(ROOT)).toEqual(CACHE);
-    expect(await open(SOMEBODY)).toEqual([]);
+    await leaves(AGENT_UID, [...CENTRAL, ...TARGETS, ...SIEM, ...KERBEROS]);
+    await leaves(ROOT, CACHE);
+    await leaves(SOMEBODY, []);
     const { warnings, doors } = state();
     expect(warnings).toEqual([expect.stringContaining('gone.invalid'), expect.stringContaining('0.0.0.0/0')]);
     expect(doors.find(({ host }) => host === 'gone.invalid')?.addresses).toEqual([]);
@@ -190,8 +198,8 @@ describe('what leaves the appliance', () => {
     expect(lines.filter((line) => line.includes('gone.invalid'))).toHaveLength(1);
   });
 
-  it('does not change the digest of the table, and a rule of somebody else does', () => {
-    const before = digest();
+  it('does not change the digest of the table, and a rule of somebody else does', async () => {
+    const before = await digest();
     expect(before).toMatch(/^[0-9a-f]{64}$/);
     const fresh = box.run([
       'unshare',
@@ -202,16 +210,16 @@ describe('what leaves the appliance', () => {
     ]);
     expect(fresh).toContain(before);
     box.run(['nft', 'insert', 'rule', 'inet', TABLE, 'output', 'accept']);
-    expect(digest()).not.toBe(before);
+    expect(await digest()).not.toBe(before);
     box.run(['systemctl', 'reload', 'nftables.service']);
-    expect(digest()).toBe(before);
+    expect(await digest()).toBe(before);
   });
 
   it('is closed by a reload of the rules, and open again since that starts the refresher', async () => {
     await untilOpen(AGENT_UID, [...CENTRAL, ...TARGETS]);
     hold();
     box.run(['systemctl', 'reload', 'nftables.service']);
-    expect(await open(AGENT_UID)).toEqual([]);
+    await leaves(AGENT_UID, []);
     letGo();
     box.run(['systemctl', 'reload', 'nftables.service']);
     await untilOpen(AGENT_UID, [...CENTRAL, ...TARGETS]);
@@ -223,7 +231,7 @@ describe('what leaves the appliance', () => {
     expect(forged).not.toBe(line);
     writeFileSync(join(box.root, HELD, 'policy.json'), `${forged}\n`);
     await untilClosed(AGENT_UID, [...TARGETS, ...SIEM, ...KERBEROS]);
-    expect(await open(AGENT_UID)).toEqual(CENTRAL);
+    await leaves(AGENT_UID, CENTRAL);
     expect(state().warnings).toEqual([expect.stringContaining('the site policy opens nothing')]);
   });
 });
@@ -254,7 +262,7 @@ describe('a daemon that was taken over', () => {
     }
     expect(await asDaemon(AGENT, 'egress', 'refresh')).not.toBe(0);
     expect(await systemctl('restart', REFRESHER)).toBe(0);
-    expect(await open(AGENT_UID)).toEqual(CENTRAL);
+    await leaves(AGENT_UID, CENTRAL);
   });
 
   it('names no other Central Command by provisioning files of its own, where the configuration names none', async () => {
@@ -279,10 +287,10 @@ describe('a door', () => {
   it('closes by itself where the refresher is dead, and the fact of the firewall says so', async () => {
     await systemctl('restart', REFRESHER);
     await untilOpen(AGENT_UID, CENTRAL);
-    expect(firewall().egressRefresh).toBe('current');
+    expect((await firewall()).egressRefresh).toBe('current');
     await systemctl('stop', 'compliance-agent-egress.timer', 'compliance-agent-egress.path', REFRESHER);
     await untilClosed(AGENT_UID, CENTRAL);
-    await until('late', () => (firewall().egressRefresh === 'late' ? true : null), DEADLINE_MS);
+    await until('late', async () => ((await firewall()).egressRefresh === 'late' ? true : null), DEADLINE_MS);
     await systemctl('start', 'compliance-agent-egress.timer');
     await untilOpen(AGENT_UID, CENTRAL);
   });
@@ -290,13 +298,13 @@ describe('a door', () => {
   it('is not left open by who stops the rules: that is refused', async () => {
     expect(await systemctl('stop', 'nftables.service')).not.toBe(0);
     expect(await systemctl('restart', 'nftables.service')).not.toBe(0);
-    expect(await open(SOMEBODY, CENTRAL)).toEqual([]);
+    await leaves(SOMEBODY, [], CENTRAL);
   });
 
   it('is shut by the refresher where the table is gone, until the rules are loaded again', async () => {
     box.run(['nft', 'flush', 'ruleset']);
     await until('it is shut', () => (tables().includes(`table inet ${TABLE}-closed`) ? true : null), 60_000);
-    expect(await open(SOMEBODY)).toEqual([]);
+    await leaves(SOMEBODY, []);
     await until('it is said', () => (state().problem?.code === 'egress_not_loaded' ? true : null), DEADLINE_MS);
     const shown = await egressShow();
     expect([shown.code, shown.stdout.toString()]).toEqual([3, expect.stringContaining('egress_not_loaded')]);

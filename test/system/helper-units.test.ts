@@ -121,6 +121,45 @@ describe('the helpers of an appliance', () => {
     expect(await asDaemon('touch', '/run/compliance-agent/helpers/sync-trust.json')).not.toBe(0);
   });
 
+  it('asks polkit for every unit of the module and every verb: start of those in the rule is let through, and nothing else', async () => {
+    const sleeper = box.exec.run(
+      ['setpriv', `--reuid=${DAEMON_UID}`, `--regid=${DAEMON_UID}`, '--clear-groups', 'sleep', '60'],
+      { deadlineMs: 90_000 },
+    );
+    const pid = await until(
+      'a process of the daemon’s user',
+      () => box.run(['sh', '-c', `pgrep -u ${DAEMON_UID} -x sleep || true`]).trim() || null,
+      DEADLINE_MS,
+    );
+    const { units, polkitRule } = evaluateModule();
+    const listed = /var units = (\[.*?\]);/s.exec(polkitRule)?.[1] ?? '[]';
+    const others = [
+      'ssh.service',
+      'rescue.target',
+      'reboot.target',
+      'nftables.service',
+      'compliance-agent-sync-trust.servicex',
+    ];
+    const asked = [...Object.keys(units), ...others].flatMap((unit) => [
+      `${unit} start`,
+      `${unit} stop`,
+      `${unit} restart`,
+    ]);
+    const line = (way: string): string => {
+      const [unit, verb] = way.split(' ');
+      const details = `--detail unit '${unit}' --detail verb ${verb}`;
+      return `pkcheck --action-id org.freedesktop.systemd1.manage-units --process ${pid} ${details} >/dev/null 2>&1 && echo '${way}'`;
+    };
+    const allowed = box
+      .run(['sh', '-c', `${asked.map(line).join('\n')}\ntrue`])
+      .trim()
+      .split('\n');
+    expect(allowed.toSorted()).toEqual((JSON.parse(listed) as string[]).map((unit) => `${unit} start`).toSorted());
+    expect(allowed.length).toBeGreaterThan(5);
+    box.run(['kill', pid]);
+    await sleeper;
+  });
+
   it('the unit for the clock reads it under its sandbox, and does not touch one that is right', async () => {
     expect(HELPER_VERBS).toContain('set-clock');
     await box.exec.run(['systemctl', 'start', helperUnit('set-clock')], { deadlineMs: DEADLINE_MS });

@@ -95,6 +95,8 @@ describe.each<[string, [string, Partial<FactValues>, string][]]>([
         firewall({ policies: { input: 'drop', output: 'accept', forward: 'drop' } }),
         'critical',
       ],
+      ['nothing has opened the egress table for three turns', firewall({ egressRefresh: 'late' }), 'high'],
+      ['nothing has opened the egress table since the start', firewall({ egressRefresh: 'never' }), 'high'],
       ['an undeclared TCP port listens', listening('tcp', 'any', 22), 'high'],
       ['an undeclared port listens on this machine only', listening('tcp', 'loopback', 8080), 'high'],
       ['an undeclared UDP port listens', listening('udp', 'any', 5353), 'high'],
@@ -183,6 +185,14 @@ describe('judging with less than everything', () => {
   it('a firewall table without a declared digest is never a pass', () => {
     const unsettled = baseline((text) => text.replace(`sha256: ${TABLE_SHA256}`, 'sha256: none'));
     expect(findingOf('firewall', { baseline: unsettled }).result).toBe('unknown');
+  });
+
+  it('rules as declared are no pass where nobody can say whether the egress table is opened, and the baseline asks for it', () => {
+    const facts = factSet(firewall({ egressRefresh: 'unreadable' }));
+    expect(findingOf('firewall', { facts }).result).toBe('unknown');
+    const silent = baseline((text) => text.replace('egress_refresh: required', ''));
+    expect(findingOf('firewall', { facts, baseline: silent })).toMatchObject({ result: 'pass' });
+    expect(findingOf('firewall', { facts, baseline: silent }).facts).not.toHaveProperty('egress_refresh');
   });
 
   it('an undeclared listener is a fail even where the rules could not be read', () => {
