@@ -138,7 +138,7 @@ let
       ReserveVT = 0;
     };
 
-    # Names and time from the network, and nothing that answers it. The claimed name is set at run time: hence none here.
+    # Names and time from the network, and nothing that answers it. One image serves all sites: no host name is built in.
     networking.hostName = "";
     networking.useNetworkd = true;
     networking.useDHCP = lib.mkDefault true;

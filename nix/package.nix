@@ -3,9 +3,13 @@
   lib,
   stdenv,
   callPackage,
+  runCommandLocal,
   nodejs-slim_24,
   autoPatchelfHook,
   libkrb5,
+  cryptsetup,
+  nftables,
+  systemd,
 }:
 let
   root = ../.;
@@ -29,6 +33,23 @@ let
     program = "compliance-agent";
     arguments = "ci --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund";
   };
+
+  inherit (import ./tools.nix) shipped;
+  packages = { inherit cryptsetup nftables systemd; };
+  links = builtins.concatLists (
+    map (
+      package:
+      map (
+        name: "ln -s ${lib.getBin packages.${package}}/bin/${name} $out/bin/${name}\n"
+      ) shipped.${package}
+    ) (builtins.attrNames shipped)
+  );
+  # One folder with exactly these programs.
+  agentTools = runCommandLocal "compliance-agent-tools" { } ''
+    mkdir -p $out/bin
+    ${builtins.concatStringsSep "" links}
+    for tool in $out/bin/*; do test -x $tool; done
+  '';
 in
 stdenv.mkDerivation {
   pname = "compliance-agent";
@@ -47,11 +68,13 @@ stdenv.mkDerivation {
     # Loaded by path: there is no folder of libraries here that a name is looked up in.
     substituteInPlace $out/lib/compliance-agent/agent/winrm/gssapi.js \
       --replace-fail "'libgssapi_krb5.so.2'" "'${libkrb5}/lib/libgssapi_krb5.so.2'"
+    substituteInPlace $out/lib/compliance-agent/agent/system/exec.js \
+      --replace-fail "'/run/current-system/sw/bin'" "'${agentTools}/bin', '/run/current-system/sw/bin'"
     runHook postInstall
   '';
   doInstallCheck = true;
   installCheckPhase = "$out/bin/compliance-agent version";
-  passthru = { inherit agentDeps; };
+  passthru = { inherit agentDeps agentTools; };
   meta = {
     description = "On-site compliance agent: pulls signed orders, checks for drift, writes signed evidence";
     license = lib.licenses.asl20;

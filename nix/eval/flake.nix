@@ -5,6 +5,7 @@ let
     assertMsg = condition: message: condition || throw message;
     concatMapStrings = make: list: builtins.concatStringsSep "" (map make list);
     mkDefault = v: v;
+    getBin = package: package;
     trim = text: builtins.replaceStrings [ "\n" ] [ "" ] text;
     licenses.asl20 = "Apache-2.0";
     fileset.unions = parts: parts;
@@ -46,8 +47,9 @@ let
     stdenvNoCC = stdenv;
     mkShell = arguments: made "shell" // { inherit arguments; };
     runCommand =
-      name: _: _script:
-      made name;
+      name: _: script:
+      made name // { commands = script; };
+    runCommandLocal = pkgs.runCommand;
     writeText = name: _: made name;
     testers.runNixOSTest =
       test:
@@ -74,10 +76,13 @@ let
       [
         "autoPatchelfHook"
         "cacert"
+        "cryptsetup"
         "libkrb5"
+        "nftables"
         "nixfmt"
         "nodejs-slim_24"
         "nodejs_24"
+        "systemd"
       ]
   );
   # As nixpkgs does it: arguments by their names, and an error for one that is not there.
@@ -110,6 +115,9 @@ in
   configurations = builtins.mapAttrs (_: one: builtins.length one.modules) outputs.nixosConfigurations;
   checks = builtins.mapAttrs (_: check: check.nodes or check.name) (ofSystem outputs.checks);
   scripts = builtins.mapAttrs (_: check: check.script or "") (ofSystem outputs.checks);
+  # Commands of the phase in which the agent is laid out, and of its folder of programs.
+  install = outputs.packages.x86_64-linux.agent.arguments.installPhase;
+  tools = outputs.packages.x86_64-linux.agent.agentTools.commands;
   shells = names (ofSystem outputs.devShells);
   sources = builtins.mapAttrs (_: package: package.arguments.src.files) {
     inherit (ofSystem outputs.packages) agent central installer;
