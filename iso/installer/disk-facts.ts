@@ -41,7 +41,8 @@ export interface BlockDevice {
   readonly children?: readonly BlockDevice[] | undefined;
 }
 
-export const LSBLK_COLUMNS = 'PATH,KNAME,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,LABEL,MOUNTPOINTS';
+/** NAME is what makes lsblk nest what lies on a disk below it. */
+export const LSBLK_COLUMNS = 'NAME,PATH,KNAME,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,LABEL,MOUNTPOINTS';
 
 const textOrNull = v.nullish(v.string(), null);
 const device: v.GenericSchema<unknown, BlockDevice> = v.pipe(
@@ -64,7 +65,7 @@ const device: v.GenericSchema<unknown, BlockDevice> = v.pipe(
 );
 const listing = v.object({ blockdevices: v.array(device) });
 
-/** `lsblk --json --bytes --output LSBLK_COLUMNS`. @throws installer_disk_not_there where it is no such listing */
+/** `lsblk --json --bytes --output LSBLK_COLUMNS`: disks, with what lies on each below it. @throws installer_disk_not_there where it is no such listing */
 export function parseLsblk(text: string): readonly BlockDevice[] {
   let value: unknown;
   try {
@@ -73,7 +74,12 @@ export function parseLsblk(text: string): readonly BlockDevice[] {
     value = null;
   }
   const result = v.safeParse(listing, value);
-  if (result.success) return result.output.blockdevices;
+  if (result.success) {
+    const devices = result.output.blockdevices;
+    if (!devices.some(({ type }) => type === 'part')) return devices;
+    // What is mounted from a disk would not be seen as being on it.
+    throw new AgentError('installer_disk_not_there', 'lsblk lists partitions apart from their disks');
+  }
   throw new AgentError(
     'installer_disk_not_there',
     `lsblk did not say which disks there are: ${v.getDotPath(result.issues[0]) ?? 'no JSON'}`,

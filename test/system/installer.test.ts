@@ -96,19 +96,18 @@ beforeAll(async () => {
   const trust = makeTrust();
   const recovery_recipients = [await identityToRecipient(identity)];
   writeFileSync(at('partner.json'), partnerFile({ change: { recovery_recipients } }, trust).text);
-  writeFileSync(
-    at('settings.json'),
-    JSON.stringify({
-      schema: 'compliance-agent/installer-settings/v1',
-      system: at('system'),
-      partner_file: at('partner.json'),
-      root_sha256: trust.root.digest,
-      provision_dir: '/var/lib/compliance-agent-provision',
-      provision_gid: 396,
-      boot_label: 'CLINICINST',
-      tool_path: [at('tools')],
-    }),
-  );
+  const settings = {
+    schema: 'compliance-agent/installer-settings/v1',
+    system: at('system'),
+    partner_file: at('partner.json'),
+    root_sha256: trust.root.digest,
+    provision_dir: '/var/lib/compliance-agent-provision',
+    provision_gid: 396,
+    boot_label: 'CLINICINST',
+    tool_path: [at('tools')],
+  };
+  writeFileSync(at('settings.json'), JSON.stringify(settings));
+  writeFileSync(at('stick-settings.json'), JSON.stringify({ ...settings, tool_path: ['/usr/sbin', '/usr/bin'] }));
   const disks = ['disk', 'stick', 'other'].map((name) => at(`${name}.img`));
   for (const image of disks) {
     writeFileSync(image, '');
@@ -138,6 +137,7 @@ beforeAll(async () => {
       `set -u; export NODE_COMPILE_CACHE=${at('compiled')}\n`,
       installer('first', 'several', { ...MINE, disks: { ...ONE, ubdd: INTERNAL } }),
       installer('first', 'stick-alone', { ...MINE, disks: { ubdc: INTERNAL, ubdd: USB } }),
+      `code=0; ${process.execPath} ${CHECKOUT}/iso/installer/main.ts ${at('stick-settings.json')} >"$OUT/main.screen" 2>"$OUT/main.log" </dev/null || code=$?; echo $code >"$OUT/main.exit"\n`,
       'mkdir /run/iso && mount -o ro /dev/ubdc /run/iso\n',
       installer('first', 'mounted', { ...MINE, disks: { ubdc: { ...INTERNAL, labels: [] } } }),
       ...cuts,
@@ -207,6 +207,19 @@ describe('the installer on real disks', () => {
     const { result: came, ran, poweredOff } = result(first, name);
     expect([came, poweredOff]).toEqual([code, false]);
     expect(ran.filter((tool) => tool !== 'lsblk' && tool !== 'blkid')).toEqual([]);
+  });
+
+  it('as the stick starts it finds no internal disk in that machine, and says of each disk what is against it', () => {
+    expect(first('main.exit').trim()).toBe('3');
+    expect(first('main.log')).toMatch(/installer: failed code=installer_no_disk/);
+    const screen = first('main.screen');
+    for (const text of [
+      'Northern Watch - installer',
+      'ubdb, 15 GB: is connected in a way that is not internal',
+      'ubdc, 15 GB: carries the installer',
+    ]) {
+      expect(screen).toContain(text);
+    }
   });
 
   it.each(CUTS.map(([tool, nth], i) => [`${tool} (${nth})`, `cut-${i}`] as const))(
@@ -288,5 +301,18 @@ describe('the installer on real disks', () => {
 
   it('has not written a byte to the disk that was not chosen', () => {
     expect(second('other.exit').trim(), second('other')).toBe('0');
+  });
+});
+
+describe('the countdown on a real terminal', () => {
+  it('is stopped by a key, without Enter', () => {
+    const child = `${process.execPath} ${CHECKOUT}/test/support/countdown-child.ts`;
+    const { stdout } = spawnSync('script', ['--quiet', '--return', '--command', child, '/dev/null'], {
+      input: 'x',
+      encoding: 'utf8',
+    });
+    expect(stdout).toContain('30 left');
+    expect(stdout).toContain('stopped');
+    expect(stdout).not.toContain('went on');
   });
 });

@@ -75,6 +75,11 @@ describe('a listing of lsblk', () => {
     ]);
   });
 
+  it('that does not nest partitions below their disks is refused: what is mounted from a disk would not be seen', () => {
+    const flat = [one(), one({ path: '/dev/sda1', kname: 'sda1', type: 'part', mountpoints: ['/'] })];
+    expectCode(() => parseLsblk(JSON.stringify({ blockdevices: flat })), 'installer_disk_not_there');
+  });
+
   it.each(['', 'no JSON', '{}', '{"blockdevices":[{"kname":"sda"}]}', '{"blockdevices":[{"size":"1T"}]}'])(
     'of another form is refused: %j',
     (text) => void expectCode(() => parseLsblk(text), 'installer_disk_not_there'),
