@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ESP_FOLDER, ESP_LABEL, MAPPER_NAME, ROOT_NAME, UNLOCK_FILE } from '../../iso/installer/layout.ts';
 import { parseSettings } from '../../iso/installer/settings.ts';
 import { nixInstantiate, nixpkgsProblem, nixProblem } from '../../tools/evaluate-module.ts';
 
@@ -59,6 +60,27 @@ describe('the files of iso/', () => {
 
   it.each(nixFiles)('%s is Nix', (file) => {
     expect(nixInstantiate('--parse', `iso/${file}`)).not.toBe('');
+  });
+});
+
+describe('what the appliance knows of its installer', () => {
+  const texts = readdirSync(join(REPO, 'nix'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.nix') && !name.startsWith('eval/') && !name.startsWith('tests/'))
+    .map((name) => ({ name, text: readFileSync(join(REPO, 'nix', name), 'utf8') }));
+  const textOf = (wanted: string): string => texts.find(({ name }) => name === wanted)?.text ?? '';
+
+  it('is nothing: no part of an installed system is made of it', () => {
+    expect(texts.length).toBeGreaterThan(10);
+    expect(texts.filter(({ text }) => /\.\.\/iso|compliance-installer/.test(text)).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('is a handful of names on the disk, the same on both sides', () => {
+    expect(textOf('appliance.nix')).toContain(`device = "/dev/disk/by-partlabel/${ROOT_NAME}"`);
+    expect(textOf('appliance.nix')).toContain(`luks.devices.${MAPPER_NAME} =`);
+    expect(textOf('appliance.nix')).toContain(`device = "/dev/mapper/${MAPPER_NAME}"`);
+    expect(textOf('appliance.nix')).toContain(`device = "/dev/disk/by-label/${ESP_LABEL}"`);
+    expect(textOf('first-boot.nix')).toContain(`device = "/dev/disk/by-partlabel/${ROOT_NAME}"`);
+    expect(textOf('first-boot.nix')).toContain(`keyFile = "${ESP_FOLDER}/${UNLOCK_FILE}"`);
   });
 });
 
