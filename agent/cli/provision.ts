@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { EXIT } from '../errors/exit-codes.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { PROVISION_FILES, readProvisionFiles } from '../identity/provision-files.ts';
-import { PRIVATE_MODE, writeFileAtomic } from '../system/files.ts';
+import { provisionFileMode, PROVISION_FILES, readProvisionFiles } from '../identity/provision-files.ts';
+import { writeFileAtomic } from '../system/files.ts';
 import { dropControl } from '../system/status-file.ts';
 import { nowSeconds, type CliContext } from './deps.ts';
 import { runningStatus } from './liveness.ts';
@@ -50,8 +50,9 @@ export async function provision(context: CliContext, dir: string, options: { che
     await assertNotEnrolled(context, stateDir);
     if (resolve(dir) !== resolve(config.provision_dir)) {
       mkdirSync(config.provision_dir, { recursive: true, mode: DIRECTORY_MODE });
+      const mode = provisionFileMode(config.provision_dir);
       for (const { name } of PROVISION_FILES) {
-        writeFileAtomic(join(config.provision_dir, name), readFileSync(join(dir, name)), { mode: PRIVATE_MODE });
+        writeFileAtomic(join(config.provision_dir, name), readFileSync(join(dir, name)), { mode });
       }
     }
     dropControl(stateDir, 'provision_now', context.ids.uuidv7());

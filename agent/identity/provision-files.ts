@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { spkiPin } from '../https/pin-check.ts';
 import { splitPem } from '../https/pinned-tls.ts';
-import { fileError, readFileLimited } from '../system/files.ts';
+import { fileError, PRIVATE_MODE, readFileLimited } from '../system/files.ts';
 import { parseRoot, type PinnedRoot } from '../trust/root.ts';
 import { CLINIC_FILE, parseClinicYaml, USED_TOKEN, type ClinicFile } from './parse-clinic-yaml.ts';
 import { ProvisionError, type Mistake, type MistakeCode } from './provision-mistake.ts';
@@ -73,6 +73,16 @@ export function overwriteToken(dir: string): void {
   const offset = Buffer.byteLength((text.bom ? BOM : '') + text.content.slice(0, start));
   writeInPlace(path, 'r+', Buffer.from(USED_TOKEN.padEnd(length, '-').slice(0, length)), offset);
 }
+
+const SET_GROUP_ID = 0o2000;
+const SHARED_MODE = 0o640;
+
+/**
+ * Mode of a file in the folder that the daemon reads: for its owner alone, or also for the group where the folder hands that on, as
+ * root's folder of an appliance does.
+ */
+export const provisionFileMode = (dir: string): number =>
+  (statSync(dir).mode & SET_GROUP_ID) === 0 ? PRIVATE_MODE : SHARED_MODE;
 
 /** SHA-256 over all files but for the token: the same before and after that was overwritten. Files that are missing count as empty. */
 export function provisionDigest(dir: string): string {

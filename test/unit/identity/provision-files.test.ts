@@ -1,10 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseClinicYaml } from '../../../agent/identity/parse-clinic-yaml.ts';
-import { overwriteToken, readProvisionFiles, writeProvisionResult } from '../../../agent/identity/provision-files.ts';
+import {
+  clinicFileMark,
+  holdsToken,
+  overwriteToken,
+  provisionDigest,
+  provisionFileMode,
+  readProvisionFiles,
+  writeProvisionResult,
+} from '../../../agent/identity/provision-files.ts';
 import { mistakeLine, type ProvisionError } from '../../../agent/identity/provision-mistake.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { makeTestCa, type TestCa } from '../../support/test-ca.ts';
@@ -294,5 +302,37 @@ describe('after use', () => {
     );
     writeProvisionResult(dir, 'short');
     expect(readFileSync(join(dir, 'clinic-result.txt'), 'utf8')).toBe('short\r\n');
+  });
+});
+
+describe('a folder of provisioning files', () => {
+  it('has the same digest before and after its token was overwritten, and another one for every other change', () => {
+    const before = provisionDigest(dir);
+    expect(holdsToken(dir)).toBe(true);
+    overwriteToken(dir);
+    expect([provisionDigest(dir), holdsToken(dir)]).toEqual([before, false]);
+    for (const name of ['clinic.yaml', 'root.json', 'ca.pem']) {
+      const text = readFileSync(join(dir, name), 'utf8');
+      write(name, `${text}#`);
+      expect(provisionDigest(dir)).not.toBe(before);
+      write(name, text);
+    }
+    rmSync(join(dir, 'ca.pem'));
+    expect(provisionDigest(dir)).not.toBe(before);
+  });
+
+  it('is seen to have changed when clinic.yaml is another one', () => {
+    const mark = clinicFileMark(dir);
+    expect(clinicFileMark(dir)).toBe(mark);
+    rmSync(join(dir, 'clinic.yaml'));
+    expect([clinicFileMark(dir), holdsToken(dir)]).toEqual([null, false]);
+    write('clinic.yaml', `${clinic()}# 2\n`);
+    expect(clinicFileMark(dir)).not.toBe(mark);
+  });
+
+  it("gets files for its owner alone, or also for the folder's group where the folder hands that on", () => {
+    expect(provisionFileMode(dir)).toBe(0o600);
+    chmodSync(dir, 0o2750);
+    expect(provisionFileMode(dir)).toBe(0o640);
   });
 });
