@@ -3,9 +3,12 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { ApplianceDeps, ApplianceLoaded } from '../execution/appliance/appliance-run.ts';
 import { PROBES } from '../facts/probes.ts';
 import { runJob } from '../facts/jobs.ts';
+import { ROLLBACK, SWITCH_UNIT } from '../helpers/system-tools.ts';
+import type { Exec } from '../system/ports.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { Enrolled } from './agent-state.ts';
 import { askHelper } from './ask-helper.ts';
+import { updateEnd } from './update-end.ts';
 import { centralClient } from './central-client.ts';
 import type { DaemonContext } from './context.ts';
 import { signedNow } from './note-incident.ts';
@@ -57,8 +60,12 @@ export function applianceDeps(enrolled: Enrolled, context: DaemonContext, runId:
 
 /** The states of a service that does not run; any other may still do what it was started for. */
 const OVER: ReadonlySet<string> = new Set(['inactive', 'failed']);
+/** The switch, and the timer that goes back where it was cut off. */
+const UPDATE_UNITS = [SWITCH_UNIT, `${ROLLBACK}.timer`, `${ROLLBACK}.service`] as const;
+/** Results are dated by the wall clock, runs by signed time. */
+const CLOCKS_APART_S = 120;
 
-/** Only backups go on by themselves. */
+/** Backups and updates go on by themselves. */
 async function isUnderWay(
   { runbook: { remediate } }: ApplianceLoaded,
   { exec, checks }: DaemonContext,
@@ -66,15 +73,33 @@ async function isUnderWay(
 ): Promise<boolean | null> {
   const declared = checks.baseline.checks.backup;
   const unit = declared?.expected === 'declared' ? declared.unit : undefined;
-  if (remediate.by !== 'verb' || remediate.verb !== 'run-backup' || unit === undefined) return null;
-  const argv = ['systemctl', 'show', '--property=ActiveState,Job', '--', unit] as const;
+  if (remediate.by !== 'verb') return null;
+  if (remediate.verb === 'apply-update') return isAnyAtWork(UPDATE_UNITS, exec, signal);
+  return remediate.verb === 'run-backup' && unit !== undefined ? isAnyAtWork([unit], exec, signal) : null;
+}
+
+/** Null where systemd does not say. */
+async function isAnyAtWork(units: readonly string[], exec: Exec, signal: AbortSignal): Promise<boolean | null> {
+  const argv = ['systemctl', 'show', '--property=ActiveState,Job', '--', ...units] as const;
   const { status, code, stdout } = await exec.run(argv, { deadlineMs: SHOW_MS, signal });
   signal.throwIfAborted();
   if (status !== 'exited' || code !== 0) return null;
-  const [, state = ''] = /^ActiveState=(.*)$/m.exec(stdout.toString('utf8')) ?? [];
+  const text = stdout.toString('utf8');
+  const states = [...text.matchAll(/^ActiveState=(.*)$/gm)].map(([, state = '']) => state);
   // A job that waits has not begun yet.
-  const isQueued = /^Job=[1-9]/m.test(stdout.toString('utf8'));
-  return isQueued || !OVER.has(state);
+  const isQueued = /^Job=[1-9]/m.test(text);
+  return isQueued || states.length !== units.length || states.some((state) => !OVER.has(state));
+}
+
+/** Whether an update went back since this T, as root's switch says. */
+export function updateWentBack(
+  { runbook: { remediate } }: ApplianceLoaded,
+  sinceT: number,
+  { folders }: Pick<DaemonContext, 'folders'>,
+): boolean {
+  if (folders === null || remediate.by !== 'verb' || remediate.verb !== 'apply-update') return false;
+  const end = updateEnd(folders, null);
+  return end?.update === 'reverted' && end.at >= sinceT - CLOCKS_APART_S;
 }
 
 /** Everything that the check rests on is read anew, with root where that is needed. */

@@ -9,17 +9,20 @@ export interface UpdateEnd {
   readonly why?: string;
   /** Whether Central Command answered the new version before it was kept. */
   readonly central?: 'answered' | 'silent';
+  /** Wall clock, Unix seconds, when the unit was started. */
+  readonly at: number;
 }
 
-/** The newest word about the update of this name; null while there is none. */
-export function updateEnd(folders: HelperFolders, run: string, rootUid = 0): UpdateEnd | null {
+/** The newest word about the update of this name, or about any; null while there is none. */
+export function updateEnd(folders: HelperFolders, run: string | null, rootUid = 0): UpdateEnd | null {
   const results = SWITCH_VERBS.flatMap((verb) => helperResult(folders, verb, rootUid) ?? []).filter(
-    ({ details }) => details['run'] === run && details['update'] !== undefined,
+    ({ details }) => (run === null || details['run'] === run) && details['update'] !== undefined,
   );
   const [newest] = results.toSorted((a, b) => b.at - a.at);
   if (newest === undefined) return null;
   const { update, why, central } = newest.details;
   return {
+    at: newest.at,
     update: update === 'done' || update === 'reverted' ? update : 'failed',
     ...(newest.code === undefined ? {} : { code: newest.code }),
     ...(typeof why === 'string' ? { why } : {}),

@@ -121,8 +121,10 @@ export async function armRollback(
     '--property=TimeoutStartSec=15min',
     '--property=SyslogIdentifier=compliance-agent',
   ];
+  // What a way back that was taken left: under its name nothing else could be armed.
+  await exec.run(['systemctl', 'reset-failed', `${ROLLBACK}.service`, `${ROLLBACK}.timer`], { deadlineMs: ASK_MS });
   const armed = await exec.run(
-    ['systemd-run', '--quiet', `--unit=${ROLLBACK}`, ...timer, ...service, ...settings, '--', ...program],
+    ['systemd-run', '--quiet', '--collect', `--unit=${ROLLBACK}`, ...timer, ...service, ...settings, '--', ...program],
     { deadlineMs: ASK_MS },
   );
   if (!isGood(armed)) {

@@ -9,6 +9,7 @@ import type { Exec } from '../../agent/system/ports.ts';
 /** Overlays need an upper layer that is no overlay and no tmpfs of a small machine. */
 const LABS = '/var/tmp';
 const BOOT_MS = 60_000;
+const RESTART_CODE = 133;
 const LOOK_MS = 100;
 /** Bound at its own path, so that tests can run the agent inside. */
 export const CHECKOUT = resolve(import.meta.dirname, '../..');
@@ -163,7 +164,14 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
       if (result.status !== 0) throw new Error(`${argv.join(' ')}: ${result.stderr}`);
       return result.stdout;
     },
-    untilRestarted: () => untilUp(leader),
+    async untilRestarted() {
+      const before = leader;
+      await machine.exited;
+      // With --keep-unit it leaves the restart to whoever started it, by this code (systemd-nspawn(1)).
+      if (machine.process.exitCode !== RESTART_CODE) throw new Error(`no restart: ${machine.process.exitCode}`);
+      machine = start();
+      await untilUp(before);
+    },
     async cutPower() {
       const before = leader;
       await end();

@@ -6,7 +6,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
-import { openStore, type Store } from '../../agent/store/open-store.ts';
+import { openStore, type OrderRow, type Store } from '../../agent/store/open-store.ts';
 import { readStatus, type AgentStatus } from '../../agent/system/status-file.ts';
 import { payloadDigest } from '../../agent/wire/document.ts';
 import { parseEnvelope } from '../../agent/wire/dsse.ts';
@@ -39,11 +39,20 @@ export function updateLabProblem(): string | null {
 
 /** How a generation's agent goes wrong; where it does not start, its helpers do not either. */
 export type Defect = 'none' | 'crashes' | 'does_not_start' | 'hangs';
-const DEFECTS: Readonly<Record<Defect, string>> = {
-  none: '',
-  crashes: "if (process.argv[2] === 'run') setTimeout(() => process.exit(9), 4000);\n",
-  does_not_start: "throw new Error('a broken build');\n",
-  hangs: "if (process.argv[2] === 'run') await new Promise(() => setInterval(() => undefined, 1000));\n",
+const DEFECTS: Readonly<
+  Record<Exclude<Defect, 'none'>, { readonly file: string; readonly at: string; readonly code: string }>
+> = {
+  crashes: {
+    file: 'agent/daemon/start-daemon.js',
+    at: 'notify.ready();',
+    code: 'setTimeout(() => process.exit(9), 3000);',
+  },
+  does_not_start: { file: 'agent/main.js', at: 'process.exitCode = await', code: "throw new Error('a broken build');" },
+  hangs: {
+    file: 'agent/main.js',
+    at: 'process.exitCode = await',
+    code: "if (process.argv[2] === 'run') await new Promise(() => setInterval(() => undefined, 1000));",
+  },
 };
 
 export interface Generation {
@@ -164,8 +173,8 @@ export interface UpdateLab extends Container {
   entries(): readonly Predicate[];
   /** The signed line of the newest order of this kind in the journal of orders. */
   orderLine(kind: string): string;
-  /** What became of the order under this authorisation, as Central Command was told. */
-  untilReported(id: string): Promise<{ readonly outcome: string; readonly code: string | null }>;
+  /** Waits for the end of the order that came of the newest authorisation. */
+  untilEnded(kind: string): Promise<{ readonly outcome: string | null; readonly code: string | null }>;
   journal(unit: string): string;
   asDaemon(argv: readonly [string, ...string[]], stdin?: string): Promise<number | null>;
   /** Where the running, the default and the next system lie. */
@@ -249,8 +258,12 @@ export async function updateLab(): Promise<UpdateLab> {
       store.close();
     }
   };
+  const newest = (kind: string): OrderRow | null =>
+    reading(({ orders }) => orders.list(100).find((row) => row.kind === kind) ?? null);
   const people = ['alice-ames', 'bob-brown'];
   let authorised = 0;
+  /** Orders up to this seq were there before. */
+  let ended = 0;
 
   function make(n: number, defect: Defect): Generation {
     const [closure, pkg, version] = [systemPath(n), packagePath(n), `0.${n}.0`];
@@ -264,16 +277,15 @@ export async function updateLab(): Promise<UpdateLab> {
     const manifest = join(tree, 'lib/compliance-agent/package.json');
     const json = JSON.parse(readFileSync(manifest, 'utf8')) as object;
     writeFileSync(manifest, JSON.stringify({ ...json, version }));
-    replace(
-      'lib/compliance-agent/agent/main.js',
-      'process.exitCode = await runCli',
-      `${DEFECTS[defect]}process.exitCode = await runCli`,
-    );
+    if (defect !== 'none') {
+      const { file, at, code } = DEFECTS[defect];
+      replace(`lib/compliance-agent/${file}`, at, `${code}\n${at}`);
+    }
     const { units, configText } = evaluateModule({
       prefix: pkg,
       settings: `{
         resellerId = "northwind-msp"; rebuildHealthCheckTimeoutS = ${HEALTH_S};
-        pollIntervalS = 1; checksIntervalS = 2; uploadIntervalS = 1;
+        pollIntervalS = 1; checksIntervalS = 3; uploadIntervalS = 1;
       }`,
     });
     const system = inCache(closure);
@@ -351,6 +363,7 @@ export async function updateLab(): Promise<UpdateLab> {
     untilStatus,
     journal,
     authorise(kind, params) {
+      ended = Math.max(ended, newest(kind)?.seq ?? 0);
       const file = `/root/act-${++authorised}.json`;
       const { authorisation_id: id } = central(
         ...['authorise', 'draft', '--appliance', APPLIANCE, '--kind', kind],
@@ -377,17 +390,13 @@ export async function updateLab(): Promise<UpdateLab> {
           .list(1, { limit: 100_000, newestFirst: false })
           .map(({ line }) => statementOf(line.toString()).predicate),
       ),
-    orderLine: (kind) => reading(({ orders }) => orders.list(100).find((row) => row.kind === kind)?.line ?? ''),
-    untilReported: (id) =>
+    orderLine: (kind) => newest(kind)?.line ?? '',
+    untilEnded: (kind) =>
       until(
-        'the end of the order was reported',
+        'the order came to its end',
         () => {
-          const rows = central('authorise', 'list')['authorisations'] as {
-            authorisation_id: string;
-            report: { state: string; outcome: string; code: string | null } | null;
-          }[];
-          const report = rows.find((row) => row.authorisation_id === id)?.report ?? null;
-          return report !== null && (report.state === 'result' || report.state === 'refused') ? report : null;
+          const row = newest(kind);
+          return row !== null && row.seq > ended && row.state === 'result' ? row : null;
         },
         WITHIN_MS,
         () => `${journal(UNIT)}\n${journal(SWITCH)}\n${journal('compliance-agent-apply-update.service')}`,

@@ -81,8 +81,8 @@ describe('an update of the system', () => {
   it('is done once the new version is healthy and reports it, and only then starts the machine', async () => {
     expect(lab.systems()).toEqual(allOf(first));
     expect(lab.status()?.agent_version).toBe(first.version);
-    const id = update(good);
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'success' });
+    update(good);
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'success' });
     expect(lab.systems()).toEqual(allOf(good));
     expect(lab.status()?.agent_version).toBe(good.version);
     expect(orderStates()).toEqual(['accepted', 'started', 'handed_over', 'result success']);
@@ -92,8 +92,8 @@ describe('an update of the system', () => {
   });
 
   it('that crashes after it said that it was ready does not stay: the old system is back within the gate', async () => {
-    const id = update(lab.make(3, 'crashes'));
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
+    update(lab.make(3, 'crashes'));
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
     expect(lab.systems()).toEqual(allOf(good));
     expect(lab.status()?.agent_version).toBe(good.version);
     expect(lab.helperResult('switch-system')).toMatchObject({
@@ -104,8 +104,8 @@ describe('an update of the system', () => {
   });
 
   it('whose agent does not even start does not stay, and the program of the old system takes the way back', async () => {
-    const id = update(lab.make(4, 'does_not_start'));
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
+    update(lab.make(4, 'does_not_start'));
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
     expect(lab.systems()).toEqual(allOf(good));
     expect(lab.helperResult('switch-system')).toMatchObject({ details: { why: 'switch_failed' } });
     expect(lab.journal(UNIT)).toContain('a broken build');
@@ -113,17 +113,17 @@ describe('an update of the system', () => {
 
   it('whose bytes are not the signed ones is not switched to', async () => {
     const other = lab.make(5, 'none');
-    const id = lab.authorise('update_system', { ...paramsOf(other), nar_hash: good.narHash });
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'failed', code: 'update_differs' });
+    lab.authorise('update_system', { ...paramsOf(other), nar_hash: good.narHash });
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'failed', code: 'update_differs' });
     expect(lab.systems()).toEqual(allOf(good));
   });
 
   it('whose switch is killed in the middle goes back by the timer that was armed before it', async () => {
     const hangs = lab.make(6, 'hangs');
-    const id = update(hangs);
+    update(hangs);
     await begun(hangs);
     await lab.exec.run(['systemctl', 'kill', '--kill-whom=main', '--signal=KILL', SWITCH], { deadlineMs: 30_000 });
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
     expect(lab.systems()).toEqual(allOf(good));
     expect(lab.helperResult('rollback-system')).toMatchObject({ details: { why: 'interrupted' } });
     expect(lab.status()?.agent_version).toBe(good.version);
@@ -131,10 +131,10 @@ describe('an update of the system', () => {
 
   it('that loses its power in the middle starts from the old system, and is told as reverted', async () => {
     const hangs = lab.make(7, 'hangs');
-    const id = update(hangs);
+    update(hangs);
     await begun(hangs);
     await lab.cutPower();
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
+    expect(await lab.untilEnded('update_system')).toMatchObject({ outcome: 'reverted', code: 'update_reverted' });
     expect(lab.systems()).toEqual(allOf(good));
     expect(lab.helperResult('switch-system')).toMatchObject({ details: { why: 'interrupted' } });
     expect(lab.status()?.agent_version).toBe(good.version);
@@ -163,9 +163,9 @@ describe('an update of the system', () => {
 describe('a restart of the machine', () => {
   it('that two people authorised is done once the agent is back in another boot', async () => {
     await lab.untilStatus('the machine answers', (s) => s.last_answer_at !== null && s.last_answer_at >= s.started_at);
-    const id = lab.authorise('reboot', {});
+    lab.authorise('reboot', {});
     await lab.untilRestarted();
-    expect(await lab.untilReported(id)).toMatchObject({ outcome: 'success' });
+    expect(await lab.untilEnded('reboot')).toMatchObject({ outcome: 'success' });
     expect(lab.systems()).toEqual(allOf(good));
   });
 });

@@ -1,11 +1,12 @@
 // Carries out orders that run runbooks, beside all others: one may wait an hour for its target. Looks at what an interrupted run
 // left, before anything else is changed there.
+import type { ApplianceLoaded } from '../../execution/appliance/appliance-run.ts';
 import { lookAfterAppliance } from '../../execution/appliance/look-after-appliance.ts';
 import { lookAfterInterruptions } from '../../execution/look-after-interruption.ts';
 import { incidentOf, recordStep } from '../../healing/incident-store.ts';
 import { carryOutOrders } from '../../orders/carry-out-orders.ts';
 import { applianceBookOf } from '../appliance-work.ts';
-import { applianceDeps } from '../appliance.ts';
+import { applianceDeps, updateWentBack } from '../appliance.ts';
 import type { DaemonContext } from '../context.ts';
 import { orderDeps, RUNBOOK_LANE } from '../order-deps.ts';
 import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
@@ -45,7 +46,8 @@ export function runbooksStage(context: DaemonContext): Stage {
       await lookAfterInterruptions(deps, (sha256) => bookOf(context.windows, sha256), signal);
       const settled = (run: { incidentId: string | null; outcome: ActionOutcome; seq: number }): void =>
         settleIncident(context, run);
-      const own = { ...applianceDeps(enrolled, context, runId, 'runbooks'), settled };
+      const wentBack = (loaded: ApplianceLoaded, sinceT: number): boolean => updateWentBack(loaded, sinceT, context);
+      const own = { ...applianceDeps(enrolled, context, runId, 'runbooks'), settled, wentBack };
       await lookAfterAppliance(own, (sha256) => applianceBookOf(context.appliance, sha256)?.loaded ?? null, signal);
       const ended = await carryOutOrders({ ...orderDeps(enrolled, context, runId), lane: RUNBOOK_LANE }, signal);
       if (ended > 0) context.trigger('checkin');

@@ -152,7 +152,9 @@ export class ApplianceSteps {
     }
     if (answer.answer === 'refused') return this.#refused(act, answer.code);
     const changes = answer.answer === 'unchanged' ? 0 : 1;
-    const seen = await this.#verified();
+    // An update ends this very process: what is started here is judged by the one that comes after it.
+    const outlivesUs = answer.answer === 'started' && verb === 'apply-update';
+    const seen = outlivesUs ? { good: false, finding: act.before } : await this.#verified();
     if (!seen.good && answer.answer === 'started') {
       const sentence = 'what was started has not shown a result yet; a later look judges it';
       const { store } = this.#deps;

@@ -18,6 +18,8 @@ type LookDeps = Pick<
   ApplianceDeps,
   'store' | 'evidence' | 'clock' | 'log' | 'look' | 'nowT' | 'lastFinding' | 'underWay'
 > & {
+  /** Where what was started undoes itself: whether it did, since this T. */
+  readonly wentBack?: (loaded: ApplianceLoaded, sinceT: number) => boolean;
   /** Told of a started run's end within the unit of work that records it. `incidentId`: whose run it was; `seq`: its entry. */
   readonly settled?: (run: Settled & { readonly incidentId: string | null; readonly seq: number }) => void;
 };
@@ -75,16 +77,18 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
       rememberStarted(store, { runId, at: nowT });
       continue;
     }
-    settled.push(settle(row, isDone, finding, deps));
+    const wentBack = !isDone && loaded !== null && deps.wentBack?.(loaded, row.at) === true;
+    settled.push(settle(row, isDone ? 'success' : wentBack ? 'reverted' : 'failed', finding, deps));
   }
   return settled;
 }
 
-function settle(row: RunRow, isDone: boolean, finding: Finding | null, deps: LookDeps): Settled {
+const CODE_OF = { success: null, reverted: 'runbook_reverted', failed: 'runbook_not_verified' } as const;
+
+function settle(row: RunRow, outcome: keyof typeof CODE_OF, finding: Finding | null, deps: LookDeps): Settled {
   const { store, clock, log } = deps;
   const { runId, runbookId } = row;
-  const outcome = isDone ? 'success' : 'failed';
-  const code = isDone ? null : 'runbook_not_verified';
+  const code = CODE_OF[outcome];
   store.unit(() => {
     const head = headOf(row);
     const end = { outcome, code, postState: finding?.facts ?? null, used: null } as const;

@@ -33,10 +33,10 @@ describe('the runbooks of the appliance that are shipped', () => {
     expect(held.filter(({ id }) => !existsSync(join(REPOSITORY, `docs/runbooks/${id}.md`)))).toEqual([]);
   });
 
-  it('leave encryption and updates to people, and restart nothing but the scanner and the forwarder of the log', () => {
+  it('leave encryption to people, and restart nothing but the scanner and the forwarder of the log', () => {
     const nobody = held.filter(({ remediate }) => remediate.by === 'none').map(({ id }) => id);
-    expect(nobody).toEqual(['RB-APP-ENCRYPTION-001', 'RB-APP-PATCH-001']);
-    expect(nobody.map((id) => classOfRunbook(runbook(id)))).toEqual(['read', 'read']);
+    expect(nobody).toEqual(['RB-APP-ENCRYPTION-001']);
+    expect(nobody.map((id) => classOfRunbook(runbook(id)))).toEqual(['read']);
     const restarted = held.flatMap(({ remediate }) =>
       remediate.by === 'verb' && remediate.verb === 'restart-unit' ? remediate.arguments : [],
     );

@@ -235,20 +235,6 @@ describe('a runbook on the appliance', () => {
       'runbook_precondition',
     ],
     [
-      'a system of another closure',
-      'RB-APP-PATCH-001',
-      {
-        patching: {
-          ...(sound.patching as Extract<FactValues['patching'], { system: 'nixos' }>),
-          runningClosure: `/nix/store/${'1'.repeat(32)}-other`,
-        },
-      },
-      {},
-      { listedClass: 'read' },
-      'alert',
-      'runbook_alert_only',
-    ],
-    [
       'a volume in clear',
       'RB-APP-ENCRYPTION-001',
       {
