@@ -45,6 +45,8 @@ export interface AgentState {
   readonly findings: Map<string, Finding>;
   /** Whether the system clock is disciplined, as the last `clock` fact says; null before it was read. */
   clockSynchronised: boolean | null;
+  /** The disk opens by a key that lies beside it: a sentence of the helper; null where it does not, or nobody looked. */
+  diskWarning: string | null;
   /** What `PRAGMA quick_check` said last, and when (monotonic milliseconds). */
   databaseCheck: { readonly said: string; readonly atMs: number } | null;
   lastAnswerAt: number | null;
@@ -81,6 +83,7 @@ export const initialState = (): AgentState => ({
   care: newSelfCare(),
   findings: new Map(),
   clockSynchronised: null,
+  diskWarning: null,
   databaseCheck: null,
   lastAnswerAt: null,
   answerHeld: null,

@@ -114,6 +114,7 @@ function warnings(context: DaemonContext, now: number): string[] {
       ? "The agent's keys lie in files that only it can read; no hardware or service manager protects them."
       : `The device key is sealed (${atRest}); the key of the TLS client lies in a file that only the agent can read.`,
   ];
+  if (context.state.diskWarning !== null) said.push(context.state.diskWarning);
   for (const { key, forS } of unknownTooLong(kept(context.store, 'unknown_since'), now))
     said.push(`The check ${key} has been unknown for ${Math.floor(forS / 3_600)} h.`);
   said.push(...storageWarnings(context.state.storage));

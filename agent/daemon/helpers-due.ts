@@ -68,3 +68,8 @@ function hasForgotten(results: HelperNeeds['results']): boolean {
 /** The helper says that it holds this key. */
 export const isStored = (result: HelperResult | undefined, keyid: string): boolean =>
   result !== undefined && result.outcome !== 'refused' && result.details['keyid'] === keyid;
+
+/** What a helper said that people should know for as long as it holds; null where there is nothing. */
+export function diskWarning(result: HelperResult | undefined): string | null {
+  return result?.outcome !== 'refused' && result?.details['opens_with'] === 'key_file' ? result.sentence : null;
+}

@@ -10,7 +10,7 @@ import type { DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
 import { keepRestoreTest } from '../keep-job-results.ts';
-import { helpersDue, isStored, type Asked } from '../helpers-due.ts';
+import { diskWarning, helpersDue, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
 
 const LOOK_MS = 10_000;
@@ -40,6 +40,7 @@ export function helpersStage(context: DaemonContext): Stage {
       const { state, clock, store } = context;
       const results = resultsIn(folders);
       keepRestoreTest(context.config.state_dir, results['restore-test']);
+      state.diskWarning = diskWarning(results['seal-disk']);
       const plainKeyid = plainKey(context);
       // The helpers go by the time in it, and cannot know how long it lay here.
       const isFresh = state.answerHeld !== null && clock.monoMs() - state.answerHeld.atMs <= FRESH_MS;

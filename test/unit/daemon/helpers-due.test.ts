@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { helpersDue, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
+import { diskWarning, helpersDue, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
 import { helperFolders } from '../../../agent/daemon/helper-folders.ts';
 import type { HelperResult } from '../../../agent/helpers/helper-result.ts';
 import type { HelperVerb } from '../../../agent/helpers/verbs.ts';
@@ -117,5 +117,16 @@ describe('what a stick is told', () => {
   it("has root's copy of the token overwritten once it is enrolled, also when the stick is gone", () => {
     expect(due({ tokenLeft: true })).toEqual(['config-stick']);
     expect(due({ tokenLeft: true, ...told(calm.enrolment, 0) })).toEqual([]);
+  });
+});
+
+describe('what is said of the disk', () => {
+  it('is said for as long as the last run found that its key lies beside it, and never of a run that was refused', () => {
+    const sealed = result('seal-disk', 'unchanged');
+    const beside = { ...sealed, sentence: 'beside', details: { opens_with: 'key_file' } };
+    expect(diskWarning(beside)).toBe('beside');
+    expect(diskWarning({ ...sealed, details: { opens_with: 'tpm2' } })).toBeNull();
+    expect(diskWarning({ ...beside, outcome: 'refused' })).toBeNull();
+    expect(diskWarning(undefined)).toBeNull();
   });
 });
