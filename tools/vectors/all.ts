@@ -13,6 +13,7 @@ import { rootVectors } from './evidence/roots.ts';
 import { spellingVectors } from './evidence/spelling.ts';
 import { witnessKeyVectors } from './evidence/witness-keys.ts';
 import { checkpointVectors, merkleVectors } from './log.ts';
+import { partnerFileVectors } from './partner-file.ts';
 import { ruleVectors } from './rules.ts';
 import { runbookVectors } from './runbooks.ts';
 import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
@@ -43,6 +44,7 @@ export function allVectors(): ReadonlyMap<string, string> {
     'evidence/spelling.json': spellingVectors(),
     'evidence/witness-keys.json': witnessKeyVectors(),
     'healing/rules.json': ruleVectors(),
+    'partner-file.json': partnerFileVectors(),
     'runbook.json': runbookVectors(),
     'ed25519/edge-cases.json': { cases: edgeCases() },
     ...Object.fromEntries(samples.map((sample) => [`${kebab(sample.document)}.json`, documentVectors(sample)])),

@@ -137,7 +137,7 @@ const revocations: Sample = {
 };
 
 const RECIPIENT = 'age1v0rfprf00v0kxe3znlu8qmpfnd4ypzx9jmjr6qk5qkjx2aaxccwq3zkuaw';
-const PARTNER_FILE = {
+export const PARTNER_DOCUMENT = {
   schema: 'compliance-agent/partner/v1',
   partner_id: PARTNER,
   version: 1,
@@ -152,13 +152,13 @@ const partner: Sample = {
   document: 'partner',
   signer: 'root-a',
   valid: {
-    'what an installer carries': PARTNER_FILE,
+    'what an installer carries': PARTNER_DOCUMENT,
     'a disk by its name, and leave to erase what is there': {
-      ...PARTNER_FILE,
+      ...PARTNER_DOCUMENT,
       claim_url: 'https://claim.northern-it.example/c',
       install: { disk: 'nvme0n1', reinstall: 'yes' },
     },
-    'no option of the installation': { ...PARTNER_FILE, install: {} },
+    'no option of the installation': { ...PARTNER_DOCUMENT, install: {} },
   },
   changes: [
     ['plain HTTP', '"https://', '"http://', 'schema_invalid'],

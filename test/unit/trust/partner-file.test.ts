@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { isAgentError } from '../../../agent/errors/agent-error.ts';
 import type { ErrorCode } from '../../../agent/errors/codes.ts';
 import { openPartnerFile } from '../../../agent/trust/partner-file.ts';
 import { CA_1, CA_2, CA_3, LEAF } from '../../../tools/vectors/ca-certificates.ts';
 import { expectCode } from '../../support/expect-code.ts';
 import { partnerFile, pemOf, pinOf, type PartnerParts } from '../../support/partner-fixtures.ts';
 import { makeTrust } from '../../support/trust-fixtures.ts';
+import { vectorJson } from '../../support/vectors.ts';
 
 const trust = makeTrust();
 const place = 'partner.json';
@@ -71,5 +73,21 @@ describe("a partner's file", () => {
     const { partner, root, ...rest } = JSON.parse(good) as Record<string, unknown>;
     const swapped = JSON.stringify({ schema: rest['schema'], partner: root, root: partner, ca_pem: rest['ca_pem'] });
     expectCode(() => open(swapped), 'payload_type_mismatch');
+  });
+});
+
+describe('the vectors of partner.json', () => {
+  const file = vectorJson<{ root_sha256: string; cases: { name: string; text: string; expect: string }[] }>(
+    'partner-file.json',
+  );
+  it.each(file.cases.map((one) => [one.name, one] as const))('come out as they must: %s', (_name, one) => {
+    let came = 'ok';
+    try {
+      open(one.text, file.root_sha256);
+    } catch (error) {
+      if (!isAgentError(error)) throw error;
+      came = error.code;
+    }
+    expect(came).toBe(one.expect);
   });
 });
