@@ -45,7 +45,7 @@ function lines(context: CliContext, state: EgressState, nowMs: number): string[]
     return addresses.map(({ address, until }) => [...common, address, left(until), why.join(', ')]);
   });
   const networks = state.networks.map(({ prefix, ports: open, until }) => [
-    ...['agent', prefix, open.map((port) => `tcp/${port}`).join(' ')],
+    ...['agent', prefix, ports(open)],
     ...[prefix, left(until), 'target_networks'],
   ]);
   const heading = ['for', 'host', 'ports', 'address', 'open for', 'why'];

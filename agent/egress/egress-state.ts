@@ -26,7 +26,7 @@ export const egressStateSchema = v.strictObject({
   /** Of the site policy that counts; null where none does. */
   policy_version: v.nullable(whole),
   doors: v.array(openDoor),
-  networks: v.array(v.strictObject({ prefix: v.string(), ports: v.array(whole), until: whole })),
+  networks: v.array(v.strictObject({ prefix: v.string(), ports: v.array(port), until: whole })),
   /** Plain sentences: what is left out, and why. */
   warnings: v.array(v.string()),
   /** Why the last run failed; null where it did not. */

@@ -25,6 +25,8 @@ const IPV4_IN_IPV6 = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
 
 export interface Networks {
   readonly ranges: readonly Range[];
+  /** Those that are opened, as the policy names them. */
+  readonly opened: readonly { readonly prefix: string; readonly ports: readonly Port[] }[];
   /** One plain sentence for each network that is left out. */
   readonly warnings: readonly string[];
 }
@@ -32,18 +34,21 @@ export interface Networks {
 export function networkRanges(networks: SitePolicy['target_networks']): Networks {
   const warnings: string[] = [];
   const ranges: Range[] = [];
+  const opened: { readonly prefix: string; readonly ports: readonly Port[] }[] = [];
   for (const { prefix, ports } of networks) {
     const covered = readPrefix(prefix);
     if (typeof covered === 'string') {
       warnings.push(`the site policy names the network ${prefix}, which ${covered}: it stays closed`);
       continue;
     }
-    for (const port of ports) {
-      ranges.push({ ...covered, protocol: 'tcp', port });
-      if (port === KERBEROS_PORT) ranges.push({ ...covered, protocol: 'udp', port });
-    }
+    const ways = ports.flatMap((port): Port[] => {
+      const tcp: Port = { protocol: 'tcp', port };
+      return port === KERBEROS_PORT ? [tcp, { protocol: 'udp', port }] : [tcp];
+    });
+    opened.push({ prefix, ports: ways });
+    for (const way of ways) ranges.push({ ...covered, ...way });
   }
-  return { ranges: withoutOverlap(ranges), warnings };
+  return { ranges: withoutOverlap(ranges), opened, warnings };
 }
 
 function readPrefix(text: string): Pick<Range, 'family' | 'from' | 'to'> | string {

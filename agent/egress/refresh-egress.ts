@@ -70,7 +70,7 @@ export async function refreshEgress(deps: EgressDeps): Promise<Refreshed> {
   const nowMs = Math.floor(clock.bootMs());
   const ttlMs = EGRESS_TURNS * config.egress_refresh_s * 1_000;
   const { doors, warnings: ofDoors } = planDoors(wanted.doors, { resolved, before: known?.doors ?? [], nowMs, ttlMs });
-  const { ranges, warnings: ofNetworks } = networkRanges(wanted.networks);
+  const { ranges, opened, warnings: ofNetworks } = networkRanges(wanted.networks);
   warnings.push(...ofDoors, ...ofNetworks);
 
   const common = {
@@ -84,7 +84,7 @@ export async function refreshEgress(deps: EgressDeps): Promise<Refreshed> {
   try {
     const tables = await presentTables(deps.exec);
     await nft(deps.exec, ['-f', '-'], openingText({ doors, ranges, nowMs, ttlMs, isClosed: tables.isClosed }));
-    const networks = wanted.networks.map(({ prefix, ports }) => ({ prefix, ports, until: nowMs + ttlMs }));
+    const networks = opened.map(({ prefix, ports }) => ({ prefix, ports: [...ports], until: nowMs + ttlMs }));
     const refreshed_at = Math.floor(clock.wallMs() / 1_000);
     const problem = problemOf(central, doors);
     state = { ...common, refreshed_at, doors, networks, problem };

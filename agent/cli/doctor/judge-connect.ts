@@ -39,14 +39,15 @@ function whyNoConnection(host: string, port: number, attempts: readonly Attempt[
       code: 'connect_failed',
       sentence: `this machine itself forbids connections to ${where}`,
       meaning: MEANING,
-      remedy: 'look at its own packet filter: `nft list ruleset`; the address must be in the egress table',
+      remedy: 'see what is open: `compliance-agent egress show`; then `nft list ruleset`',
     };
   }
   return {
     code: 'connect_failed',
     sentence: `there is no way to ${where} (${[...outcomes].join(', ')})`,
     meaning: MEANING,
-    remedy: 'check cable, address and default gateway of this machine: `ip address`, `ip route`',
+    remedy:
+      'check cable, address and default gateway of this machine: `ip address`, `ip route`; where it is closed: `compliance-agent egress show`',
   };
 }
 

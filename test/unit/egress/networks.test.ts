@@ -33,11 +33,12 @@ describe('networks of the site policy', () => {
   it.each(['0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/7', '::/0', '2000::/3', 'fd00::/31'])(
     'stay closed where they are wider than a site: %s, with a warning, while others are opened',
     (prefix) => {
-      const { ranges, warnings } = networkRanges([
+      const { ranges, opened, warnings } = networkRanges([
         { prefix, ports: [5986] },
         { prefix: '192.0.2.0/24', ports: [5986] },
       ]);
       expect(ranges.map(shown)).toEqual(['192.0.2.0-192.0.2.255 tcp/5986']);
+      expect(opened).toEqual([{ prefix: '192.0.2.0/24', ports: [{ protocol: 'tcp', port: 5986 }] }]);
       expect(warnings).toHaveLength(1);
       expect(warnings[0]).toContain(prefix);
     },
