@@ -245,7 +245,7 @@ beforeEach((context) => context.skip(problem !== null, problem ?? ''));
 afterAll(() => (problem === null ? box.close() : undefined));
 
 describe('the appliance, by standing grants', () => {
-  it('heals nothing where nothing drifted, and judges a backup whose password only root reads', async () => {
+  it('heals nothing where nothing drifted, and passes a backup that only root can read, once root’s jobs have proven it', async () => {
     const judged = (check: string) => box.status()?.findings.find((finding) => finding.check === check);
     await until(
       'all is judged',
@@ -257,7 +257,16 @@ describe('the appliance, by standing grants', () => {
       () => JSON.stringify([box.status()?.findings, journal()]),
     );
     // What nobody has proven yet is for people; that its snapshot is recent, root saw for the daemon.
-    expect(judged('backup')?.sentence).toMatch(/integrity|restore/);
+    expect(judged('backup')?.sentence).toMatch(/its job never ran/);
+    for (const job of ['backup-check', 'backup-restore-test']) {
+      box.run(['systemctl', 'start', `compliance-agent-${job}.service`]);
+    }
+    await until(
+      'what root proved is taken',
+      () => (judged('backup')?.result === 'pass' ? true : null),
+      WITHIN_MS,
+      () => JSON.stringify([judged('backup'), journal()]),
+    );
     expect(reading(({ runs }) => runs.list(10))).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Unreadable, type Probe } from '../../../agent/facts/probe.ts';
 import { PROBE_NAMES } from '../../../agent/facts/probes.ts';
 import { readFact, readFacts } from '../../../agent/facts/read-facts.ts';
 import { createExec } from '../../../agent/system/exec.ts';
@@ -204,5 +205,30 @@ describe('reading several facts', () => {
     expect(await reading).toMatchObject({ status: 'unreadable', reason: 'timeout' });
     const late = probeContext({ signal: AbortSignal.abort() });
     expect(await readFact(deaf, late)).toMatchObject({ status: 'unreadable', reason: 'timeout' });
+  });
+});
+
+describe('a probe whose agent adds a part of its own', () => {
+  const probe: Probe<{ read: number; own: string | null }> = {
+    name: 'half',
+    read: () => Promise.resolve({ read: 1, own: null }),
+    own: (value, { stateDir }) => ({ ...value, own: stateDir }),
+  };
+
+  it('gives it with what was read here', async () => {
+    const { stateDir } = probeContext();
+    expect(await readFact(probe, probeContext())).toMatchObject({ value: { read: 1, own: stateDir } });
+  });
+
+  it('leaves it out of what is handed over to another agent', async () => {
+    expect(await readFact(probe, { ...probeContext(), handsOver: true })).toMatchObject({ value: { own: null } });
+  });
+
+  it('is unreadable where its own part is, with that reason', async () => {
+    const own = (): never => {
+      throw new Unreadable('unparsable', 'the result of a job is not JSON');
+    };
+    const reason = { status: 'unreadable', reason: 'unparsable' };
+    expect(await readFact({ ...probe, own }, probeContext())).toMatchObject(reason);
   });
 });
