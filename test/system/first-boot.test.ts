@@ -56,7 +56,7 @@ let dir: string;
 let box: BootedUml;
 let units: Readonly<Record<string, string>>;
 let provision: Readonly<Record<string, string>>;
-let device: { readonly fingerprint: string | null; readonly size: number };
+let device: { readonly origin: string | null; readonly size: number };
 
 /** On the host, before anything runs: Central Command's data, and what a stick is made of. */
 function makeCentral(root: string): Record<string, string> {
@@ -218,9 +218,9 @@ describe('the first start of an appliance', () => {
   });
 
   it('says that people may leave once Central Command has stored its first report, and not before', async () => {
-    const { stored_size, fingerprint, log } = await untilStatus('a report is stored', (s) => (s.stored_size ?? 0) > 0);
+    const { stored_size, log } = await untilStatus('a report is stored', (s) => (s.stored_size ?? 0) > 0);
     await untilScreen('people may leave', 'YOU CAN LEAVE');
-    device = { fingerprint, size: Math.max(stored_size ?? 0, log?.size ?? 0) };
+    device = { origin: log?.origin ?? null, size: Math.max(stored_size ?? 0, log?.size ?? 0) };
     const screen = box.screen();
     expect(screen.indexOf('provision_missing')).toBeLessThan(screen.indexOf('YOU CAN LEAVE'));
   });
@@ -249,8 +249,8 @@ describe('the same appliance after a power cut', () => {
       'it goes on',
       (s) => s.state === 'enrolled' && s.blocking_reason === null && (s.stored_size ?? 0) > device.size,
     );
-    expect(status).toMatchObject({ appliance_id: APPLIANCE, fingerprint: device.fingerprint });
-    expect(status.log?.origin).toMatch(/\/1$/);
-    expect(await box.run(`${AGENT} evidence verify`)).toMatch(/verif/i);
+    expect([status.appliance_id, status.log?.origin]).toEqual([APPLIANCE, device.origin]);
+    // Fails where an entry is missing or was changed.
+    await box.run(`${AGENT} evidence verify`);
   });
 });
