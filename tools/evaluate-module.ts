@@ -14,6 +14,8 @@ export interface Evaluated {
   /** What nix/appliance.nix sets of NixOS; nothing without it. */
   readonly machine: Readonly<Record<string, unknown>>;
   readonly configText: string;
+  /** Shell script by which Nix builds that file: from `textPath` to `out`. */
+  readonly configCheck: string;
   /** JavaScript for polkit: who may start which unit. */
   readonly polkitRule: string;
   readonly user: { readonly uid: number; readonly group: string; readonly isSystemUser: boolean };

@@ -42,8 +42,8 @@ let
     );
   pkgs = packages // {
     runCommandLocal =
-      name: attributes: _script:
-      derivation name "/nix/store/${name}" // { inherit (attributes) text; };
+      name: attributes: script:
+      derivation name "/nix/store/${name}" // { inherit (attributes) text; inherit script; };
   };
   others = if appliance then [ ../appliance.nix ] else [ ];
   # Options that this release has and another has not.
@@ -170,6 +170,8 @@ in
   refused = map (one: one.message) failed;
   user = config.users.users.compliance-agent;
   configText = config.environment.etc."compliance-agent/config.yaml".source.text;
+  # What is run when the file is built.
+  configCheck = config.environment.etc."compliance-agent/config.yaml".source.script;
   polkitRule = config.security.polkit.extraConfig;
   units =
     if failed != [ ] then
