@@ -16,7 +16,7 @@
         assert appliance.succeed("systemctl list-units --no-legend 'getty@*' 'serial-getty@*' 'autovt@*'").strip() == ""
 
     with subtest("nobody can log in"):
-        assert appliance.succeed("passwd -S root").split()[1] == "L"
+        assert appliance.succeed("passwd -S root").split()[1].startswith("L")
         appliance.fail("systemctl cat sshd.service")
 
     with subtest("nothing answers the network"):
@@ -31,7 +31,7 @@
         appliance.succeed("journalctl --header --file /var/log/journal/*/system.journal | grep -q ONLINE")
 
     with subtest("names are not asked of the neighbours"):
-        assert "LLMNR setting: no" in appliance.succeed("resolvectl status") or "-LLMNR" in appliance.succeed("resolvectl status")
+        assert "-LLMNR" in appliance.succeed("resolvectl status")
 
     with subtest("the egress table is loaded, and the firewall"):
         tables = appliance.succeed("nft list tables")

@@ -28,6 +28,9 @@ in
     };
   };
   testScript = ''
+    import json
+    import os
+
     central.wait_for_unit("multi-user.target")
     central.succeed("install -d -o central-command -g central-command -m 0700 /var/lib/central-command /var/lib/keys /tmp/stick")
     central.succeed("echo correct horse battery staple > /var/lib/central-command/passphrase")
@@ -41,13 +44,16 @@ in
 
     appliance.wait_for_unit("compliance-agent.service")
     central.copy_from_machine("/tmp/stick", "stick")
-    folder = "/var/lib/compliance-agent-provision"
-    appliance.copy_from_host(str(driver.out_dir / "stick" / "stick"), "/tmp/stick")
-    appliance.succeed(f"install -m 0640 -g compliance-agent /tmp/stick/* {folder}/")
+    appliance.copy_from_host(os.environ["out"] + "/stick/stick", "/tmp/stick")
+    appliance.succeed("install -m 0640 -g compliance-agent /tmp/stick/* /var/lib/compliance-agent-provision/")
 
-    with subtest("the device waits for people"):
-        appliance.wait_until_succeeds("compliance-agent status --json | grep -q '\"pending\"'")
-        fingerprint = appliance.succeed("compliance-agent status --json | grep -o '[A-Z2-7]\\{4\\}\\( [A-Z2-7]\\{4\\}\\)\\{3\\}' | head -1").strip()
+    def enrolment():
+        # Exit code 3 until it is enrolled.
+        return json.loads(appliance.execute("compliance-agent provision status --json")[1])
+
+    with subtest("the device waits for people, who compare its fingerprint"):
+        retry(lambda _: enrolment()["state"] == "pending")
+        fingerprint = enrolment()["fingerprint"]
         central.succeed(f"${as} appliance confirm '{fingerprint}' --appliance-id north-1 --keys /var/lib/keys ${data}")
 
     with subtest("its evidence is stored"):

@@ -39,7 +39,9 @@ const HELPER_TENTHS = 30;
 /** Less is allowed for these: what they reach, and two tenths. */
 const EXPOSURE: Readonly<Record<string, number>> = {
   'compliance-agent.service': 12,
-  'central-command.service': 15,
+  'central-command.service': 13,
+  'compliance-agent-egress.service': 23,
+  'compliance-agent-egress-closed.service': 16,
   'compliance-agent-facts.service': 20,
   'compliance-agent-facts-backup.service': 20,
   'compliance-agent-backup-check.service': 20,
