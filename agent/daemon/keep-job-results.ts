@@ -17,15 +17,20 @@ export function keepRestoreTest(stateDir: string, result: HelperResult | undefin
 }
 
 /**
- * Takes what root's timers left in `dir`. What cannot be used is told by `tell` and changes nothing.
+ * Takes what root's timers left in `dir`; `rootUid`: whose it has to be, 0 by default. What cannot be used is told by `tell` and changes nothing.
  *
  * @throws AgentError of writing
  */
-export function keepLeftJobs(stateDir: string, dir: string, tell: (job: JobName, reason: string) => void): void {
+export function keepLeftJobs(
+  stateDir: string,
+  dir: string,
+  tell: (job: JobName, reason: string) => void,
+  rootUid?: number,
+): void {
   for (const job of ROOT_JOBS) {
     let run: JobRun | null;
     try {
-      run = readLeftJobRun(dir, job);
+      run = readLeftJobRun(dir, job, rootUid);
     } catch (error) {
       if (!(error instanceof Unreadable) && !isAgentError(error)) throw error;
       tell(job, error.message);

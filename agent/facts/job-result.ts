@@ -75,15 +75,15 @@ export function leaveJobRun(dir: string, job: JobName, run: JobRun): JobResult {
   return result;
 }
 
-/** What root left; null where that is nothing. @throws Unreadable, or AgentError where others than root could have written it */
-export function readLeftJobRun(dir: string, job: JobName): JobRun | null {
+/** What root left; null where that is nothing. `rootUid`: of who may have written it. @throws Unreadable, or AgentError where others than root could have written it */
+export function readLeftJobRun(dir: string, job: JobName, rootUid = ROOT_UID): JobRun | null {
   const left = parseResult(job, () => {
     try {
-      assertRootsOwn(dir);
+      assertRootsOwn(dir, rootUid);
     } catch (error) {
       throw fileError(error, 'read', dir);
     }
-    return readUnforgeableFile(join(dir, `${job}.json`), MAX_RESULT_BYTES, ROOT_UID);
+    return readUnforgeableFile(join(dir, `${job}.json`), MAX_RESULT_BYTES, rootUid);
   });
   return left?.last ?? null;
 }

@@ -44,7 +44,6 @@ describe('what the helper restore-test proved', () => {
 });
 
 describe("what root's timers proved", () => {
-  const isRoot = process.getuid?.() === 0;
   const run = (finishedAt: number, outcome: JobRun['outcome']): JobRun => ({
     ...{ outcome, reason: outcome === 'proven' ? null : 'damaged', subject: 'ab'.repeat(32) },
     ...{ started_at: 1, finished_at: finishedAt, counts: { listed: 2 } },
@@ -57,16 +56,19 @@ describe("what root's timers proved", () => {
   }
   const keep = (from: string): string[] => {
     const told: string[] = [];
-    keepLeftJobs(dir, from, (job) => told.push(job));
+    keepLeftJobs(dir, from, (job) => told.push(job), process.getuid?.());
     return told;
   };
 
   it('is not taken from a folder that another could have filled, and that is told', () => {
     const from = left();
     leaveJobRun(from, 'backup-check', run(100, 'proven'));
-    // Root's folder, that others may write into; or, without root, a folder of somebody else's.
     chmodSync(from, 0o777);
     expect(keep(from)).toEqual(['backup-check', 'backup-restore-test']);
+    chmodSync(from, 0o755);
+    const told: string[] = [];
+    keepLeftJobs(dir, from, (job) => told.push(job), (process.getuid?.() ?? 0) + 1);
+    expect(told).toEqual(['backup-check', 'backup-restore-test']);
     expect(readJobResult(dir, 'backup-check')).toBeNull();
   });
 
@@ -74,7 +76,7 @@ describe("what root's timers proved", () => {
     expect(keep(join(dir, 'nowhere'))).toEqual([]);
   });
 
-  it.runIf(isRoot)('is kept once, the newest counts, and what could not tell undoes no proof', () => {
+  it('is kept once, the newest counts, and what could not tell undoes no proof', () => {
     const from = left();
     leaveJobRun(from, 'backup-check', run(100, 'proven'));
     expect(keep(from)).toEqual([]);
