@@ -43,7 +43,7 @@ export interface Work {
   readonly settings: InstallerSettings;
   readonly partner: OpenedPartner;
   readonly installId: string;
-  /** In memory: keys lie here until the machine is switched off, and the new system is mounted below it. */
+  /** In memory: keys lie in a folder of it until the machine is switched off, and the new system is mounted in another. */
   readonly workDir: string;
 }
 
@@ -65,19 +65,22 @@ const PLAIN_KEY = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000'];
 const MAPPER = `/dev/mapper/${MAPPER_NAME}`;
 
 const targetOf = ({ workDir }: Work): string => join(workDir, 'target');
-const oneTimeKey = ({ workDir }: Work): string => join(workDir, 'one-time.key');
-const recoveryKey = ({ workDir }: Work): string => join(workDir, 'recovery.key');
-const sealedKey = ({ workDir }: Work): string => join(workDir, RECOVERY_FILE);
+const keysOf = ({ workDir }: Work): string => join(workDir, 'keys');
+const oneTimeKey = (work: Work): string => join(keysOf(work), 'one-time.key');
+const recoveryKey = (work: Work): string => join(keysOf(work), 'recovery.key');
+const sealedKey = (work: Work): string => join(keysOf(work), RECOVERY_FILE);
 const volumeOf = (disk: DiskFacts): string => partitionPath(disk.path, 2);
 const subsystemOf = ({ installId }: Work): string => `${SUBSYSTEM}:${installId}`;
 
 /** Lets go of what an earlier run in this same start had opened, so that its disk does not count as in use. */
 export async function release(work: Work): Promise<void> {
-  mkdirSync(work.workDir, { recursive: true, mode: 0o700 });
   const target = targetOf(work);
   if (isMounted(target)) await tool(work.exec, ['umount', '--recursive', target]);
   if (existsSync(MAPPER)) await tool(work.exec, ['cryptsetup', 'close', MAPPER_NAME]);
-  for (const path of [oneTimeKey(work), recoveryKey(work), sealedKey(work)]) rmSync(path, { force: true });
+  rmSync(keysOf(work), { recursive: true, force: true });
+  // nixos-install refuses a target that not everybody can reach; the keys are nobody's but root's.
+  mkdirSync(target, { recursive: true, mode: 0o755 });
+  mkdirSync(keysOf(work), { mode: 0o700 });
 }
 
 export const STEPS: readonly Step[] = [
@@ -166,7 +169,6 @@ async function fileSystem(work: Work, disk: DiskFacts): Promise<void> {
   const target = targetOf(work);
   await tool(exec, ['cryptsetup', 'open', '--key-file', oneTimeKey(work), volumeOf(disk), MAPPER_NAME]);
   await tool(exec, ['mkfs.ext4', '-q', '-F', '-L', SYSTEM_LABEL, MAPPER]);
-  mkdirSync(target, { recursive: true });
   await tool(exec, ['mount', '-t', 'ext4', '-o', 'noatime', MAPPER, target]);
   mkdirSync(join(target, 'boot'));
   const esp = partitionPath(disk.path, 1);

@@ -1,7 +1,17 @@
 // What the installer reads from a disk and writes to it before it needs device-mapper, on a loop device of this machine: whether a disk
 // counts as installed must not hang on its partition table, and a disk that is in use stays untouched.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -16,11 +26,13 @@ import { readDisks } from '../../iso/installer/read-disks.ts';
 import { parseSettings } from '../../iso/installer/settings.ts';
 import { STEPS, type Work } from '../../iso/installer/steps.ts';
 import { wipe } from '../../iso/installer/wipe.ts';
+import { until } from '../../tools/demo/process.ts';
 import { expectCode } from '../support/expect-code.ts';
 import { partnerFile } from '../support/partner-fixtures.ts';
 
 const MIB = 1_048_576;
 const DISK_BYTES = 2_000 * MIB;
+const DETACH_MS = 300_000;
 const TOOLS = ['losetup', 'sgdisk', 'partx', 'mkfs.vfat', 'cryptsetup', 'age', 'mkfs.ext4'];
 const missing = TOOLS.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0);
 const problem = process.getuid?.() !== 0 ? 'needs root' : missing.length > 0 ? `needs ${missing.join(', ')}` : null;
@@ -39,6 +51,19 @@ const exec: Exec = {
     const result = await real.run([...argv, loop], options);
     return { ...result, stdout: Buffer.from(result.stdout.toString().replaceAll('"loop"', '"disk"')) };
   },
+};
+/** A process that made a mount namespace of its own meanwhile (a container of another test) holds a copy of the mount for a while. */
+const unmount = async (): Promise<void> => {
+  run('umount', join(dir, 'mounted'));
+  const isFree = (): true | null => {
+    try {
+      closeSync(openSync(loop, constants.O_RDWR | constants.O_EXCL));
+      return true;
+    } catch {
+      return null;
+    }
+  };
+  await until('a disk that nothing uses', isFree, DETACH_MS);
 };
 const look = async (): Promise<DiskFacts> => {
   const [disk, ...others] = await readDisks(exec);
@@ -66,7 +91,7 @@ beforeAll(() => {
     },
     ...{ root_sha256: 'ab'.repeat(32), provision_dir: '/var/lib/p', provision_gid: 396, tool_path: ['/usr/bin'] },
   };
-  mkdirSync(join(dir, 'work'));
+  mkdirSync(join(dir, 'work/keys'), { recursive: true });
   work = {
     ...{
       exec,
@@ -89,21 +114,21 @@ afterAll(() => {
 });
 
 describe('a disk under the installer', () => {
-  it('that a file system uses is not written, not one byte', () => {
+  it('that a file system uses is not written, not one byte', async () => {
     run('mkfs.ext4', '-q', '-F', '-L', 'somebody', loop);
     mkdirSync(join(dir, 'mounted'));
     run('mount', loop, join(dir, 'mounted'));
     writeFileSync(join(dir, 'mounted/file'), 'kept');
     expectCode(() => wipe(loop, wipedRegions(DISK_BYTES)), 'installer_disk_in_use');
     expect(readFileSync(join(dir, 'mounted/file'), 'utf8')).toBe('kept');
-    run('umount', join(dir, 'mounted'));
+    await unmount();
     expect(run('blkid', '--probe', '--output', 'value', '--match-tag', 'LABEL', loop).trim()).toBe('somebody');
   });
 
   it('that is mounted says where, and one that is labelled says how, without udev', async () => {
     run('mount', loop, join(dir, 'mounted'));
     expect(await look()).toMatchObject({ mounts: [join(dir, 'mounted')], labels: ['somebody'], installs: [] });
-    run('umount', join(dir, 'mounted'));
+    await unmount();
   });
 
   it('is divided and encrypted, and does not count as installed before its label says so', async () => {
@@ -123,7 +148,7 @@ describe('a disk under the installer', () => {
     run('mount', `${loop}p1`, join(dir, 'mounted'));
     expect((await look()).mounts).toEqual([join(dir, 'mounted')]);
     expectCode(() => wipe(loop, wipedRegions(DISK_BYTES)), 'installer_disk_in_use');
-    run('umount', join(dir, 'mounted'));
+    await unmount();
   });
 
   it('still counts as installed when its partition table, or one of its two headers, is gone', async () => {
@@ -143,7 +168,7 @@ describe('a disk under the installer', () => {
 
   it('counts as nothing once it was erased, and none of the keys opens it any more', async () => {
     await steps('partition', 'esp', 'encrypt');
-    const key = join(work.workDir, 'one-time.key');
+    const key = join(work.workDir, 'keys/one-time.key');
     const opens = (): number | null =>
       spawnSync('cryptsetup', ['open', '--test-passphrase', '--key-file', key, `${loop}p2`]).status;
     expect(opens()).toBe(0);

@@ -89,6 +89,8 @@ beforeAll(async () => {
   writeFileSync(
     at('tools/nixos-install'),
     '#!/bin/sh\nset -e\n[ "$1 $3 $5 $6" = "--root --system --no-root-password --no-channel-copy" ]\ncp -R "$4/." "$2/"\n' +
+      // As the real one does before anything else.
+      'for path in "$2" "${2%/*}"; do case $(stat -c %a "$path") in *5|*7) ;; *) echo "$path is not 755" >&2; exit 1;; esac; done\n' +
       'if [ -e /run/hold ]; then sync; touch /run/held; sleep 600; fi\n',
     { mode: 0o755 },
   );
