@@ -1,4 +1,4 @@
-# Updates of the whole system, with a way back (docs/updates.md). The verifier stands in helpers.nix; here is the one unit that
+# Updates of the whole system, with a way back, and its restart (docs/updates.md). The verifier stands in helpers.nix; here is the one unit that
 # switches. It cannot be confined: what it starts installs a boot loader and restarts whatever changed. So it takes no argument, reads
 # nothing that the daemon wrote but a version and a number, and does only what a plan says that the verifier left.
 {
@@ -9,11 +9,8 @@
   pkgs,
   ...
 }:
-let
-  name = "compliance-agent-switch-system";
-in
 {
-  services.${name} = {
+  services.compliance-agent-switch-system = {
     description = "Switch to the system of a verified plan, and back where it does not hold";
     # It is of the system that it switches away from, and ends by itself: a switch leaves it alone. No order to other units either:
     # their jobs would wait for it, and it for them.
@@ -49,8 +46,32 @@ in
     };
   };
 
+  # Armed by the helper `reboot`, after which the daemon has to write down what it handed over.
+  services.compliance-agent-restart-machine = {
+    description = "Restart of the machine";
+    serviceConfig = {
+      Type = "oneshot";
+      # What `systemctl reboot` asks for; by this name no session manager is needed.
+      ExecStart = "${pkgs.systemd}/bin/systemctl --no-block --job-mode=replace-irreversibly start reboot.target";
+    }
+    // import ./hardening.nix
+    // {
+      # Root may speak with systemd without a capability (its private socket).
+      PrivateUsers = false;
+      PrivateNetwork = true;
+      RestrictAddressFamilies = "AF_UNIX";
+    };
+  };
+  timers.compliance-agent-restart-machine = {
+    description = "Restart of the machine in some seconds";
+    timerConfig = {
+      OnActiveSec = 10;
+      AccuracySec = "1s";
+    };
+  };
+
   # A switch that a restart of the machine cut off is brought to its end, and told.
-  timers.${name} = {
+  timers.compliance-agent-switch-system = {
     description = "End of a switch of the system that a restart cut off";
     wantedBy = [ "timers.target" ];
     timerConfig = {

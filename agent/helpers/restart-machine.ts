@@ -3,11 +3,11 @@ import type { Exec } from '../system/ports.ts';
 import type { Acted } from './heal-acts.ts';
 import { unitJob } from './unit-of-systemd.ts';
 
-const TARGET = 'reboot.target';
+/** Waits some seconds (nix/updates.nix): the daemon has to write down what it handed over before it is stopped with the rest. */
+const TIMER = 'compliance-agent-restart-machine.timer';
 
-/** Comes back before the machine goes down, so that its result is read. @throws helper_act_failed */
+/** Comes back before the machine goes down. @throws helper_act_failed */
 export async function restartMachine(exec: Exec): Promise<Acted> {
-  // What `systemctl reboot` asks for; by this name no session manager is needed.
-  await unitJob(exec, 'start', TARGET, '--no-block', '--job-mode=replace-irreversibly');
-  return { outcome: 'started', sentence: 'The machine goes down to start anew.', details: {} };
+  await unitJob(exec, 'start', TIMER);
+  return { outcome: 'started', sentence: 'The machine goes down in some seconds, to start anew.', details: {} };
 }

@@ -165,7 +165,7 @@ describe('the system that a baseline declares for updates', () => {
   const baseline = (nixos: string) =>
     parseBaseline(
       Buffer.from(
-        `${healBaseline()}  patching:\n    expected: declared\n    reboot_pending_hours: 24\n    nixos: ${nixos}\n`,
+        `${healBaseline().toString()}  patching:\n    expected: declared\n    reboot_pending_hours: 24\n    nixos: ${nixos}\n`,
       ),
       'baseline',
     );
