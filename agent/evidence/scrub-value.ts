@@ -50,6 +50,13 @@ export const CLOSED_WORDS: readonly string[] = [
   ...ORDER_KINDS,
 ];
 const closed = new Set<string>([...CLOSED_WORDS, ...Object.keys(CODES)]);
+/** The words that checks find: what an action's states before and after it consist of. */
+const wordsIn = (rule: Rule): readonly string[] => {
+  if (typeof rule === 'string') return [];
+  if ('one_of' in rule) return rule.one_of;
+  return 'list' in rule ? wordsIn(rule.list) : [];
+};
+const found = new Set(Object.values(FACT_RULES).flatMap((facts) => Object.values(facts).flatMap(wordsIn)));
 const shape = Object.fromEntries(Object.entries(SHAPES).map(([type, pattern]) => [type, new RegExp(pattern, 'u')]));
 
 /** Field names inside `open` values; a name with a capital or a dot may come from a target. */
@@ -145,7 +152,7 @@ function scrubOpen(value: unknown, count: Count): Kept {
   if (Array.isArray(value)) return scrubList(value, 'open', count);
   if (isObject(value)) return scrubRecord(value, 'open', count);
   if (typeof value !== 'string') return gone('wrong_type', count);
-  if (closed.has(value)) return value;
+  if (closed.has(value) || found.has(value)) return value;
   const bad = forbiddenIn(value);
   if (bad === null && OPEN_TYPES.some((type) => shape[type]?.test(value))) return value;
   return gone(bad ?? 'free_text', count);

@@ -74,6 +74,14 @@ function withChanged(value: unknown, [key, ...rest]: Path): unknown {
 const bodies = ENTRY_KINDS.flatMap((kind) => BODIES[kind].map((body, i) => ({ kind, name: `${kind} ${i}`, body })));
 
 describe('scrub', () => {
+  it('keeps in the states before and after an action the words that checks find, and no other text', () => {
+    const state = { snapshot: 'fresh', running: 'declared', canary: 'seen', logged_on: 'gonzalez', service: 'Maria' };
+    const { body, counts } = scrub('action', { ...BODIES.action[0]!, pre_state: state, post_state: state });
+    const kept = { snapshot: 'fresh', running: 'declared', canary: 'seen' };
+    expect([body.pre_state, body.post_state]).toEqual([kept, kept]);
+    expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBe(4);
+  });
+
   it.each(bodies)('leaves a proper body of kind $name as it is', ({ kind, body }) => {
     expect(scrub(kind, body as EntryBody<typeof kind>)).toEqual({ body, counts: {} });
   });
