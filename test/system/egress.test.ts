@@ -173,6 +173,18 @@ describe('what leaves the appliance', () => {
     );
   });
 
+  it('is the same from the sandbox of the daemon, where names resolve as for everybody', async () => {
+    const { result, output } = await box.probe(`
+      import { connect } from 'node:net';
+      const reach = (host, port) => new Promise((done) => {
+        const socket = connect({ host, port, family: 4 });
+        socket.on('connect', () => (socket.destroy(), done('open'))).on('error', ({ code }) => done(code));
+      });
+      console.log(JSON.stringify([await reach('central.test', 8443), await reach('central.test', 443)]));
+      process.exit();`);
+    expect([result, output]).toEqual(['success', '["open","EHOSTUNREACH"]']);
+  });
+
   it('is what a new signed policy names too, without anybody who starts the refresher, and no network wider than a site', async () => {
     await systemctl('start', 'compliance-agent-egress.path');
     const hold = (name: string, line: string): void => {
