@@ -82,6 +82,9 @@ in
     "vfat"
   ];
   boot.initrd.supportedFilesystems = [ "vfat" ];
+  # What an earlier system left on the disk is not put together: it would count as in use, and could not be erased.
+  services.lvm.enable = lib.mkForce false;
+  boot.swraid.enable = lib.mkForce false;
   boot.kernelModules = [
     "dm_crypt"
     "loop"

@@ -111,6 +111,14 @@ describe.each([
     expect(profile.boot.kernelModules).toContain('sp5100_tco');
   });
 
+  it('puts no old array or volume group together, which could then not be erased', () => {
+    const { services, boot } = evaluate().module as unknown as {
+      services: { lvm: { enable: unknown } };
+      boot: { swraid: { enable: unknown } };
+    };
+    for (const value of [services.lvm.enable, boot.swraid.enable]) expect(JSON.stringify(value)).toContain('false');
+  });
+
   it('carries the appliance in its store, bears the label that the installer knows its stick by, and boots by UEFI', () => {
     const { module, modules } = evaluate();
     expect(module.isoImage).toMatchObject({
