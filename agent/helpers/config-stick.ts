@@ -75,7 +75,9 @@ export function configStick(
   try {
     return withCopy(port, (copy) => {
       const digest = port.digest(copy);
-      const known = { enrolled: standing.enrolled, taken: readTaken(port.provisionDir), anchored: port.anchored };
+      const taken = readTaken(port.provisionDir);
+      const anchored = port.anchored ?? (taken === null ? rootOfInstaller(port) : null);
+      const known = { enrolled: standing.enrolled, taken, anchored };
       const verdict = judgeStick(port.judge(copy), digest, known);
       switch (verdict.act) {
         case 'refuse':
@@ -163,6 +165,12 @@ function putInPlace({ files, provisionDir }: StickPort, copy: string, digest: st
     writeFileAtomic(join(provisionDir, name), readFileLimited(join(copy, name), maxBytes), { mode: SHARED_MODE });
   }
   writeFileAtomic(join(provisionDir, TAKEN_FILE), digest, { mode: SHARED_MODE });
+}
+
+/** Files that lie there and were taken from no stick: the installer's, or somebody with root's rights put them there. */
+function rootOfInstaller({ judge, provisionDir }: StickPort): string | null {
+  const own = judge(provisionDir);
+  return own.verdict === 'good' ? own.rootSha256 : null;
 }
 
 function readTaken(provisionDir: string): string | null {

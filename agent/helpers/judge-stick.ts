@@ -17,7 +17,7 @@ export interface StickKnown {
   readonly enrolled: { readonly applianceId: string; readonly siteId: string } | null;
   /** SHA-256 over the files that were taken last, without their token; null before the first. */
   readonly taken: string | null;
-  /** `root_sha256` of root's configuration. */
+  /** The trust root that the appliance was set up for: by root's configuration, or by the installer's files. */
   readonly anchored: string | null;
 }
 

@@ -144,6 +144,17 @@ describe('a stick with provisioning files', () => {
     expect(take().outcome).toBe('done');
   });
 
+  it("of another partner is refused where the installer's files name the root, and taken where they are of the same", () => {
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(port.provisionDir, name), content);
+    const other = makeTrust({ seed: 'other' });
+    const clinic = (files['clinic.yaml'] ?? '').replace(trust.root.digest, other.root.digest);
+    plug({ ...files, 'clinic.yaml': clinic, 'root.json': other.rootLine });
+    expectCode(take, 'stick_other_partner');
+    pull();
+    plug();
+    expect(take().outcome).toBe('done');
+  });
+
   it('for an appliance that is enrolled is refused, and keeps its token', () => {
     daemonSays(ENROLLED);
     plug();

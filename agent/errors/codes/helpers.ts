@@ -48,7 +48,7 @@ export const HELPERS_CODES = {
   stick_other_partner: code(
     7,
     false,
-    'the trust root on a stick is not the one that root_sha256 of the configuration names',
+    'the trust root on a stick is not the one that the configuration or the installer set this appliance up for',
     'use the stick that belongs to this appliance, or set it up with the image of the other partner',
   ),
   disk_not_ours: code(
