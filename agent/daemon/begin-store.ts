@@ -1,5 +1,7 @@
-// Opens the store at the start. One that is damaged is set aside, and a new one begins with who this appliance is; then the
-// next epoch of the log has to be opened (open-next-epoch.ts), for nobody can say what the old one held.
+// Opens the store at the start. Where it is damaged it is set aside; then, and where it is gone from an appliance that was enrolled, a
+// new one begins with who this appliance is. The next epoch of the log has to be opened (open-next-epoch.ts), for nobody can say what
+// the old one held.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAgentError } from '../errors/agent-error.ts';
 import { assertContinues } from '../evidence/check-log.ts';
@@ -24,7 +26,10 @@ interface Deps {
  */
 export function beginStore(d: Deps): Store {
   const keepsake = readKeepsake(d.keyDir);
-  if (pendingSetAside(d.dir) !== null) putAside(d);
+  // Gone altogether is as lost as damaged: who this appliance is lies beside its keys, and a reset takes that away too.
+  const isGone = keepsake !== null && !existsSync(join(d.dir, DATABASE_FILE));
+  if (isGone) d.log.error('the database is gone', { place: d.dir });
+  if (isGone || pendingSetAside(d.dir) !== null) putAside(d);
   const store = openSound(d) ?? replaceDamaged(d, keepsake);
   const folder = pendingSetAside(d.dir);
   if (folder === null) return store;
@@ -80,7 +85,7 @@ function takeUp(d: Deps, store: Store, { identity, roots, documents = [] }: Keep
       for (const document of documents) store.trust.putDocument(document);
       if (damaged !== null) store.takeOver(damaged);
       saveLostStore(store, {
-        cause: 'store_corrupt',
+        cause: existsSync(join(d.dir, folder, DATABASE_FILE)) ? 'store_corrupt' : 'store_missing',
         folder,
         ownSize: state?.size ?? null,
         ownRoot:

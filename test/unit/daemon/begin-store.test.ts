@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { beginStore } from '../../../agent/daemon/begin-store.ts';
+import { lostStore } from '../../../agent/daemon/epoch-state.ts';
 import { createKeepsakeWriter } from '../../../agent/daemon/keepsake-writer.ts';
 import { DATABASE_FILE, type DocumentRow, type EnrolledIdentity } from '../../../agent/store/open-store.ts';
 import { fakeClock } from '../../support/fakes/fake-clock.ts';
@@ -21,6 +22,28 @@ const document = (kind: DocumentRow['kind'], version: number): DocumentRow => ({
   digest: String(version).padStart(64, '0'),
   line: `{"version":${version}}`,
   at: AT,
+});
+
+describe('a database that is gone', () => {
+  const place = mkdtempSync(join(tmpdir(), 'begin-store-'));
+  afterAll(() => rmSync(place, { recursive: true, force: true }));
+  const begin = () => beginStore({ dir: place, keyDir: join(place, 'keys'), clock: fakeClock(), log: memoryLog() });
+
+  it('makes no stranger of an appliance that was enrolled: it goes on in the next epoch; one that never was begins anew', () => {
+    mkdirSync(join(place, 'keys'));
+    const before = begin();
+    expect([before.trust.identity(), lostStore(before)]).toEqual([null, null]);
+    before.trust.saveIdentity(identity);
+    createKeepsakeWriter({ store: before, log: memoryLog() }, join(place, 'keys'))();
+    before.close();
+    for (const part of ['', '-wal', '-shm']) rmSync(join(place, `${DATABASE_FILE}${part}`), { force: true });
+    for (let start = 0; start < 2; start++) {
+      const store = begin();
+      expect(store.trust.identity()).toEqual(identity);
+      expect(lostStore(store)).toMatchObject({ cause: 'store_missing', ownSize: null });
+      store.close();
+    }
+  });
 });
 
 describe('a database that is overwritten with junk', () => {
