@@ -37,7 +37,6 @@ const CUTS: readonly (readonly [string, number])[] = [
   ['cryptsetup luksAddKey', 1],
   // The first one only tries the recovery key.
   ['cryptsetup open', 2],
-  ['mkfs.ext4', 1],
   ['nixos-install', 1],
   ['cryptsetup luksUUID', 2],
   ['cryptsetup config', 1],
