@@ -3,8 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../tools/demo/process.ts';
-import { SITE } from '../../tools/demo/site.ts';
-import { healingHost } from '../lab/healing-host.ts';
+import { APPLIANCE, SITE } from '../../tools/demo/site.ts';
+import { healingHost, PARTS } from '../lab/healing-host.ts';
 import { startWinRmServer, type WinRmServer } from '../lab/winrm-server/start-winrm-server.ts';
 import { demoSite, REPO } from '../support/demo-site.ts';
 import { ACCOUNT, healingSite, TARGET, WINDOWS } from '../support/healing-site.ts';
@@ -24,7 +24,7 @@ describe('a daemon whose policy names a language model', () => {
   beforeAll(async () => {
     const ca = await makeTestCa();
     model = await startLyingModel(await ca.issueServer({ ips: ['127.0.0.1'] }));
-    const params = { security_min_mib: 256 };
+    const params = { security_min_mib: 128 };
     const plan = planText({ runbook_id: 'RB-WIN-LOGGING-001', params, rationale: 'logs_too_small is above zero.' });
     model.say((response) => sendJson(response, completion(plan)));
     machine = await startWinRmServer({ users: [ACCOUNT], handler: host.handler });
@@ -43,7 +43,7 @@ describe('a daemon whose policy names a language model', () => {
       `llm: { provider: local, host: 127.0.0.1, port: ${model.port}, model: small-2.1, credential: llm_key,` +
       ' money_per_day_cents: 0 }';
     await healing.signPolicy({ windows: `${WINDOWS.open()}\n${llm}`, healing: '{ mode: on, runbooks: [] }' });
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await machine.close();
     await model.close();
@@ -63,7 +63,7 @@ describe('a daemon whose policy names a language model', () => {
       () => JSON.stringify([model.seen.length, host.phases.slice(-20), healing.entries().slice(-8)]),
     );
     expect(said).toContain(
-      'a language model proposes RB-WIN-LOGGING-001 with security_min_mib 256; a dry run would change',
+      'a language model proposes RB-WIN-LOGGING-001 with security_min_mib 128; a dry run would change',
     );
     const ticket = await until(
       'the ticket says so',
@@ -83,5 +83,31 @@ describe('a daemon whose policy names a language model', () => {
     const asked = healing.entries().flatMap((one) => (one.kind === 'action' && one.llm !== undefined ? [one] : []));
     expect(asked.map(({ phase, outcome }) => outcome ?? phase)).toEqual(['intent', 'needs_approval']);
     expect(asked[1]?.runbook?.id).toBe('RB-WIN-LOGGING-001');
+  });
+
+  it('has the order of people that carries out its plan counted as a heal by a plan', async () => {
+    const learnt = async (): Promise<{ occurrences: number; remedies: { l2_verified: number; mean_ms: number }[] }> => {
+      const { output } = await site.cli('learning', 'list', '--json');
+      const { patterns } = JSON.parse(output) as { patterns: { pattern: string }[] };
+      const shown = await site.cli('learning', 'show', patterns[0]?.pattern ?? '', '--json');
+      return JSON.parse(shown.output) as Awaited<ReturnType<typeof learnt>>;
+    };
+    expect(await learnt()).toMatchObject({ occurrences: 1, remedies: [] });
+    const ticket = healing.tickets('windows_logging')[0]?.id ?? '';
+    const order = ['order', 'issue', '--appliance', APPLIANCE, '--kind', 'run_runbook', '--runbook', PARTS.logging];
+    await site.central(...[...order, '--target', TARGET, '--ticket', ticket, '--params', '{"security_min_mib":128}']);
+    const remedy = await until(
+      'the heal is counted',
+      async () => (await learnt()).remedies[0] ?? null,
+      PATIENCE_MS,
+      () => JSON.stringify([host.phases.slice(-20), healing.entries().slice(-8)]),
+    );
+    expect(remedy).toMatchObject({ tried: 1, verified: 1, l2_verified: 1, params: { security_min_mib: 128 } });
+    expect(remedy.mean_ms).toBeGreaterThan(0);
+    const [intent] = healing
+      .entries()
+      .flatMap((one) => (one.kind === 'action' && one.order_digest !== undefined ? [one] : []));
+    const incident = healing.entries().find((one) => one.kind === 'incident');
+    expect(intent?.incident_id).toBe(incident?.kind === 'incident' ? incident.incident_id : null);
   });
 });
