@@ -85,7 +85,7 @@ const asAv = ({ entries, journal }: Small): Small => ({
   journal: journal.map((n) => ({ ...n, part: 'av' as const })),
 });
 
-it('nothing is broken by a month in which all is as it should be, and its one heal is the rule’s', () => {
+it('nothing is broken by a month in which all is as it should be, and its heals are those of rules', () => {
   const month = joined(one, run('pc-2', 5, NIGHT_S + 7_200));
   expect(broken(month)).toEqual([]);
   expect(shares(monthOf(month))).toEqual({ L1: 2, L2: 0, people: 0, 'by itself': 0 });
