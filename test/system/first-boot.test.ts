@@ -197,6 +197,18 @@ describe('the first start of an appliance', () => {
     await untilScreen('the screen says it too', 'must begin with https://');
   });
 
+  it('names a stick whose file system is damaged as what it is', async () => {
+    const image = clinicStick(join(dir, 'damaged.img'), provision);
+    const bytes = readFileSync(image);
+    // Number of entries in the root directory: one that fills no sector, which no file system has. Its label can still be read.
+    bytes.writeUInt16LE(513, 17);
+    writeFileSync(image, bytes);
+    box.plug('ubdc', image);
+    await untilStick('it is named', ({ code }) => code === 'stick_unreadable');
+    await untilScreen('the screen says it too', 'its file system cannot be read');
+    box.unplug('ubdc');
+  });
+
   it('takes the right stick without a restart, overwrites its token, and tells it that it is enrolled', async () => {
     const before = await box.run('systemctl show -p MainPID --value compliance-agent');
     const image = clinicStick(join(dir, 'right.img'), provision);
