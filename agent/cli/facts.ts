@@ -42,10 +42,13 @@ async function readAsked(asked: readonly AskedName[], context: ProbeContext): Pr
   return host === undefined ? watched : { ...watched, host };
 }
 
+/** Nobody waits for it but its unit, which gives up after a minute; a repository may be far away. */
+const HAND_OVER_DEADLINE_MS = 45_000;
+
 /** Reads here and nowhere else: what root left earlier must not be handed on as new. */
 async function write(context: CliContext, asked: readonly AskedName[], dir: string): Promise<number> {
   const { rootFacts: _, ...here } = probeContext(context, stateDirOf(context), baselineOf(context));
-  const read = await readAsked(asked, { ...here, handsOver: true });
+  const read = await readAsked(asked, { ...here, handsOver: true, deadlineMs: HAND_OVER_DEADLINE_MS });
   const written = asked.flatMap((name) => read[name] ?? []);
   for (const fact of written) writeRootFact(dir, fact, context.build.version);
   const rows = written.map((fact) => ({ name: fact.probe, status: fact.status }));
