@@ -46,6 +46,8 @@ export const VERBS = [
   'runbook run',
   'tickets list',
   'tickets show',
+  'egress show',
+  'egress refresh',
   'version',
   'errors',
 ] as const;

@@ -14,26 +14,26 @@ export const STATE_VARIABLE = 'COMPLIANCE_AGENT_EGRESS_STATE';
 
 /** Exit 3 where nothing is open, or Central Command's door is not. @throws egress_never_refreshed */
 export function egressShow(context: CliContext): number {
-  const state = readState(context.env[STATE_VARIABLE] ?? EGRESS_STATE);
+  const state = readEgress(context);
+  if (state === null) {
+    throw new AgentError('egress_never_refreshed', 'nothing has opened the egress table since this machine started');
+  }
   const nowMs = context.clock.bootMs();
-  const isOfThisBoot = state.boot_id === context.clock.bootId();
-  if (!isOfThisBoot) throw never();
   print(context, 'egress', { state, boot_ms: Math.floor(nowMs) }, () => lines(context, state, nowMs));
   return state.problem === null ? EXIT.ok : EXIT.unavailable;
 }
 
-function readState(path: string): EgressState {
+/** What the refresher left in this boot; null where it left nothing, or what is no such file. @throws file_… */
+export function readEgress({ env, clock }: Pick<CliContext, 'env' | 'clock'>): EgressState | null {
   try {
-    const state = parseEgressState(readUnforgeableFile(path, MAX_EGRESS_BYTES, ROOT).toString('utf8'));
-    if (state !== null) return state;
+    const bytes = readUnforgeableFile(env[STATE_VARIABLE] ?? EGRESS_STATE, MAX_EGRESS_BYTES, ROOT);
+    const state = parseEgressState(bytes.toString('utf8'));
+    return state?.boot_id === clock.bootId() ? state : null;
   } catch (error) {
-    if (!isAgentError(error) || error.code !== 'file_missing') throw error;
+    if (isAgentError(error) && error.code === 'file_missing') return null;
+    throw error;
   }
-  throw never();
 }
-
-const never = (): AgentError =>
-  new AgentError('egress_never_refreshed', 'nothing has opened the egress table since this machine started');
 
 function lines(context: CliContext, state: EgressState, nowMs: number): string[] {
   const paint = painter(context.stdout, context.env);

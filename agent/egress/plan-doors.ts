@@ -58,7 +58,8 @@ export function planDoors(doors: readonly Door[], context: PlanContext): Planned
       problem: 'problem' in answer ? answer.problem : isHere ? THIS_MACHINE : null,
     };
   });
-  return { doors: planned, warnings };
+  // A host may have a door for the agent and one for root.
+  return { doors: planned, warnings: [...new Set(warnings)] };
 }
 
 /** The names that have to be asked for. */

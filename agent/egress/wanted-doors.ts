@@ -45,14 +45,16 @@ export function wantedDoors(
   const add = (who: Who, host: string, port: number, why: string): void => {
     doors.push({ who, host, ports: [tcp(port)], why: [why] });
   };
-  const addUrl = (url: string | null, why: string): void => {
+  const addUrl = (who: Who, url: string | null, why: string): void => {
     if (url === null) return;
     const { hostname, port, protocol } = new URL(url);
     const usual = protocol === 'http:' ? HTTP_PORT : HTTPS_PORT;
-    add('agent', hostname.replace(/^\[|\]$/g, ''), port === '' ? usual : Number(port), why);
+    add(who, hostname.replace(/^\[|\]$/g, ''), port === '' ? usual : Number(port), why);
   };
-  addUrl(centralUrl, 'central_command');
-  addUrl(config.timestamp_url, 'timestamp_url');
+  addUrl('agent', centralUrl, 'central_command');
+  // A technician runs the doctor as root; it must see what the daemon sees.
+  addUrl('root', centralUrl, 'central_command');
+  addUrl('agent', config.timestamp_url, 'timestamp_url');
   for (const [who, list, why] of [
     ['agent', config.allowed_hosts, 'allowed_hosts'],
     ['root', config.root_hosts, 'root_hosts'],

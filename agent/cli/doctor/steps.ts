@@ -8,6 +8,7 @@ import type { Fact, ProbeContext } from '../../facts/probe.ts';
 import { readFact } from '../../facts/read-facts.ts';
 import { readStatus } from '../../system/status-file.ts';
 import { nowSeconds, type CliContext } from '../deps.ts';
+import { readEgress } from '../egress-show.ts';
 import { livenessOf, processExists, runningStatus } from '../liveness.ts';
 import { askCentral } from './ask-central.ts';
 import { askHttp } from './ask-http.ts';
@@ -20,6 +21,7 @@ import { judgeDatabase } from './judge-database.ts';
 import { judgeDisk, judgeInodes } from './judge-disk.ts';
 import { judgeDnsFilter } from './judge-dns-filter.ts';
 import { judgeDns, judgeNumericAddress, resolvedAddresses } from './judge-dns.ts';
+import { judgeEgress } from './judge-egress.ts';
 import { judgeFiles } from './judge-files.ts';
 import { judgePortal } from './judge-portal.ts';
 import { judgeProxy } from './judge-proxy.ts';
@@ -158,6 +160,12 @@ export function doctorSteps(context: CliContext, options: DoctorOptions): Step[]
       after: ['dns'],
       deadlineMs: 1_000,
       run: async () => (found.names === null ? judgeNumericAddress() : judgeDnsFilter(found.names)),
+    },
+    {
+      id: 'egress',
+      needs: [],
+      deadlineMs: 1_000,
+      run: async () => judgeEgress({ state: readEgress(context), bootMs: clock.bootMs() }),
     },
     {
       id: 'tcp',

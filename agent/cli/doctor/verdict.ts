@@ -12,6 +12,7 @@ export const STEP_IDS = [
   'clock',
   'dns',
   'dns_filter',
+  'egress',
   'tcp',
   'ipv6',
   'proxy',

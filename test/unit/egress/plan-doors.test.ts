@@ -29,9 +29,15 @@ describe('what is to be open', () => {
       ({ who, host, ports, why }) => `${who} ${host} ${ports.map(({ port }) => port).join('+')} (${why.join(', ')})`,
     );
 
-  it('is Central Command alone where neither configuration nor policy name anything', () => {
-    expect(described(CONFIG, 'https://central.example', null)).toEqual(['agent central.example 443 (central_command)']);
-    expect(described(CONFIG, 'https://[2001:db8::1]:8443', null)).toEqual(['agent 2001:db8::1 8443 (central_command)']);
+  it('is Central Command alone, for the agent and for a technician who is root, where neither configuration nor policy name anything', () => {
+    expect(described(CONFIG, 'https://central.example', null)).toEqual([
+      'agent central.example 443 (central_command)',
+      'root central.example 443 (central_command)',
+    ]);
+    expect(described(CONFIG, 'https://[2001:db8::1]:8443', null)).toEqual([
+      'agent 2001:db8::1 8443 (central_command)',
+      'root 2001:db8::1 8443 (central_command)',
+    ]);
     expect(wantedDoors(CONFIG, null, null)).toEqual({ doors: [], networks: [] });
   });
 
@@ -43,11 +49,11 @@ describe('what is to be open', () => {
     };
     expect(described(config, 'https://central.example', null)).toEqual([
       'agent central.example 443+9000 (central_command, allowed_hosts)',
+      'root central.example 443 (central_command, root_hosts)',
       'agent tsa.example 80 (timestamp_url)',
       'agent proxy.example 443 (allowed_hosts)',
       'agent 2001:db8::2 25 (allowed_hosts)',
       'root cache.example 443 (root_hosts)',
-      'root central.example 443 (root_hosts)',
     ]);
   });
 
@@ -122,6 +128,11 @@ describe('doors', () => {
       [[], 'was not asked for'],
     ]);
     expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(['a.example', 'c.example']);
+  });
+
+  it('of one host for two users warn once', () => {
+    const { doors, warnings } = plan([door('a.example'), { ...door('a.example'), who: 'root' }], {});
+    expect([doors.length, warnings.length]).toEqual([2, 1]);
   });
 
   it('close at once for a host that is not named any more, and for another user than before', () => {
