@@ -225,17 +225,6 @@ export const ORDER_ATTACKS: readonly OrderAttack[] = [
   },
   { what: 'a class above the derived one', code: 'order_class_too_high', order: (t) => t.read({ class: 'routine' }) },
   {
-    what: 'a kind that this agent does not carry out',
-    code: 'order_kind_unsupported',
-    order: (t) =>
-      t.read({
-        kind: 'reboot',
-        class: 'disruptive',
-        params: {},
-        authorisation: t.fresh({ kind: 'reboot', params: {} }),
-      }),
-  },
-  {
     what: 'a runbook on an order that runs none',
     code: 'order_runbook_unexpected',
     order: (t) => t.read({ runbook: { id: 'RB-X', version: 1, sha256: '0'.repeat(64) } }),

@@ -8,11 +8,15 @@ const LOOK_MS = 15_000;
 /** Handlers have deadlines of their own; this is the sum that one run may take. */
 const DEADLINE_MS = 300_000;
 
+/** While something that was handed over is on its way: its end comes from outside, and nobody tells of it. */
+const LOOK_AFTER_MS = 3_000;
+
 export function ordersStage(context: DaemonContext): Stage {
+  let isHandedOver = false;
   return {
     name: 'orders',
     wanted: () => context.state.enrolled !== null,
-    intervalMs: () => LOOK_MS,
+    intervalMs: () => (isHandedOver ? LOOK_AFTER_MS : LOOK_MS),
     jittered: false,
     deadlineMs: DEADLINE_MS,
     longestPauseMs: () => 60_000,
@@ -21,6 +25,7 @@ export function ordersStage(context: DaemonContext): Stage {
       if (enrolled === null) return;
       const deps = orderDeps(enrolled, context, runId);
       const ended = lookAfterHandedOver(deps) + (await carryOutOrders({ ...deps, lane: ORDERS_LANE }, signal));
+      isHandedOver = context.store.orders.inStates(['handed_over']).length > 0;
       // Results are worth an early check-in: Central Command lists an order until it has heard of its end.
       if (ended > 0) context.trigger('checkin');
     },
