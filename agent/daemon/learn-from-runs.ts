@@ -9,10 +9,10 @@ import { patternOf, type Pattern } from '../healing/learning/pattern.ts';
 import { forgetCases, recordOccurrence, recordResolution } from '../healing/learning/record-case.ts';
 import { countsAs } from '../healing/learning/statistics.ts';
 import { afterBegin, afterRun } from '../healing/learning/trial.ts';
+import { timeT } from '../trust/signed-time.ts';
 import type { EntryBody } from '../wire/schemas/entry.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { DaemonContext } from './context.ts';
-import { signedNow } from './note-incident.ts';
 
 type Evidence = Pick<EvidenceLog, 'append'>;
 
@@ -100,11 +100,11 @@ class Lesson {
   }
 
   #end(result: { readonly outcome: string; readonly code: string | null }, durationMs: number): void {
-    const { store } = this.#context;
+    const { store, clock } = this.#context;
     const { incidentId, tier, runbook, params, ruleSha256 } = this.#run;
     const deps = { store, evidence: this.#evidence };
     const runId = store.runs.lastOfIncident(incidentId)?.runId;
-    const at = signedNow(this.#context);
+    const at = timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId());
     if (this.#pattern !== null && runId !== undefined && at !== null) {
       const ms = Math.round(durationMs);
       const what = { incidentId, tier, runbook, params, result, at, runId, durationMs: ms };
