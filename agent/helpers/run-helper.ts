@@ -96,7 +96,8 @@ async function told(verb: HelperVerb, deps: HelperDeps): Promise<HelperResult> {
     const { outcome, sentence, details = {} } = await judged(verb, deps, tell);
     return { ...common, outcome, sentence, details: { ...about, ...details } };
   } catch (error) {
-    if (!isAgentError(error) || error.code === 'internal') throw error;
+    // The result in the folder is of the one that is at work then.
+    if (!isAgentError(error) || error.code === 'internal' || error.code === 'helper_busy') throw error;
     const { code, message } = error;
     return { ...common, outcome: 'refused', code, sentence: message, details: about };
   }
