@@ -84,10 +84,9 @@ describe('the firewall probe on a real kernel', () => {
 
   it('a flushed ruleset is read as no tables and accept everywhere', async () => {
     nft('flush', 'ruleset');
-    expect(await readFirewall()).toEqual({
-      tables: [],
-      policies: { input: 'accept', output: 'accept', forward: 'accept' },
-    });
+    const { tables, policies } = await readFirewall();
+    expect(tables).toEqual([]);
+    expect(policies).toEqual({ input: 'accept', output: 'accept', forward: 'accept' });
   });
 
   it('nft without CAP_NET_ADMIN is unreadable: denied', async () => {

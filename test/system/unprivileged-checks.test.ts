@@ -92,6 +92,7 @@ function declared(facts: FactSet): (yaml: string) => string {
       .replace(/scan: .*/, 'scan: { expected: none, reason: none is made }')
       .replace(/(name: compliance-agent-egress, sha256:) none/, `$1 ${table?.sha256 ?? 'none'}`)
       .replace('undeclared_tables: fail', 'undeclared_tables: allow')
+      .replace('egress_refresh: required', '')
       .replace(/ {4}listeners:\n(?: {6}.*\n)+/, '    listeners: any\n')
       .replace('integrity: { days: 8, read_data_percent: 100 }', 'integrity: { days: 8, read_data_percent: 1 }');
 }
