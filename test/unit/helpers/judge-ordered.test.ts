@@ -81,8 +81,8 @@ describe('an order to switch the system or to restart, as its helper judges it',
   });
 
   it.each<[string, OrderedAct, Partial<ActContext>, string]>([
-    ['nobody authorised', asked('apply-update', { authorisation: null }), {}, 'order_authorisation_missing'],
-    ['one person alone authorised', asked('reboot', { people: ['alice'] }), {}, 'order_authorisation_signatures'],
+    ['is authorised by nobody', asked('apply-update', { authorisation: null }), {}, 'order_authorisation_missing'],
+    ['is authorised by one person alone', asked('reboot', { people: ['alice'] }), {}, 'order_authorisation_signatures'],
     [
       'names another system than was authorised',
       asked('apply-update', { order: { params: { ...SYSTEM, closure: SYSTEM.closure.replace('1', '2') } } }),
