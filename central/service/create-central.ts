@@ -41,9 +41,11 @@ export interface NewCentral {
  * Makes keys, CA, trust root and database. Two or more persons: root, content and operator need two of them (content one
  * in direct mode); one person: one, said in the root as single_approver.
  *
- * @throws central_exists, keys_inside_data, key_permissions, schema_invalid, root_invalid
+ * @throws usage for persons whose ids are taken, before anything is made; central_exists, keys_inside_data, key_permissions, schema_invalid,
+ *   root_invalid
  */
 export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; caPins: string[] }> {
+  refuseTaken(o.persons);
   refuseNested(o.dataDir, o.keysDir);
   refuseExisting(o);
   makePrivateDir(o.dataDir);
@@ -77,6 +79,17 @@ export async function createCentral(o: NewCentral): Promise<{ root: PinnedRoot; 
     store.close();
   }
   return { root, caPins: [pin, backup.pin] };
+}
+
+function refuseTaken(persons: NewCentral['persons']): void {
+  for (const [index, { id, name }] of persons.entries()) {
+    const isTwice = persons.findIndex((other) => other.id === id) !== index;
+    if (!isTwice && id !== SERVICE) continue;
+    const taken = id === SERVICE ? 'is what the keys of the server itself are called' : 'stands twice';
+    throw new AgentError('usage', `the person ${JSON.stringify(name)} ${taken}`, {
+      remedy: 'name each person with --person and a name of their own',
+    });
+  }
 }
 
 function refuseExisting(o: Pick<NewCentral, 'dataDir' | 'keysDir'>): void {

@@ -62,6 +62,15 @@ describe('central-command init', () => {
     expect(existsSync(join(dir, 'd-other'))).toBe(false);
   });
 
+  it('refuses a person whose name is taken, by another or by the server itself, before it makes anything', async () => {
+    const { stderr } = await init('d-taken', 'k-taken', '--person', 'Jane Doe', '--person', 'jane doe');
+    expect(JSON.parse(stderr)).toMatchObject({ code: 'usage', message: expect.stringContaining('stands twice') });
+    // As where the user of the service makes it and names nobody.
+    expect(codeOf(await init('d-taken', 'k-taken', '--person', 'Central Command'))).toBe('usage');
+    expect([existsSync(join(dir, 'd-taken')), existsSync(join(dir, 'k-taken'))]).toEqual([false, false]);
+    expect((await init('d-taken', 'k-taken', '--person', 'Jane Doe')).code).toBe(0);
+  });
+
   it('refuses keys of people inside the data folder and the other way round, also through a link', async () => {
     expect(codeOf(await init('d2', 'd2/keys-of-people'))).toBe('keys_inside_data');
     expect(codeOf(await init('d2', 'd2'))).toBe('keys_inside_data');
