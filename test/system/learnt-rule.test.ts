@@ -208,6 +208,11 @@ describe('what a site learns, and what it forgets', { timeout: 900_000 }, () => 
       expect(changes()).toEqual([]);
     };
     expect(site.status()?.healing).toMatchObject({ paused_by_order: null, memory_lost: true });
+    await until(
+      'people are told',
+      async () => ((await site.cli('tickets', 'list', '--json')).output.includes('healing_memory_lost') ? true : null),
+      PATIENCE_MS,
+    );
     // Into an epoch that people have not confirmed Central Command sends no targets; into this one it does.
     expect(site.status()?.targets).toEqual([]);
     for (const person of persons)
