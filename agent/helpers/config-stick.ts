@@ -1,6 +1,6 @@
 // `config-stick`: takes the provisioning files of a stick with the label CLINICCFG and writes back what came of it. systemd has
 // mounted the stick; what is on it was written by anybody. Each file is read once, and what was read is what is judged and kept.
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { Clock } from '../system/ports.ts';
@@ -61,7 +61,9 @@ export function configStick(
   const standing = readStanding(port.stateDir);
   if (standing.enrolled !== null) blankOwn(port);
   if (!isMounted(port.stickDir)) {
-    if (!existsSync(port.device)) return { outcome: 'unchanged', sentence: 'No stick is plugged in.', details: {} };
+    // Not access(2) or open(2): the unit may not even ask a device.
+    if (lstatSync(port.device, { throwIfNoEntry: false }) === undefined)
+      return { outcome: 'unchanged', sentence: 'No stick is plugged in.', details: {} };
     throw new AgentError('stick_unreadable', 'a stick is plugged in, and its file system cannot be read', {
       place: port.device,
     });
