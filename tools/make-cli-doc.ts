@@ -40,6 +40,8 @@ export const VERBS = [
   'healing status',
   'learning list',
   'learning show',
+  'learning approve',
+  'learning reject',
   'runbook list',
   'runbook show',
   'runbook lint',

@@ -123,6 +123,11 @@ function loadedOrNone<T>(read: () => T): T[] {
   }
 }
 
+const learntFields = ({ id, version, sha256, state, until, targetId, outcomes }: LearntRule) => ({
+  ...{ rule: id, version, sha256, state, until, target: targetId },
+  ...{ tried: outcomes.length, verified: outcomes.filter(Boolean).length },
+});
+
 const ruleLine = ({ id, version, state, until, targetId, outcomes }: LearntRule): string => {
   const runs = `${outcomes.filter(Boolean).length} of its newest ${outcomes.length} runs verified`;
   const trial = state === 'canary' ? `, on ${harmless(targetId ?? 'no target yet')}, at least until ${utc(until)}` : '';
@@ -138,7 +143,11 @@ export async function learningShow(context: CliContext, typed: string): Promise<
     const remedies = statistics.remedies.map(remedyFields);
     const whyNoRule = typeof draft === 'string' ? draft : null;
     const learnt = newestOf(store, pattern.sha256);
-    const more = { rule: drafted?.file ?? null, no_rule: whyNoRule, learnt };
+    const more = {
+      rule: drafted?.file ?? null,
+      no_rule: whyNoRule,
+      learnt: learnt === null ? null : learntFields(learnt),
+    };
     print(context, 'learning-show', { ...fields, facts: pattern.facts, remedies, ...more }, () => [
       `${pattern.sha256}: ${pattern.check} on ${pattern.role}, seen ${statistics.occurrences} times`,
       ...columns(Object.entries(pattern.facts).map(([key, shape]) => ['', key, [shape].flat().join(' ')])),
