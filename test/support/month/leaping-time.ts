@@ -9,11 +9,8 @@ export interface LeapingTime {
   readonly clock: Clock;
   /** Work outside the process that time waits for, from its begin to its end. */
   readonly outside: <T>(work: Promise<T>) => Promise<T>;
-  /**
-   * Calls `beat`, then waits until nothing moves any more. @returns how many sleeps it began at once: in a cycle each stage that
-   * starts begins one, its deadline
-   */
-  beat(tick: () => void): Promise<number>;
+  /** Calls `tick`, then waits until nothing moves any more. In a cycle each stage that it starts begins a sleep at once, its deadline. */
+  beat(tick: () => void): Promise<void>;
   /** Moves to `toMs`, stopping wherever somebody is to be woken; `moved` is told of each moment. */
   leap(toMs: number, moved: (nowMs: number) => void): Promise<void>;
 }
@@ -46,7 +43,6 @@ export function installLeapingTime(boot: { readonly ms: number; readonly id: str
   /** Counts whatever happened, so that quiet can be seen. */
   let moves = 0;
   let isBeat = false;
-  let begun = 0;
   const outside = async <T>(work: Promise<T>): Promise<T> => {
     away += 1;
     moves += 1;
@@ -132,7 +128,6 @@ export function installLeapingTime(boot: { readonly ms: number; readonly id: str
     new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const sleeping: Sleep = { isDeadline: isBeat };
-      if (isBeat) begun += 1;
       sleeps.add(sleeping);
       const over = (): void => {
         sleeps.delete(sleeping);
@@ -183,16 +178,13 @@ export function installLeapingTime(boot: { readonly ms: number; readonly id: str
     clock: { wallMs: () => Date.now(), monoMs: () => nowMs, bootMs: () => nowMs, bootId: () => boot.id, sleep },
     outside,
     async beat(tick) {
-      begun = 0;
       isBeat = true;
       try {
         tick();
       } finally {
         isBeat = false;
       }
-      const stages = begun;
       await quiet();
-      return stages;
     },
     async leap(toMs, moved) {
       for (;;) {
