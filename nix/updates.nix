@@ -20,9 +20,11 @@
     environment = {
       MALLOC_ARENA_MAX = "1";
       COMPLIANCE_AGENT_DROP = "/run/compliance-agent/drop";
-      # By its place in the store: also what takes the way back is of the old system.
+      # By their places in the store: also what takes the way back is of the old system.
       COMPLIANCE_AGENT_PROGRAM = program;
       COMPLIANCE_AGENT_NIX_BIN = "${pkgs.nix}/bin";
+      COMPLIANCE_AGENT_SYSTEMD_BIN = "${pkgs.systemd}/bin";
+      COMPLIANCE_AGENT_NFT = "${pkgs.nftables}/sbin/nft";
       COMPLIANCE_AGENT_HEALTH_S = toString cfg.rebuildHealthCheckTimeoutS;
     }
     // (if cfg.egress then { COMPLIANCE_AGENT_EGRESS_TABLE = "inet compliance-agent-egress"; } else { });

@@ -22,6 +22,8 @@ export function updatePlaces({ env, configPath }: Pick<CliContext, 'env' | 'conf
   }
   return {
     nixBin: path('COMPLIANCE_AGENT_NIX_BIN'),
+    systemdBin: path('COMPLIANCE_AGENT_SYSTEMD_BIN'),
+    nft: path('COMPLIANCE_AGENT_NFT'),
     healthWithinMs: healthS * 1_000,
     egressTable: env['COMPLIANCE_AGENT_EGRESS_TABLE'] ?? null,
     agentStateDir: loadConfig(configPath).config.state_dir,

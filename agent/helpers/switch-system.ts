@@ -65,11 +65,12 @@ export async function switchSystem(deps: HelperDeps, tell: Tell): Promise<Acted>
 
 /** What the timer starts. @throws update_reverted, update_rollback_failed */
 export async function rollBackSystem(deps: HelperDeps, tell: Tell): Promise<Acted> {
-  await stopSwitch(deps.exec);
+  const on = switching(deps, tell);
+  await stopSwitch(deps.exec, on.places);
   const plan = readPlan(deps.places.stateDir);
   if (plan === null || plan.step === 'ended' || plan.boot_id !== deps.clock.bootId()) return nothing();
   tell({ run: plan.run });
-  return goBack(plan, 'interrupted', switching(deps, tell));
+  return goBack(plan, 'interrupted', on);
 }
 
 const nothing = (): Acted => ({ outcome: 'unchanged', sentence: 'No update waits.', details: {} });
@@ -117,7 +118,7 @@ async function perform(planned: UpdatePlan, on: Switching): Promise<Acted> {
   const isKept = (await setProfile(exec, places, closure)) && (await activate(exec, closure, 'boot'));
   if (!isKept) return goBack(keeping, 'keep_failed', on);
   keep(keeping, { step: 'ended' }, on);
-  await disarmRollback(exec);
+  await disarmRollback(exec, places);
   const central = heardOf(on) ? 'answered' : 'silent';
   return {
     outcome: 'done',
@@ -171,9 +172,9 @@ async function look(on: Switching): Promise<HealthLook> {
   return {
     at: clock.monoMs(),
     running: runningSystem(),
-    unit: await agentUnit(exec),
+    unit: await agentUnit(exec, on.places),
     agent: status === null ? null : { version: status.agent_version, pid: status.pid },
-    egress: egressTable === null ? null : await hasTable(exec, egressTable),
+    egress: egressTable === null ? null : await hasTable(exec, on.places, egressTable),
     clockMovedMs: now.wallMs - now.bootMs - on.clock.offsetMs,
     syncLost: on.clock.isSynchronised && !now.synchronised,
     freeBytes: leastFreeBytes(['/nix/store', agentStateDir]),
@@ -211,7 +212,7 @@ async function goBack(plan: UpdatePlan, why: Why, on: Switching): Promise<never>
   tell({ update: 'reverted', why });
   if (before === null) {
     keep(plan, { step: 'ended' }, on);
-    await disarmRollback(exec);
+    await disarmRollback(exec, places);
     throw new AgentError('update_reverted', `the update stopped before the switch (${why}); nothing was changed`);
   }
   if (profileSystem() !== before) await setProfile(exec, places, before);
@@ -223,7 +224,7 @@ async function goBack(plan: UpdatePlan, why: Why, on: Switching): Promise<never>
     isBack = await runs(before, on);
   }
   keep(plan, { step: 'ended' }, on);
-  await disarmRollback(exec);
+  await disarmRollback(exec, places);
   if (isBack) {
     throw new AgentError('update_reverted', `the new system did not hold (${why}); the old one is back`);
   }
@@ -231,8 +232,8 @@ async function goBack(plan: UpdatePlan, why: Why, on: Switching): Promise<never>
   throw new AgentError('update_rollback_failed', `the new system did not hold (${why}), and the old one is not back`);
 }
 
-async function runs(before: string, { deps }: Switching): Promise<boolean> {
-  return runningSystem() === before && (await agentUnit(deps.exec)).isActive && profileSystem() === before;
+async function runs(before: string, { deps, places }: Switching): Promise<boolean> {
+  return runningSystem() === before && (await agentUnit(deps.exec, places)).isActive && profileSystem() === before;
 }
 
 /** The machine was started anew in the middle. What was never made the default is gone by that. */

@@ -8,6 +8,10 @@ import type { Exec, ExecResult } from '../system/ports.ts';
 export interface UpdatePlaces {
   /** Folder with nix-store and nix-env. */
   readonly nixBin: string;
+  /** Folder with systemctl and systemd-run: of the old system, whatever the new one brings. */
+  readonly systemdBin: string;
+  /** The program of the packet filter. */
+  readonly nft: string;
   /** Where root's own time limit for the health of a new system comes from. */
   readonly healthWithinMs: number;
   /** Family and name of the egress table; null where this system has none. */
@@ -111,7 +115,7 @@ export async function setProfile(exec: Exec, { nixBin }: UpdatePlaces, closure: 
 /** @throws helper_act_failed */
 export async function armRollback(
   exec: Exec,
-  { program }: UpdatePlaces,
+  { program, systemdBin }: UpdatePlaces,
   o: { readonly afterMs: number; readonly env: Readonly<Record<string, string>> },
 ): Promise<void> {
   const settings = Object.entries(o.env).map(([name, value]) => `--setenv=${name}=${value}`);
@@ -122,9 +126,21 @@ export async function armRollback(
     '--property=SyslogIdentifier=compliance-agent',
   ];
   // What a way back that was taken left: under its name nothing else could be armed.
-  await exec.run(['systemctl', 'reset-failed', `${ROLLBACK}.service`, `${ROLLBACK}.timer`], { deadlineMs: ASK_MS });
+  await exec.run([join(systemdBin, 'systemctl'), 'reset-failed', `${ROLLBACK}.service`, `${ROLLBACK}.timer`], {
+    deadlineMs: ASK_MS,
+  });
   const armed = await exec.run(
-    ['systemd-run', '--quiet', '--collect', `--unit=${ROLLBACK}`, ...timer, ...service, ...settings, '--', ...program],
+    [
+      join(systemdBin, 'systemd-run'),
+      '--quiet',
+      '--collect',
+      `--unit=${ROLLBACK}`,
+      ...timer,
+      ...service,
+      ...settings,
+      '--',
+      ...program,
+    ],
     { deadlineMs: ASK_MS },
   );
   if (!isGood(armed)) {
@@ -133,18 +149,20 @@ export async function armRollback(
 }
 
 /** Does no harm where none is armed. */
-export async function disarmRollback(exec: Exec): Promise<void> {
-  await exec.run(['systemctl', 'stop', `${ROLLBACK}.timer`], { deadlineMs: ASK_MS });
+export async function disarmRollback(exec: Exec, { systemdBin }: UpdatePlaces): Promise<void> {
+  await exec.run([join(systemdBin, 'systemctl'), 'stop', `${ROLLBACK}.timer`], { deadlineMs: ASK_MS });
 }
 
-export async function stopSwitch(exec: Exec): Promise<void> {
-  await exec.run(['systemctl', 'stop', SWITCH_UNIT], { deadlineMs: BOOT_MS });
+export async function stopSwitch(exec: Exec, { systemdBin }: UpdatePlaces): Promise<void> {
+  await exec.run([join(systemdBin, 'systemctl'), 'stop', SWITCH_UNIT], { deadlineMs: BOOT_MS });
 }
 
-export async function agentUnit(exec: Exec): Promise<{ readonly isActive: boolean; readonly pid: number }> {
-  const shown = await exec.run(['systemctl', 'show', AGENT_UNIT, '--property=ActiveState,MainPID'], {
-    deadlineMs: ASK_MS,
-  });
+export async function agentUnit(
+  exec: Exec,
+  { systemdBin }: UpdatePlaces,
+): Promise<{ readonly isActive: boolean; readonly pid: number }> {
+  const argv = [join(systemdBin, 'systemctl'), 'show', AGENT_UNIT, '--property=ActiveState,MainPID'] as const;
+  const shown = await exec.run([...argv], { deadlineMs: ASK_MS });
   const text = shown.stdout.toString('utf8');
   return {
     isActive: isGood(shown) && /^ActiveState=active$/m.test(text),
@@ -152,6 +170,6 @@ export async function agentUnit(exec: Exec): Promise<{ readonly isActive: boolea
   };
 }
 
-export async function hasTable(exec: Exec, table: string): Promise<boolean> {
-  return isGood(await exec.run(['nft', 'list', 'table', ...table.split(' ')], { deadlineMs: ASK_MS }));
+export async function hasTable(exec: Exec, { nft }: UpdatePlaces, table: string): Promise<boolean> {
+  return isGood(await exec.run([nft, 'list', 'table', ...table.split(' ')], { deadlineMs: ASK_MS }));
 }

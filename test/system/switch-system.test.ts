@@ -31,7 +31,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Not a second for a new system to be healthy: nothing here ever is. */
 function machine(table: FakeTable = {}) {
   const clock = fakeClock();
-  const exec = fakeExec({ systemctl: {}, 'systemd-run': {}, ...table });
+  const exec = fakeExec({ systemctl: {}, '/old/bin/systemctl': {}, '/old/bin/systemd-run': {}, ...table });
   const deps: HelperDeps = {
     places: { stateDir: dir, dropDir: dir, resultDir: dir, credentialDir: dir },
     clock,
@@ -43,6 +43,8 @@ function machine(table: FakeTable = {}) {
     newRun: () => RUN,
     update: {
       nixBin: '/nix/bin',
+      systemdBin: '/old/bin',
+      nft: '/old/bin/nft',
       healthWithinMs: 0,
       egressTable: null,
       agentStateDir: dir,
@@ -107,9 +109,9 @@ describe('the switch of the system', () => {
     expect(told).toEqual({ run: RUN, update: 'failed', why: 'interrupted' });
     expect(readPlan(dir)?.step).toBe('ended');
     const calls = started(exec.calls);
-    expect(calls[0]).toBe(`systemctl stop ${SWITCH_UNIT}`);
+    expect(calls[0]).toBe(`/old/bin/systemctl stop ${SWITCH_UNIT}`);
     expect(calls).toContain(`${BEFORE}/bin/switch-to-configuration switch`);
-    expect(calls.at(-1)).toBe(`systemctl stop ${ROLLBACK}.timer`);
+    expect(calls.at(-1)).toBe(`/old/bin/systemctl stop ${ROLLBACK}.timer`);
   });
 
   it('of another boot that was never kept is given up, and not gone on with', async () => {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { helperUnit } from '../../agent/helpers/verbs.ts';
 import { until } from '../../tools/demo/process.ts';
-import { SWITCH, UNIT, updateLab, updateLabProblem, type Generation, type UpdateLab } from '../support/update-lab.ts';
+import { UNIT } from '../support/update-lab-programs.ts';
+import { SWITCH, updateLab, updateLabProblem, type Generation, type UpdateLab } from '../support/update-lab.ts';
 
 const problem = updateLabProblem();
 const ALWAYS = `time_zone: UTC
