@@ -69,10 +69,12 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
     }
     const loaded = find(row.runbookSha256);
     // Asked before the look: what ended after it has not been seen by it.
-    const isOver = loaded !== null && (await deps.underWay(loaded, signal)) === false;
+    const underWay = loaded === null ? null : await deps.underWay(loaded, signal);
+    const isOver = underWay === false;
     if (nowT - at < LOOK_EVERY_S && !isOver && !isSeenMended(loaded, deps)) continue;
     const finding = loaded === null ? null : seen(await deps.look(loaded.runbook.check, signal));
-    const isDone = loaded !== null && finding !== null && isMended(loaded, finding);
+    // What is still at work may yet take back what a look sees: an update does, where its system turns out not to hold.
+    const isDone = loaded !== null && finding !== null && underWay !== true && isMended(loaded, finding);
     if (!isDone && !(isOver && finding !== null) && nowT - row.at < WAIT_S) {
       rememberStarted(store, { runId, at: nowT });
       continue;

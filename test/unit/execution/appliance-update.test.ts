@@ -55,6 +55,21 @@ describe('an update by the runbook', () => {
       expect(lab.actions().at(-1)).toMatchObject({ outcome: 'reverted', code: 'runbook_reverted' });
     }));
 
+  it('is no success while it is at work, though the declared system runs: it may not hold and go back', () =>
+    onAppliance(other, async (lab) => {
+      inWindow(lab);
+      await lab.run(PATCH);
+      const before = lab.machine;
+      lab.underWay = true;
+      lab.machine = { ...lab.machine, patching: nixos };
+      await lab.deps.look('patching', never);
+      expect(await later(lab, false)).toEqual([]);
+      expect(lab.actions().at(-1)).toMatchObject({ outcome: 'deferred' });
+      lab.machine = before;
+      lab.underWay = false;
+      expect(await later(lab, true)).toMatchObject([{ runbookId: PATCH, outcome: 'reverted' }]);
+    }));
+
   it('of which root says nothing, and after which another system runs, has failed', () =>
     onAppliance(other, async (lab) => {
       inWindow(lab);
