@@ -18,6 +18,8 @@ packages=(
   dpkg-dev          # dpkg-scanpackages, for a small archive of packages
   e2fsprogs         # mkfs.ext4, for the power-cut test, and chattr
   eatmydata         # syncs that do nothing: shows that the power-cut test of Central Command has teeth
+  gcc               # a small library that lends a container a kept clock and an id of its own boot
+  libc6-dev         # the headers for that
   gdisk             # sgdisk, partition tables that the installer writes
   gss-ntlmssp       # NTLM of other people, for the independent WinRM server of test/interop
   iproute2          # ip and ss, to set up a network of its own and to look for listening sockets from outside
@@ -30,7 +32,7 @@ packages=(
   mtools            # mcopy and mtype, sticks without mounting them
   mount             # losetup, mount and umount, for the power-cut test
   nftables          # nft, for a real ruleset under the firewall check
-  nix-bin           # nix-instantiate, to evaluate nix/module.nix
+  nix-bin           # nix-instantiate, to evaluate nix/module.nix; nix-hash
   openssl           # signatures checked by other code than ours
   polkitd           # lets the daemon's user start the privileged helpers, and nothing else
   python3           # a verifier of evidence that shares no code with this repository
