@@ -6,9 +6,15 @@ import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import type { Clock } from '../system/ports.ts';
 import { fileError, PRIVATE_MODE, readFileLimited, writeFileAtomic } from '../system/files.ts';
 import { openHandedOver } from '../system/handed-over.ts';
-import type { AgentStatus } from '../system/status-file.ts';
 import type { HelperResult } from './helper-result.ts';
-import { judgeStick, standingLines, type JudgedFiles, type StickStanding } from './judge-stick.ts';
+import {
+  anchorOf,
+  judgeStick,
+  parseStanding,
+  standingLines,
+  type JudgedFiles,
+  type StickStanding,
+} from './judge-stick.ts';
 
 /** Volume label that udev starts the helper for (nix/config-stick.nix). */
 export const STICK_LABEL = 'CLINICCFG';
@@ -43,8 +49,10 @@ export interface StickDone {
 }
 
 const TAKEN_FILE = 'taken';
+/** Digest of the root of the installer's files, once a stick has taken their place. */
+const INSTALLED_ROOT_FILE = 'installed-root';
 const COPY_PREFIX = '.taking-';
-const MAX_TAKEN_BYTES = 128;
+const MAX_DIGEST_BYTES = 128;
 const MAX_STATUS_BYTES = 4_194_304;
 /** The group of the daemon's user reads; the folder hands its group on (nix/config-stick.nix). */
 const SHARED_MODE = 0o640;
@@ -77,8 +85,13 @@ export function configStick(
   try {
     return withCopy(port, (copy) => {
       const digest = port.digest(copy);
-      const taken = readTaken(port.provisionDir);
-      const anchored = port.anchored ?? (taken === null ? rootOfInstaller(port) : null);
+      const taken = readDigest(port.provisionDir, TAKEN_FILE);
+      const anchored = anchorOf({
+        configured: port.anchored,
+        kept: readDigest(port.provisionDir, INSTALLED_ROOT_FILE),
+        taken,
+        inPlace: () => rootInPlace(port),
+      });
       const known = { enrolled: standing.enrolled, taken, anchored };
       const verdict = judgeStick(port.judge(copy), digest, known);
       switch (verdict.act) {
@@ -91,6 +104,10 @@ export function configStick(
           writeBack(standingLines(standing));
           return { outcome: 'unchanged', sentence: standingLines(standing)[0] ?? '', details: {} };
         case 'take': {
+          // First: were it cut off after the files, nobody would know any more whose root was here before.
+          if (port.anchored === null && anchored !== null) {
+            writeFileAtomic(join(port.provisionDir, INSTALLED_ROOT_FILE), anchored, { mode: SHARED_MODE });
+          }
           putInPlace(port, copy, digest);
           // On the disk of the appliance now, so that the stick need not keep it.
           const kept = onStick(() => port.overwriteToken(port.stickDir));
@@ -169,15 +186,15 @@ function putInPlace({ files, provisionDir }: StickPort, copy: string, digest: st
   writeFileAtomic(join(provisionDir, TAKEN_FILE), digest, { mode: SHARED_MODE });
 }
 
-/** Files that lie there and were taken from no stick: the installer's, or somebody with root's rights put them there. */
-function rootOfInstaller({ judge, provisionDir }: StickPort): string | null {
+/** Of files that were taken from no stick: the installer's, or somebody with root's rights put them there. */
+function rootInPlace({ judge, provisionDir }: StickPort): string | null {
   const own = judge(provisionDir);
   return own.verdict === 'good' ? own.rootSha256 : null;
 }
 
-function readTaken(provisionDir: string): string | null {
-  const path = join(provisionDir, TAKEN_FILE);
-  return existsSync(path) ? readFileLimited(path, MAX_TAKEN_BYTES).toString('utf8') : null;
+function readDigest(provisionDir: string, name: string): string | null {
+  const path = join(provisionDir, name);
+  return existsSync(path) ? readFileLimited(path, MAX_DIGEST_BYTES).toString('utf8') : null;
 }
 
 /** The token is worth nothing to an appliance that is enrolled. */
@@ -193,16 +210,10 @@ function readStanding(stateDir: string): StickStanding {
   try {
     const file = state.read('status.json', MAX_STATUS_BYTES);
     if (file === null || state.read('reset.json', MAX_STATUS_BYTES) !== null) return nothing;
-    const {
-      appliance_id: applianceId,
-      site_id: siteId,
-      blocking_reason: reason,
-    } = JSON.parse(file.toString('utf8')) as Partial<AgentStatus>;
-    const isEnrolled = typeof applianceId === 'string' && typeof siteId === 'string';
-    return { enrolled: isEnrolled ? { applianceId, siteId } : null, reason: reason ?? null };
-  } catch (error) {
     // Written by another version, or damaged: the daemon writes it anew within seconds.
-    if (isAgentError(error) || error instanceof SyntaxError) return nothing;
+    return parseStanding(file.toString('utf8')) ?? nothing;
+  } catch (error) {
+    if (isAgentError(error)) return nothing;
     throw error;
   } finally {
     state.close();

@@ -153,6 +153,10 @@ describe('a stick with provisioning files', () => {
     pull();
     plug();
     expect(take().outcome).toBe('done');
+    // Also not after a stick of the same partner, whose files anybody may have.
+    pull();
+    plug({ ...files, 'clinic.yaml': clinic, 'root.json': other.rootLine });
+    expectCode(take, 'stick_other_partner');
   });
 
   it('for an appliance that is enrolled is refused, and keeps its token', () => {

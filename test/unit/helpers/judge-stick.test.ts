@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { judgeStick, standingLines, type JudgedFiles, type StickKnown } from '../../../agent/helpers/judge-stick.ts';
+import {
+  anchorOf,
+  judgeStick,
+  parseStanding,
+  standingLines,
+  type JudgedFiles,
+  type StickKnown,
+} from '../../../agent/helpers/judge-stick.ts';
 
 const ROOT = 'a'.repeat(64);
 const good: JudgedFiles = {
@@ -44,5 +51,50 @@ describe('what is done with a stick', () => {
     expect(lines.join('')).toMatch(/^[\x20-\x7e]+$/);
     expect(lines.at(-1)).toBe('What to do: wait.');
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(600);
+  });
+
+  it.each<[string, Partial<Parameters<typeof anchorOf>[0]>, string | null]>([
+    ['any root will do where nobody named one', { inPlace: () => null }, null],
+    ['the configuration comes first', { configured: 'configured', kept: 'installer', taken: 'x' }, 'configured'],
+    ['files that no stick brought are those of the installer', {}, 'in place'],
+    ['files that a stick brought bind no later stick', { taken: 'x' }, null],
+    [
+      'the root of the installer binds also after a stick of the same partner was taken',
+      { kept: 'installer', taken: 'x' },
+      'installer',
+    ],
+  ])('%s', (_, known, expected) => {
+    const nobody = { configured: null, kept: null, taken: null, inPlace: () => 'in place' };
+    expect(anchorOf({ ...nobody, ...known })).toBe(expected);
+  });
+
+  it('with more mistakes than anybody reads says the first ones and how many are left', () => {
+    const lines = Array.from({ length: 8_000 }, (_, n) => `clinic.yaml:${n + 1}: "x" is not a known key`);
+    const verdict = judgeStick({ verdict: 'mistakes', lines, onlyUsed: false }, 'this', fresh);
+    const said = verdict.act === 'refuse' ? verdict.lines : [];
+    expect(said).toHaveLength(21);
+    expect(said.at(-1)).toBe('and 7980 more mistakes');
+  });
+
+  it('whatever a daemon says of itself, what is written of it is short and can be printed', () => {
+    const who = { applianceId: `\u001b[2Jn\r\n${'x'.repeat(100_000)}`, siteId: '\u0000' };
+    const verdict = judgeStick(good, 'this', { ...fresh, enrolled: who });
+    const text = verdict.act === 'refuse' ? verdict.lines.join('') : '\u001b';
+    expect(text).toMatch(/^[\x20-\x7e]{1,1000}$/);
+  });
+
+  it.each<[string, string, ReturnType<typeof parseStanding>]>([
+    ['nothing', 'null', null],
+    ['no object', '"enrolled"', null],
+    ['a number as its name', '{"appliance_id":1,"site_id":"north"}', null],
+    ['what is cut off', '{"appliance_id":"north-1"', null],
+    ['nobody yet', '{"appliance_id":null,"site_id":null,"blocking_reason":null}', { enrolled: null, reason: null }],
+    [
+      'a reason that says nothing',
+      '{"appliance_id":"north-1","site_id":"north","blocking_reason":{}}',
+      { enrolled: north, reason: null },
+    ],
+  ])('a status that holds %s is read as far as it says something', (_, text, expected) => {
+    expect(parseStanding(text)).toEqual(expected);
   });
 });
