@@ -4,7 +4,6 @@
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
 import { openHandedOver } from '../system/handed-over.ts';
 import { STATUS_FILE } from '../system/status-file.ts';
-import { storePath } from '../wire/schemas/declared-system.ts';
 import * as v from 'valibot';
 import { clockReading, type HelperDeps } from './helper-deps.ts';
 import type { Acted } from './heal-acts.ts';
@@ -14,6 +13,7 @@ import {
   agentUnit,
   armRollback,
   assertBytes,
+  BOOT_MS,
   disarmRollback,
   hasTable,
   leastFreeBytes,
@@ -24,7 +24,7 @@ import {
   stopSwitch,
   type UpdatePlaces,
 } from './system-tools.ts';
-import { readPlan, writePlan, type UpdatePlan } from './update-plan.ts';
+import { readPlan, systemBefore, writePlan, type UpdatePlan } from './update-plan.ts';
 
 const LOOK_MS = 1_000;
 /** A healthy agent has to stay so for half of the time that it has, but for no longer than this. */
@@ -100,8 +100,8 @@ async function perform(planned: UpdatePlan, on: Switching): Promise<Acted> {
   const armed = await prepare(planned, on, async () => {
     await pullSystem(exec, places, closure);
     await assertBytes(exec, places, closure, narHash);
-    const before = runningSystem();
-    if (!v.is(storePath, before)) {
+    const before = systemBefore(closure, { starts: profileSystem(), running: runningSystem() });
+    if (before === null) {
       throw new AgentError('helper_act_failed', 'the running system is none of the Nix store', { place: 'system' });
     }
     const plan = keep(planned, { step: 'armed', before }, on);
@@ -216,7 +216,8 @@ async function goBack(plan: UpdatePlan, why: Why, on: Switching): Promise<never>
     throw new AgentError('update_reverted', `the update stopped before the switch (${why}); nothing was changed`);
   }
   if (profileSystem() !== before) await setProfile(exec, places, before);
-  await activate(exec, before, 'switch', places.healthWithinMs);
+  // Not less than a boot loader takes: the gate's time is for the new system.
+  await activate(exec, before, 'switch', Math.max(places.healthWithinMs, BOOT_MS));
   const until = clock.monoMs() + places.healthWithinMs;
   let isBack = await runs(before, on);
   while (!isBack && clock.monoMs() < until) {

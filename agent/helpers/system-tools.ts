@@ -37,7 +37,7 @@ const AGENT_UNIT = 'compliance-agent.service';
 const PULL_MS = 45 * 60_000;
 const ASK_MS = 30_000;
 /** Installing the boot loader writes to slow storage. */
-const BOOT_MS = 120_000;
+export const BOOT_MS = 120_000;
 
 const complaint = ({ status, code, stderr }: ExecResult): string =>
   status === 'exited' ? `${code}: ${(stderr.toString('utf8').trim().split('\n').at(-1) ?? '').slice(0, 300)}` : status;

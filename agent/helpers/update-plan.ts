@@ -42,6 +42,18 @@ export function isUnderWay(
   return now.bootMs - plan.boot_ms < GIVEN_UP_MS;
 }
 
+/**
+ * Which system runs again where `closure` does not hold: the one that starts, also where another one runs for now. A system that runs
+ * and never became the one that starts was tried by hand, or is one that a way back did not get rid of. Null where neither is known. Pure.
+ */
+export function systemBefore(
+  closure: string,
+  { starts, running }: { readonly starts: string | null; readonly running: string | null },
+): string | null {
+  const known = [starts, running].filter((path): path is string => v.is(storePath, path));
+  return known.find((path) => path !== closure) ?? known[0] ?? null;
+}
+
 /** Null before the first. @throws helper_state_damaged, helper_surroundings_unsafe */
 export function readPlan(dir: string): UpdatePlan | null {
   const path = join(dir, PLAN_FILE);
