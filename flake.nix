@@ -33,6 +33,8 @@
       # The stick of a partner: `appliance` (what `nixosSystem` gave), `partnerFile`, `rootSha256`, `modules` (docs/installer.md).
       installerOf = arguments: import ./iso ({ inherit nixpkgs system installer; } // arguments);
 
+      exampleRoot = nixpkgs.lib.trim (builtins.readFile ./iso/example/root.sha256);
+
       # What the modules give, compared with what was reviewed.
       libPath = nixpkgs + "/lib";
       evaluated = import ./nix/eval {
@@ -72,14 +74,17 @@
         inherit system;
         modules = [
           applianceModule
-          ./nix/examples/reseller.nix
+          {
+            imports = [ ./nix/examples/reseller.nix ];
+            services.compliance-agent.rootSha256 = exampleRoot;
+          }
           ./iso/hp-t640.nix
         ];
       };
       nixosConfigurations.installer = installerOf {
         inherit (self.nixosConfigurations) appliance;
         partnerFile = ./iso/example/partner.json;
-        rootSha256 = nixpkgs.lib.trim (builtins.readFile ./iso/example/root.sha256);
+        rootSha256 = exampleRoot;
       };
 
       checks.${system} = {

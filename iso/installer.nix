@@ -63,6 +63,14 @@ in
     "${modulesPath}/profiles/minimal.nix"
   ];
 
+  assertions = [
+    {
+      # Its helpers take no other root, so with another one nothing would be healed, updated or taken from a stick.
+      assertion = (agent.rootSha256 or null) == rootSha256;
+      message = "The installer is of the trust root ${rootSha256}, and its appliance of ${toString (agent.rootSha256 or null)}: set services.compliance-agent.rootSha256 to the same.";
+    }
+  ];
+
   image.baseName = lib.mkForce "compliance-agent-installer";
   isoImage = {
     volumeID = label;

@@ -11,8 +11,9 @@ const nix = nixProblem();
 const nixFiles = readdirSync(join(REPO, 'iso')).filter((name) => name.endsWith('.nix'));
 
 /** What a module gives is read as it is, `mkForce` and `mkDefault` shown with their priorities; packages are names. */
-const expression = (lib: string): string => `
+const expression = (lib: string, root = 'rootSha256'): string => `
   let
+    rootSha256 = builtins.head (builtins.split "\\n" (builtins.readFile ${REPO}/iso/example/root.sha256));
     lib = ${lib};
     made = name: { type = "derivation"; inherit name; outPath = "/nix/store/\${name}"; outputName = "out"; };
     pkgs = builtins.listToAttrs (map (name: { inherit name; value = made name; }) [
@@ -21,7 +22,7 @@ const expression = (lib: string): string => `
       runCommandLocal = name: attributes: script: made name // { outPath = attributes.text; }; };
     appliance.config = {
       system.build.toplevel = made "nixos-system";
-      services.compliance-agent = { stateDir = "/var/lib/compliance-agent"; configStick.enable = true; };
+      services.compliance-agent = { stateDir = "/var/lib/compliance-agent"; configStick.enable = true; rootSha256 = ${root}; };
       users.groups.compliance-agent.gid = 396;
     };
     image = import ${REPO}/iso {
@@ -30,7 +31,7 @@ const expression = (lib: string): string => `
       inherit appliance;
       installer = made "compliance-installer";
       partnerFile = ${REPO}/iso/example/partner.json;
-      rootSha256 = builtins.head (builtins.split "\\n" (builtins.readFile ${REPO}/iso/example/root.sha256));
+      inherit rootSha256;
     };
     config = { nix.package = made "nix"; };
     module = builtins.head image.modules { inherit lib pkgs config; modulesPath = "/modules"; };
@@ -41,6 +42,7 @@ const TINY = `{ mkForce = v: { forced = v; }; mkDefault = v: v; getBin = package
 
 interface Image {
   readonly module: {
+    readonly assertions: readonly { readonly assertion: boolean }[];
     readonly imports: readonly string[];
     readonly isoImage: Readonly<Record<string, unknown>>;
     readonly services: { readonly openssh: { readonly enable: boolean } };
@@ -89,8 +91,8 @@ describe.each([
   { lib: "nixpkgs' lib", text: `import ${process.env['NIXPKGS_LIB'] ?? '/none'}`, problem: nixpkgsProblem() },
 ])('the image of the installer, evaluated with $lib', ({ text, problem }) => {
   beforeEach((context) => context.skip(problem !== null, problem ?? ''));
-  const evaluate = (): Image =>
-    JSON.parse(nixInstantiate('--eval', '--strict', '--json', '--expr', expression(text))) as Image;
+  const evaluate = (root?: string): Image =>
+    JSON.parse(nixInstantiate('--eval', '--strict', '--json', '--expr', expression(text, root))) as Image;
   /** What `mkForce` holds. */
   const forced = (value: unknown): unknown => {
     const { forced: tiny, content } = value as { forced?: unknown; content?: unknown };
@@ -109,6 +111,11 @@ describe.each([
     const { serviceConfig } = module.systemd.services['compliance-installer']!;
     expect(serviceConfig).toMatchObject({ TTYPath: '/dev/tty1', StandardInput: 'tty-force', Restart: 'on-failure' });
     expect(profile.boot.kernelModules).toContain('sp5100_tco');
+  });
+
+  it('is not built for an appliance of another trust root, or of none', () => {
+    const holds = (root?: string): boolean[] => evaluate(root).module.assertions.map(({ assertion }) => assertion);
+    expect([holds(), holds('"other"'), holds('null')]).toEqual([[true], [false], [false]]);
   });
 
   it('puts no old array or volume group together, which could then not be erased', () => {
