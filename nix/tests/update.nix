@@ -1,12 +1,17 @@
 # The unit that switches the system, with real systems of NixOS: forwards to one that works, and back from one that does not. The
-# plan is laid down by root here; that nothing but a verified order or grant makes one is shown by test/system.
+# plan is laid down by root here; that nothing but a verified order or grant makes one is shown by test/system. These machines have no
+# boot loader, since the framework starts their kernels itself.
 { modules, ... }:
 let
-  box = {
+  box = { lib, ... }: {
     imports = [
       modules.appliance
       ../examples/reseller.nix
     ];
+    # The framework leaves switch-to-configuration out where nothing says that it is needed.
+    system.switch.enable = true;
+    boot.loader.systemd-boot.enable = lib.mkForce false;
+    boot.loader.grub.enable = false;
     services.compliance-agent.rebuildHealthCheckTimeoutS = 30;
   };
 in
