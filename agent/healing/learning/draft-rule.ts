@@ -33,7 +33,10 @@ function conditionOf(field: string, shape: FactShape): Condition[] {
     case 'items':
     case 'text':
       return [{ field, op: 'exists', value: true }];
+    case 'null':
+      return [{ field, op: 'exists', value: false }];
     default:
+      // An empty list: no rule can ask for that.
       return [];
   }
 }

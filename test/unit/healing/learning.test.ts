@@ -285,6 +285,19 @@ describe('the rule that a candidate would make', () => {
     expect(fires(AV_FACTS, 'domain_controller')).toBe(false);
   });
 
+  it('of drift in which a fact said nothing does not fire once it says something', () => {
+    const [key = '', value] = Object.entries(AV_FACTS).find(([, one]) => typeof one === 'number')!;
+    const nothing = { ...AV_FACTS, [key]: null } as unknown as typeof AV_FACTS;
+    const index = indexRules([parseRule(Buffer.from(ruleText(draft(nothing) as never)), 'draft.yaml')]);
+    const about = { platform: 'windows', check: 'windows_av', result: 'fail', severity: 'high' } as const;
+    const fired = (facts: typeof AV_FACTS): boolean => {
+      const { finding } = subject({ facts });
+      const more = { role: 'workstation', facts: finding.facts, readAt: NOW, failingSince: NOW - 600 };
+      return index.match({ ...about, ...more }, NOW) !== null;
+    };
+    expect([fired(nothing), fired({ ...AV_FACTS, [key]: value })]).toEqual([true, false]);
+  });
+
   it('is not drafted without its runbook, or for what its runbook does not heal', () => {
     const remedy = { runbookId: 'RB-WIN-AV-001', runbookSha256: AV.sha256, params: '{}', tried: 3, verified: 3 };
     const whole = { ...remedy, l2Verified: 3, successPercent: 100, meanMs: 1 };
