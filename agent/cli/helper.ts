@@ -1,5 +1,7 @@
 // `helper VERB`: one privileged helper, as systemd starts it. Where it works comes from the unit's environment, which is root's;
 // what it is handed comes from the daemon and is judged.
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
 import { CODES, type ErrorCode } from '../errors/codes.ts';
 import { EXIT } from '../errors/exit-codes.ts';
@@ -67,13 +69,23 @@ export async function helper(context: CliContext, args: readonly string[]): Prom
   return CODES[result.code as ErrorCode].exit;
 }
 
+/**
+ * The unit names it below `lib/systemd`. systemd 255 moved it to `bin` beside that and left a link, which it means to drop.
+ *
+ * @returns where the program is
+ */
+export function openerAt(named: string): string {
+  const moved = join(dirname(named), '../../bin', basename(named));
+  return !existsSync(named) && existsSync(moved) ? moved : named;
+}
+
 /** Variables of the unit of `seal-disk`. */
 function diskOf(env: CliContext['env']): DiskPort {
   return {
     device: folderOf(env, 'COMPLIANCE_AGENT_DISK'),
     keyFile: folderOf(env, 'COMPLIANCE_AGENT_DISK_KEY'),
     scratchDir: folderOf(env, 'RUNTIME_DIRECTORY'),
-    opener: folderOf(env, 'COMPLIANCE_AGENT_DISK_OPENER'),
+    opener: openerAt(folderOf(env, 'COMPLIANCE_AGENT_DISK_OPENER')),
     tpm: env[TPM_VARIABLE],
   };
 }

@@ -1,22 +1,10 @@
 // `seal-disk`: gives the encrypted volume a key that only the TPM of this machine knows, and takes away the installer's key, which lies
 // beside the volume until then. Where no TPM works that key stays, and it is said. Run at each start until it is done.
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  truncateSync,
-  unlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
 import type { Exec, ExecResult } from '../system/ports.ts';
-import { fileError, syncDirectory } from '../system/files.ts';
+import { fileError, overwriteAndRemove } from '../system/files.ts';
 import type { HelperResult } from './helper-result.ts';
 import { INSTALLER_SLOT, nextDiskStep, readDiskKeys, RECOVERY_SLOT, type DiskKeys } from './judge-disk.ts';
 
@@ -150,18 +138,10 @@ async function proveTpm(
   }
 }
 
-/** Its bytes first. What a disk keeps of overwritten blocks opens nothing any more: the slot is gone before. */
+/** What the disk keeps of its blocks opens nothing any more: the slot is gone before. */
 function removeKey(path: string): void {
   try {
-    const fd = openSync(path, 'r+');
-    try {
-      writeSync(fd, Buffer.alloc(fstatSync(fd).size), 0, undefined, 0);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    unlinkSync(path);
-    syncDirectory(dirname(path));
+    overwriteAndRemove(path);
   } catch (error) {
     throw fileError(error, 'write', path);
   }

@@ -15,7 +15,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, isAgentError } from '../errors/agent-error.ts';
-import { fileError, PRIVATE_MODE, readFileLimited, readSecretFile, writeFileAtomic } from '../system/files.ts';
+import {
+  fileError,
+  overwriteAndRemove,
+  PRIVATE_MODE,
+  readFileLimited,
+  readSecretFile,
+  writeFileAtomic,
+} from '../system/files.ts';
 import { KEY_CREDENTIAL, sealedWith, type SealedWith } from '../system/key-credential.ts';
 import type { Signer } from '../wire/dsse.ts';
 import { signerFromPrivateKey } from '../wire/node-signature.ts';
@@ -160,9 +167,7 @@ export function dropSealedFile(dir: string, epoch: number): boolean {
   const plain = sealed === null ? null : unlessMalformed(() => loadKey(path, 'ed25519'));
   if (sealed === null || plain === null || keyidOfKey(sealed) !== keyidOfKey(plain)) return false;
   writeFileAtomic(markPath(dir, epoch), `${keyidOfKey(plain)}\n`);
-  overwrite(path);
-  unlinkSync(path);
-  syncDirectoryOf(path);
+  overwriteAndRemove(path);
   return true;
 }
 
@@ -184,26 +189,11 @@ function unlessMalformed(load: () => KeyObject | null): KeyObject | null {
 export function removeDeviceKey(dir: string, epoch: number): boolean {
   const paths = [join(dir, deviceKeyFile(epoch)), markPath(dir, epoch)].filter((path) => existsSync(path));
   try {
-    for (const path of paths) {
-      overwrite(path);
-      unlinkSync(path);
-      syncDirectoryOf(path);
-    }
+    for (const path of paths) overwriteAndRemove(path);
   } catch (error) {
     throw fileError(error, 'write', dir);
   }
   return paths.length > 0;
-}
-
-/** What a disk keeps of overwritten blocks is beyond a file's reach. */
-function overwrite(path: string): void {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
-  try {
-    writeSync(fd, Buffer.alloc(statSync(path).size));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function keysOf({ key, atRest }: FoundKey, dir: string): DeviceKeys {

@@ -1,26 +1,12 @@
 // `provision reset`: the machine forgets who it was. Its keys are overwritten and removed; its log is set aside whole, where it
 // can still be read, verified and exported. A note says what was begun, so that a kill at any step is made good at the next start.
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors/agent-error.ts';
 import { DATABASE_FILE, LOCK_FILE } from '../store/open-store.ts';
 import { SET_ASIDE_NOTE } from '../store/set-aside.ts';
 import { takeWriterLock } from '../store/writer-lock.ts';
-import { fileError, syncDirectory, writeFileAtomic } from '../system/files.ts';
+import { fileError, overwriteAndRemove, syncDirectory, writeFileAtomic } from '../system/files.ts';
 import { CONTROL_DIR } from '../system/status-file.ts';
 import { CLAIM_FILE } from './claim-file.ts';
 
@@ -106,19 +92,10 @@ function moveLog(stateDir: string, place: string): void {
   syncDirectory(place);
 }
 
-/** Everything in the folder, the keepsake included. What a disk keeps of overwritten blocks is beyond a file's reach. */
+/** Everything in the folder, the keepsake included. */
 function wipeKeys(keyDir: string): void {
   if (!existsSync(keyDir)) return;
   for (const name of readdirSync(keyDir)) {
-    const path = join(keyDir, name);
-    const fd = openSync(path, 'r+');
-    try {
-      writeSync(fd, Buffer.alloc(fstatSync(fd).size), 0, undefined, 0);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    rmSync(path);
+    overwriteAndRemove(join(keyDir, name));
   }
-  syncDirectory(keyDir);
 }

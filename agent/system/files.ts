@@ -57,6 +57,24 @@ export function syncDirectory(dir: string): void {
 }
 
 /**
+ * Ends a file that holds a secret: zeros over its bytes, on the disk, and then the file. Never through a link. What a disk keeps of
+ * overwritten blocks is beyond a file's reach.
+ *
+ * @throws as node:fs throws
+ */
+export function overwriteAndRemove(path: string): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    writeSync(fd, Buffer.alloc(fstatSync(fd).size), 0, undefined, 0);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  unlinkSync(path);
+  syncDirectory(dirname(path));
+}
+
+/**
  * Readers see the old content or the new, also after a power cut. Codes: file_missing (no such directory), file_denied,
  * file_read_only, disk_full, file_failed; the old content is then untouched.
  * @param options.mode permission bits of the result, whatever the umask says; 0600 by default

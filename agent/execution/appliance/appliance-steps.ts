@@ -96,7 +96,7 @@ export class ApplianceSteps {
 
   /**
    * What was changed goes back by itself, or by the run that changed it. What was confirmed is what people signed, and only what they
-   * sign next takes its place (docs/decisions/0031): an order cannot name a state that nobody signed.
+   * sign next takes its place (docs/decisions/0030): an order cannot name a state that nobody signed.
    */
   orderedRollback(): RunResult {
     const { rollback } = this.#o.loaded.runbook;
