@@ -36,6 +36,6 @@
         appliance.succeed("systemctl start compliance-agent-seal-disk.service")
         appliance.fail("test -e /boot/compliance-agent/unlock.key")
         assert "systemd-tpm2" in appliance.succeed(f"cryptsetup luksDump {volume}")
-        appliance.succeed(f"/run/current-system/systemd/lib/systemd/systemd-cryptsetup attach opened {volume} - tpm2-device=auto,headless=1")
+        appliance.succeed(f"/run/current-system/systemd/bin/systemd-cryptsetup attach opened {volume} - tpm2-device=auto,headless=1")
   '';
 }

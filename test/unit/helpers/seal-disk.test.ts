@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openerAt } from '../../../agent/cli/helper.ts';
 import { sealDisk, type DiskPort } from '../../../agent/helpers/seal-disk.ts';
 import { expectCodeAsync } from '../../support/expect-code.ts';
 import { fakeExec, type FakeExec, type FakeProgram } from '../../support/fakes/fake-exec.ts';
@@ -134,6 +135,17 @@ describe('seal-disk', () => {
       expect(await run()).toMatchObject({ details: { opens_with: 'tpm2' } });
       expect([volume.slots.toSorted(), existsSync(port.keyFile)]).toEqual([['1', '2'], false]);
     }
+  });
+
+  it('finds the program that opens the volume where systemd has moved it, and where it was', () => {
+    const [before, since] = [join(dir, 'lib/systemd/systemd-cryptsetup'), join(dir, 'bin/systemd-cryptsetup')];
+    expect(openerAt(before)).toBe(before);
+    mkdirSync(join(dir, 'bin'));
+    writeFileSync(since, '');
+    expect(openerAt(before)).toBe(since);
+    mkdirSync(join(dir, 'lib/systemd'), { recursive: true });
+    writeFileSync(before, '');
+    expect(openerAt(before)).toBe(before);
   });
 
   it('does not touch a disk whose header it cannot read', async () => {
