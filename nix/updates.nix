@@ -87,8 +87,9 @@
       { }
     else
       {
+        # In place of what NixOS sets by itself: its own cache, and the key of that.
         substituters = lib.mkForce [ cfg.updates.cache ];
-        trusted-public-keys = cfg.updates.publicKeys;
+        trusted-public-keys = lib.mkForce cfg.updates.publicKeys;
         require-sigs = true;
       };
 

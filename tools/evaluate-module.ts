@@ -13,6 +13,8 @@ export interface Evaluated {
   readonly files: Readonly<Record<string, string>>;
   /** What nix/appliance.nix sets of NixOS; nothing without it. */
   readonly machine: Readonly<Record<string, unknown>>;
+  /** `nix.settings`, whichever module sets them. */
+  readonly nixSettings: Readonly<Record<string, unknown>>;
   readonly configText: string;
   /** Shell script by which Nix builds that file: from `textPath` to `out`. */
   readonly configCheck: string;

@@ -224,7 +224,9 @@ in
           }
       );
   users = config.users.users;
-  machine = chosen withTiny.system config;
+  machine = if appliance then chosen withTiny.system config else { };
+  # Of Nix itself, whichever module sets it.
+  nixSettings = config.nix.settings or { };
   options = listed "" declared;
   keys = keysIn (import ../options.nix { lib = if libPath == null then tiny else lib; });
 }

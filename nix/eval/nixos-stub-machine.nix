@@ -111,4 +111,9 @@ in
     users.allowNoPasswordLogin = bool;
     zramSwap.enable = bool;
   };
+  # As NixOS sets it by itself (nixos/modules/config/nix.nix).
+  config.nix.settings = {
+    substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
+    trusted-public-keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+  };
 }

@@ -47,6 +47,15 @@ describe.each([
     });
   });
 
+  it('updates come from the one cache that is named, under its keys and no others', () => {
+    const key = 'cache.northwind.example-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=';
+    const cache = 'https://cache.northwind.example';
+    const settings = `{ resellerId = "northwind-msp"; updates.cache = "${cache}"; updates.publicKeys = [ "${key}" ]; }`;
+    const { refused, nixSettings } = evaluateModule({ withNixpkgs, appliance: true, settings });
+    expect(refused).toEqual([]);
+    expect(nixSettings).toMatchObject({ substituters: [cache], 'trusted-public-keys': [key], 'require-sigs': true });
+  });
+
   it.each([
     ['26.05' as const, { journald: { extraConfig: expect.stringMatching(/^Storage=persistent$/m) } }, undefined],
     [
