@@ -3,13 +3,12 @@
 import type { ApplianceLoaded } from '../../execution/appliance/appliance-run.ts';
 import { lookAfterAppliance } from '../../execution/appliance/look-after-appliance.ts';
 import { lookAfterInterruptions } from '../../execution/look-after-interruption.ts';
-import { incidentOf, recordStep } from '../../healing/incident-store.ts';
+import { settleStarted, type StartedEnd } from '../../healing/settle-started.ts';
 import { carryOutOrders } from '../../orders/carry-out-orders.ts';
 import { applianceBookOf } from '../appliance-work.ts';
 import { applianceDeps, updateWentBack } from '../appliance.ts';
 import type { DaemonContext } from '../context.ts';
 import { orderDeps, RUNBOOK_LANE } from '../order-deps.ts';
-import type { ActionOutcome } from '../../wire/schemas/primitives.ts';
 import type { Stage } from '../stage.ts';
 import { signedNow } from '../note-incident.ts';
 import { executorDeps } from '../windows.ts';
@@ -18,18 +17,6 @@ import { bookOf } from '../windows-work.ts';
 const LOOK_MS = 15_000;
 /** Orders have deadlines of their own; this is what all of one run may take. */
 const DEADLINE_MS = 12 * 3_600_000;
-
-/** What went on by itself has come to its end: so has the verification of its incident. */
-function settleIncident(
-  context: DaemonContext,
-  { incidentId, outcome, seq }: { incidentId: string | null; outcome: ActionOutcome; seq: number },
-): void {
-  const { store } = context;
-  const row = incidentId === null ? null : store.incidents.get(incidentId);
-  if (row === null || incidentOf(row).state !== 'verifying') return;
-  const at = signedNow(context) ?? row.changedAt;
-  recordStep(store, row.incidentId, { event: 'result', outcome: outcome === 'success' ? 'healed' : 'failed', at, seq });
-}
 
 export function runbooksStage(context: DaemonContext): Stage {
   return {
@@ -44,8 +31,8 @@ export function runbooksStage(context: DaemonContext): Stage {
       if (enrolled === null) return;
       const deps = executorDeps(enrolled, context, runId, 'runbooks');
       await lookAfterInterruptions(deps, (sha256) => bookOf(context.windows, sha256), signal);
-      const settled = (run: { incidentId: string | null; outcome: ActionOutcome; seq: number }): void =>
-        settleIncident(context, run);
+      const settled = (run: StartedEnd): void =>
+        settleStarted({ store: context.store, evidence: enrolled.evidence }, run, signedNow(context));
       const wentBack = (loaded: ApplianceLoaded, sinceT: number): boolean => updateWentBack(loaded, sinceT, context);
       const own = { ...applianceDeps(enrolled, context, runId, 'runbooks'), settled, wentBack };
       await lookAfterAppliance(own, (sha256) => applianceBookOf(context.appliance, sha256)?.loaded ?? null, signal);
