@@ -1,5 +1,5 @@
 // A month of healing on a simulated site: looks, incidents, guards and actions as they belong together, without processes or time. It
-// stands in for the part of the daemon that does not exist yet; guards and incidents are the agent's own.
+// stands in for the daemon, which lives through such a month elsewhere (test/support/month); guards and incidents are the agent's own.
 import type { HealingRun } from '../../../agent/guards/healing-facts.ts';
 import { healingKeys } from '../../../agent/guards/healing-keys.ts';
 import { DEFAULT_LIMITS } from '../../../agent/guards/healing-limits.ts';
