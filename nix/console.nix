@@ -1,5 +1,5 @@
-# The screen of the machine itself: `compliance-agent console` on the first console, in place of a login. It takes no key, and it
-# may read what the daemon shows and nothing else.
+# The screen of the machine itself: `compliance-agent console` on the first console, in place of a login. It takes no key of the
+# keyboard, reaches no network, and reads what the daemon's group may.
 {
   cfg,
   lib,
@@ -36,7 +36,8 @@
           serviceConfig = {
             Type = "exec";
             ExecStart = "${program} console --config ${configFile}";
-            # A user that exists while it runs. The group reads the status, and no key.
+            # A user that exists while it runs. The group reads the status and the provisioning files, and what is handed over to
+            # helpers while it lies there; the keys of the daemon's own folder it does not.
             DynamicUser = true;
             SupplementaryGroups = [ user ];
             WorkingDirectory = "/";
