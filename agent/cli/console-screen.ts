@@ -54,6 +54,12 @@ const NOT_RUNNING: Readonly<Record<Exclude<ConsoleView['liveness'], 'running'>, 
   silent: 'The agent does not answer.',
 };
 
+/** Whoever stands in front of an appliance cannot log in to it. */
+const STAYS = [
+  'If this stays for a minute, switch the machine off and on once. If it comes back, call whoever operates it.',
+  'Where there is a shell: journalctl -u compliance-agent',
+];
+
 export function consoleWords({ liveness, status, claim, isReset, stick }: ConsoleView): ConsoleWords {
   const waits = (headline: string, ...more: string[]): ConsoleWords => ({
     headline,
@@ -67,7 +73,7 @@ export function consoleWords({ liveness, status, claim, isReset, stick }: Consol
     return {
       headline,
       tone: liveness === 'never' ? 'wait' : 'bad',
-      more: ['If this stays for a minute, see: journalctl -u compliance-agent'],
+      more: STAYS,
       mayLeave: false,
     };
   }

@@ -70,6 +70,13 @@ describe('the words of the console', () => {
     }
   });
 
+  it('say what somebody without a shell can do where the agent does not run', () => {
+    for (const liveness of ['never', 'gone', 'silent', 'stopped'] as const) {
+      const [first] = consoleWords(view({ liveness })).more;
+      expect(first).toMatch(/switch the machine off and on/);
+    }
+  });
+
   it('name the mistakes of a stick that was just refused, one line each, until the appliance is enrolled', () => {
     const stick = ['clinic.yaml:2: a', 'root.json: b'];
     const missing = { code: 'provision_missing', sentence: 'Not enrolled.', remedy: 'plug in the stick' };
