@@ -126,7 +126,6 @@ function isPlainJson(value: unknown): boolean {
   if (Array.isArray(value)) return value.every(isPlainJson);
   return isObject(value) && Object.entries(value).every(([key, field]) => FIELD.test(key) && isPlainJson(field));
 }
-export const plainJson = v.custom<PlainJson>(isPlainJson, 'must be plain JSON of integers and short text');
 
 /** An object, never an array: `v.record` alone takes `[]` for `{}`, and two readers could differ. */
 export const plainObject = v.custom<{ [key: string]: PlainJson }>(
