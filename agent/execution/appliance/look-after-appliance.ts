@@ -71,7 +71,7 @@ async function startedOnes(deps: LookDeps, find: Find, signal: AbortSignal): Pro
     // Asked before the look: what ended after it has not been seen by it.
     const underWay = loaded === null ? null : await deps.underWay(loaded, signal);
     const isOver = underWay === false;
-    if (nowT - at < LOOK_EVERY_S && !isOver && !isSeenMended(loaded, deps)) continue;
+    if (nowT - at < LOOK_EVERY_S && !isOver && (underWay === true || !isSeenMended(loaded, deps))) continue;
     const finding = loaded === null ? null : seen(await deps.look(loaded.runbook.check, signal));
     // What is still at work may yet take back what a look sees: an update does, where its system turns out not to hold.
     const isDone = loaded !== null && finding !== null && underWay !== true && isMended(loaded, finding);

@@ -63,7 +63,10 @@ describe('an update by the runbook', () => {
       lab.underWay = true;
       lab.machine = { ...lab.machine, patching: nixos };
       await lab.deps.look('patching', never);
+      const looks = lab.findings.length;
       expect(await later(lab, false)).toEqual([]);
+      // A look costs the appliance something, and could not end it now.
+      expect(lab.findings).toHaveLength(looks);
       expect(lab.actions().at(-1)).toMatchObject({ outcome: 'deferred' });
       lab.machine = before;
       lab.underWay = false;
