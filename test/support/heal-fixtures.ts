@@ -1,6 +1,6 @@
 // What a helper holds and is handed when it is to heal: a baseline with something for every verb, the runbooks of the appliance as
 // they ship, a content list with grants for them, and a site policy that lets them run.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeEnvelope } from '../../agent/wire/dsse.ts';
 import { EMPTY_LEDGER } from '../../agent/helpers/heal-ledger.ts';
@@ -258,3 +258,22 @@ export function healSite(o: { now?: number; baseline?: Buffer; seed?: string } =
     context,
   };
 }
+
+/** Part of a baseline on a machine whose mounted volumes are all in clear: for people, never for healing. */
+export const DISKS_IN_CLEAR = `  encryption:
+    expected: declared
+    ignored_mounts: []
+    luks_versions: [2]
+    ciphers: [aes-xts-plain64]
+    key_bits: 512
+    recovery_slots: 1
+    key_slots_max: 4
+    tpm2_required: false
+`;
+
+/** Changes a text where it lies. */
+export const editFile = (path: string, ...changes: readonly (readonly [RegExp | string, string])[]): void =>
+  writeFileSync(
+    path,
+    changes.reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(path, 'utf8')),
+  );

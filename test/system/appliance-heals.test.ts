@@ -18,7 +18,7 @@ import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import { until } from '../../tools/demo/process.ts';
 import { evaluateModule } from '../../tools/evaluate-module.ts';
 import { applianceBox, applianceBoxProblem, STATE_DIR, type ApplianceBox } from '../support/appliance-box.ts';
-import { healBaseline, RULESET } from '../support/heal-fixtures.ts';
+import { DISKS_IN_CLEAR, editFile, healBaseline, RULESET } from '../support/heal-fixtures.ts';
 import { CHECKOUT } from '../support/nspawn.ts';
 
 const problem =
@@ -63,11 +63,6 @@ const unit = (name: string, lines: string): void => {
   box.run(['tee', `/etc/systemd/system/${name}`], `[Service]\n${lines}\n`);
   box.run(['systemctl', 'daemon-reload']);
 };
-const edit = (path: string, ...changes: readonly (readonly [RegExp | string, string])[]): void =>
-  writeFileSync(
-    path,
-    changes.reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(path, 'utf8')),
-  );
 
 /** Digest of a ruleset's table, as nft lists it once it is loaded somewhere. */
 function tableDigest(ruleset: string): string {
@@ -89,7 +84,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
   const declared = healBaseline({ version, avSha256, tables, ruleset }).toString();
   const baseline = `${declared
     .replace('persistent_required: true', 'persistent_required: false')
-    .replace(/(forwarder: .*)/, '$1\n    stability: { restarts: 3, minutes: 10 }')}${ENCRYPTION}`;
+    .replace(/(forwarder: .*)/, '$1\n    stability: { restarts: 3, minutes: 10 }')}${DISKS_IN_CLEAR}`;
   const inside = join(box.root, CONTENT);
   rmSync(inside, { recursive: true, force: true });
   mkdirSync(join(inside, 'baselines'), { recursive: true });
@@ -100,7 +95,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
   for (const [rule, name] of Object.entries(HEALED)) {
     const id = `RB-APP-${name}-00${version}`;
     cpSync(join(CHECKOUT, `runbooks/appliance/RB-APP-${name}-001`), join(inside, 'appliance', id), { recursive: true });
-    edit(
+    editFile(
       join(inside, 'appliance', id, 'runbook.yaml'),
       [`RB-APP-${name}-001`, id],
       // A backup that takes longer than this goes on by itself.
@@ -108,7 +103,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
       [/stable_for_s: [1-9]\d*/g, 'stable_for_s: 3'],
     );
     cpSync(join(CHECKOUT, 'runbooks/rules', `${rule}.yaml`), join(inside, 'rules', `${rule}.yaml`));
-    edit(
+    editFile(
       join(inside, 'rules', `${rule}.yaml`),
       [/severity: \w+/g, 'severity: critical'],
       [/max_attempts: \d/g, 'max_attempts: 1'],
@@ -137,18 +132,6 @@ async function sign(version: number, ruleset: string): Promise<void> {
     () => box.run(['sh', '-c', 'cat /run/compliance-agent/helpers/sync-trust.json; true']) + journal(),
   );
 }
-
-/** Every mounted volume is in clear here: for people, never for healing. */
-const ENCRYPTION = `  encryption:
-    expected: declared
-    ignored_mounts: []
-    luks_versions: [2]
-    ciphers: [aes-xts-plain64]
-    key_bits: 512
-    recovery_slots: 1
-    key_slots_max: 4
-    tpm2_required: false
-`;
 
 /** Read beside the running daemon, as the command line reads it. */
 function reading<T>(read: (store: Store) => T): T {
@@ -371,7 +354,7 @@ describe('a fix of the appliance that does not work', () => {
 
   it('is not even tried where a service ends again and again: systemd started it often enough', async () => {
     unit('lab-forwarder.service', 'ExecStart=/bin/sleep 0.2\nRestart=always\nRestartSec=200ms');
-    edit(join(box.root, 'etc/systemd/system/lab-forwarder.service'), [
+    editFile(join(box.root, 'etc/systemd/system/lab-forwarder.service'), [
       '[Service]',
       '[Unit]\nStartLimitIntervalSec=0\n[Service]',
     ]);
