@@ -18,6 +18,7 @@
 }:
 let
   agent = appliance.config.services.compliance-agent;
+  agentRoot = agent.rootSha256 or null;
   # Also how the installer knows its own stick.
   label = "CLINICINST";
   tools = [
@@ -66,8 +67,10 @@ in
   assertions = [
     {
       # Its helpers take no other root, so with another one nothing would be healed, updated or taken from a stick.
-      assertion = (agent.rootSha256 or null) == rootSha256;
-      message = "The installer is of the trust root ${rootSha256}, and its appliance of ${toString (agent.rootSha256 or null)}: set services.compliance-agent.rootSha256 to the same.";
+      assertion = agentRoot == rootSha256;
+      message = "The installer is of the trust root ${rootSha256}, and its appliance of ${
+        if agentRoot == null then "none" else agentRoot
+      }: set services.compliance-agent.rootSha256 to the same.";
     }
   ];
 
