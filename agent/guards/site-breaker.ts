@@ -9,6 +9,7 @@ export interface SiteBreaker {
   readonly openedAt: number | null;
 }
 
+/** Also what people leave behind who looked at it: what was needed before then does not count again. */
 export const SITE_BREAKER_CLOSED: SiteBreaker = { needs: [], openedAt: null };
 
 const WINDOW_S = 3_600;
@@ -22,9 +23,4 @@ export function afterNeed(state: SiteBreaker, targetId: string, at: number): Sit
   const others = state.needs.filter((need) => need.targetId !== id && at - need.at < WINDOW_S);
   const needs = [...others, { targetId: id, at }];
   return { needs, openedAt: state.openedAt ?? (needs.length >= MOST_TARGETS ? at : null) };
-}
-
-/** People looked at it. What was needed before then does not count again. */
-export function afterReset(): SiteBreaker {
-  return SITE_BREAKER_CLOSED;
 }

@@ -4,8 +4,7 @@ import type { HealingRun } from '../../../agent/guards/healing-facts.ts';
 import { healingKeys } from '../../../agent/guards/healing-keys.ts';
 import { DEFAULT_LIMITS } from '../../../agent/guards/healing-limits.ts';
 import { judgeHealing, HEALING_GUARDS } from '../../../agent/guards/judge-healing.ts';
-import { afterNeed, afterReset, SITE_BREAKER_CLOSED, type SiteBreaker } from '../../../agent/guards/site-breaker.ts';
-import { judgeVerify, type VerifyLook } from '../../../agent/guards/verify-heal.ts';
+import { afterNeed, SITE_BREAKER_CLOSED, type SiteBreaker } from '../../../agent/guards/site-breaker.ts';
 import { openIncident, stepIncident, type Incident, type IncidentEvent } from '../../../agent/healing/incident.ts';
 import { content, policy, RULE } from '../../support/healing-fixtures.ts';
 import {
@@ -21,6 +20,7 @@ import {
   type Condition,
   type Host,
 } from './world.ts';
+import { judgeVerify, type VerifyLook } from './verify-looks.ts';
 
 export interface LogEntry {
   readonly at: number;
@@ -275,7 +275,7 @@ export function runMonth(
     }
     for (const [id, state] of breakers) {
       if (state.openedAt === null || now - state.openedAt < PEOPLE_COME_S / 2) continue;
-      breakers.set(id, afterReset());
+      breakers.set(id, SITE_BREAKER_CLOSED);
       log.push({ at: now, what: 'reset', target: 'site', condition: id });
     }
     for (const [id, at] of blocked) {

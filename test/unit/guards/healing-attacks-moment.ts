@@ -1,5 +1,5 @@
 // Attempts to have it done too often, too early, in too many places at once, or at the wrong time. For tests only.
-import { afterNeed, afterReset, SITE_BREAKER_CLOSED } from '../../../agent/guards/site-breaker.ts';
+import { afterNeed, SITE_BREAKER_CLOSED } from '../../../agent/guards/site-breaker.ts';
 import { DAY, disruptive, HOUR, MINUTE, NOON, policy, request, run, RUNBOOK } from '../../support/healing-fixtures.ts';
 import { rows, type Attack } from './healing-attack.ts';
 
@@ -67,7 +67,7 @@ export const ATTACKS_ON_THE_MOMENT: readonly Attack[] = [
       'act',
       { facts: { siteBreakers: byRunbook(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON)) } },
     ],
-    ['people closed it', 'act', { facts: { siteBreakers: byRunbook(afterNeed(afterReset(), 'pc-1', NOON)) } }],
+    ['people closed it', 'act', { facts: { siteBreakers: byRunbook(afterNeed(SITE_BREAKER_CLOSED, 'pc-1', NOON)) } }],
   ]),
   ...rows('flap', request, [
     [

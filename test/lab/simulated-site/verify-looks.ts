@@ -1,6 +1,6 @@
-// Whether a heal holds: looks by a probe of its own, after the change, decide. What the runbook says of itself does not count.
-import type { CheckResult } from '../wire/schemas/primitives.ts';
-import type { HealingRun } from './healing-facts.ts';
+// Whether a heal holds on the simulated site: looks by a probe of its own, after the change, decide. Stands for the executor's verify
+// (agent/execution), as a function of looks and times.
+import type { CheckResult } from '../../../agent/wire/schemas/primitives.ts';
 
 /** Seconds, as the runbook says them. */
 export interface VerifyTimes {
@@ -46,9 +46,4 @@ export function judgeVerify(times: VerifyTimes, looks: readonly VerifyLook[], el
   // A second look that never comes is no proof either.
   if (elapsedS > end + times.withinS) return rollBack('nobody could look a second time');
   return { verdict: 'look', atS: Math.max(end, elapsedS) };
-}
-
-/** What a run that has no result becomes after a crash: never repeated blindly, always looked at. */
-export function afterCrash(runs: readonly HealingRun[], now: number): readonly HealingRun[] {
-  return runs.filter(({ outcome }) => outcome === null).map((run) => ({ ...run, endedAt: now, outcome: 'failed' }));
 }
