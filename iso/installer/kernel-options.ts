@@ -1,7 +1,10 @@
 // What somebody typed on the kernel command line of this one start. Pure.
 
 export interface KernelOptions {
-  /** `installer.disk=NAME`; null where it is absent or malformed. */
+  /**
+   * `installer.disk=NAME`; null where it is absent. A malformed one names no disk, so that nothing is erased: whoever typed it meant one,
+   * and not whatever disk is taken without it.
+   */
   readonly disk: string | null;
   /** `installer.reinstall=yes`, in exactly these words. */
   readonly reinstall: boolean;
@@ -10,6 +13,10 @@ export interface KernelOptions {
 }
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** No disk has this name or serial number; an empty one some have. */
+const NOTHING = '(nothing)';
+const printable = (word: string): string => word.slice(0, 60).replace(/[^\x20-\x7e]/g, '?');
 
 /** @param text of /proc/cmdline. Of an option that stands twice the last counts. */
 export function parseKernelOptions(text: string): KernelOptions {
@@ -23,7 +30,10 @@ export function parseKernelOptions(text: string): KernelOptions {
     const plain = value.replace(/^\/dev\//, '');
     if (name === 'installer.disk' && NAME.test(plain)) disk = plain;
     else if (name === 'installer.reinstall' && (value === 'yes' || value === 'no')) reinstall = value === 'yes';
-    else unknown.push(word.slice(0, 60).replace(/[^\x20-\x7e]/g, '?'));
+    else {
+      if (name === 'installer.disk') disk = printable(value) || NOTHING;
+      unknown.push(printable(word));
+    }
   }
   return { disk, reinstall, unknown };
 }

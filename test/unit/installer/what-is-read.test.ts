@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { chooseDisk } from '../../../iso/installer/choose-disk.ts';
 import { diskFacts, disksOf, parseLsblk } from '../../../iso/installer/disk-facts.ts';
 import { parseKernelOptions } from '../../../iso/installer/kernel-options.ts';
 import { partitionPath, wipedRegions } from '../../../iso/installer/layout.ts';
@@ -96,7 +97,7 @@ describe('the kernel command line', () => {
     ['installer.reinstall=YES', { disk: null, reinstall: false, unknown: ['installer.reinstall=YES'] }],
     ['installer.reinstall=yes=yes', { disk: null, reinstall: false, unknown: ['installer.reinstall=yes=yes'] }],
     ['installer.disc=sda', { disk: null, reinstall: false, unknown: ['installer.disc=sda'] }],
-    ['installer.disk=../sda', { disk: null, reinstall: false, unknown: ['installer.disk=../sda'] }],
+    ['installer.disk=../sda', { disk: '../sda', reinstall: false, unknown: ['installer.disk=../sda'] }],
     ['', { disk: null, reinstall: false, unknown: [] }],
   ])('%j', (text, expected) => {
     expect(parseKernelOptions(text)).toEqual(expected);
@@ -110,6 +111,21 @@ describe('the kernel command line', () => {
     expect(of('')).toMatchObject({ disk: 'sdb', reinstall: 'stick' });
     expect(of('installer.disk=sda installer.reinstall=yes')).toMatchObject({ disk: 'sda', reinstall: 'person' });
   });
+
+  it.each(['installer.disk=/dev/disk/by-id/ata-B', 'installer.disk=', 'installer.disk'])(
+    'with %j erases no disk, not even the only one, nor the one that the stick names',
+    (line) => {
+      const { text } = partnerFile({ change: { install: { disk: 'sda' } } });
+      const partner = openPartnerFile(text, { place: 'partner.json' });
+      const settings = parseSettings(JSON.stringify(SETTINGS), 's');
+      const internal = one({ size: 64e9, rm: false, hotplug: false, tran: 'sata', label: null });
+      const only = disksOf(parseLsblk(JSON.stringify({ blockdevices: [internal] })));
+      const facts = only.map((disk) => diskFacts(disk, [], [], null));
+      const decision = (typed: string) => chooseDisk(facts, wishesOf(settings, partner, parseKernelOptions(typed)));
+      expect(decision('')).toMatchObject({ kind: 'install' });
+      expect(decision(line)).toMatchObject({ kind: 'refuse', code: 'installer_disk_not_there' });
+    },
+  );
 });
 
 const SETTINGS = {
