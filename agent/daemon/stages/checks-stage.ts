@@ -1,6 +1,6 @@
 // Runs the checks whose cadence has come, enrolled or not: a box that waits for confirmation checks and shows already.
 import { ROOT_JOBS_DIR } from '../../facts/job-result.ts';
-import type { DaemonContext } from '../context.ts';
+import { nowSeconds, type DaemonContext } from '../context.ts';
 import { keepLeftJobs } from '../keep-job-results.ts';
 import { PROBE_DEADLINE_MS } from '../probe-context.ts';
 import { ALL_CHECKS, dueChecks, runChecks } from '../run-checks.ts';
@@ -28,9 +28,8 @@ export function checksStage(context: DaemonContext): Stage {
       if (due.length === 0) return;
       const startedMs = clock.monoMs();
       if (due.some(({ id }) => id === 'backup')) {
-        keepLeftJobs(config.state_dir, ROOT_JOBS_DIR, (job, reason) =>
-          context.log.warn('job not taken', { job, reason }),
-        );
+        const tell = (job: string, reason: string): void => context.log.warn('job not taken', { job, reason });
+        keepLeftJobs(config.state_dir, ROOT_JOBS_DIR, tell, { now: nowSeconds(clock) });
       }
       const { findings, changed } = await runChecks(due, context, signal, { every: all });
       // Only now: a request whose run failed is made good by the next one.

@@ -6,7 +6,7 @@ import { HELPER_VERBS, helperUnit, type HelperVerb } from '../../helpers/verbs.t
 import type { HelperResult } from '../../helpers/helper-result.ts';
 import { keyFilesOf } from '../../identity/keys.ts';
 import { holdsToken } from '../../identity/provision-files.ts';
-import type { DaemonContext } from '../context.ts';
+import { nowSeconds, type DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
 import { keepRestoreTest } from '../keep-job-results.ts';
@@ -39,7 +39,7 @@ export function helpersStage(context: DaemonContext): Stage {
       if (folders === null) return;
       const { state, clock, store } = context;
       const results = resultsIn(folders);
-      keepRestoreTest(context.config.state_dir, results['restore-test']);
+      keepRestoreTest(context.config.state_dir, results['restore-test'], nowSeconds(clock));
       state.diskWarning = diskWarning(results['seal-disk']);
       const plainKeyid = plainKey(context);
       // The helpers go by the time in it, and cannot know how long it lay here.

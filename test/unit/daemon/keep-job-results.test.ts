@@ -6,6 +6,7 @@ import { keepLeftJobs, keepRestoreTest } from '../../../agent/daemon/keep-job-re
 import { leaveJobRun, readJobResult, type JobRun } from '../../../agent/facts/job-result.ts';
 import type { HelperResult } from '../../../agent/helpers/helper-result.ts';
 
+const NOW = 1_000;
 let dir: string;
 beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'restore-test-'))));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
@@ -24,21 +25,21 @@ const kept = () => readJobResult(dir, 'backup-restore-test');
 
 describe('what the helper restore-test proved', () => {
   it('is the result of the job from then on, and no older one replaces it', () => {
-    keepRestoreTest(dir, result(100, 'proven'));
+    keepRestoreTest(dir, result(100, 'proven'), NOW);
     expect(kept()?.conclusive).toMatchObject({ outcome: 'proven', finished_at: 100, counts: { listed: 2 } });
-    keepRestoreTest(dir, result(90, 'disproven'));
+    keepRestoreTest(dir, result(90, 'disproven'), NOW);
     expect(kept()?.last.outcome).toBe('proven');
-    keepRestoreTest(dir, result(110, 'inconclusive'));
+    keepRestoreTest(dir, result(110, 'inconclusive'), NOW);
     expect([kept()?.last.outcome, kept()?.conclusive?.outcome]).toEqual(['inconclusive', 'proven']);
   });
 
   it('is nothing where the helper refused or has not run, and replaces what cannot be read', () => {
-    keepRestoreTest(dir, undefined);
-    keepRestoreTest(dir, result(100, 'proven', { outcome: 'refused', details: {} }));
+    keepRestoreTest(dir, undefined, NOW);
+    keepRestoreTest(dir, result(100, 'proven', { outcome: 'refused', details: {} }), NOW);
     expect(kept()).toBeNull();
-    keepRestoreTest(dir, result(100, 'proven'));
+    keepRestoreTest(dir, result(100, 'proven'), NOW);
     writeFileSync(join(dir, 'jobs/backup-restore-test.json'), '{');
-    keepRestoreTest(dir, result(100, 'proven'));
+    keepRestoreTest(dir, result(100, 'proven'), NOW);
     expect(kept()?.last.outcome).toBe('proven');
   });
 });
@@ -54,9 +55,9 @@ describe("what root's timers proved", () => {
     chmodSync(from, 0o755);
     return from;
   }
-  const keep = (from: string): string[] => {
+  const keep = (from: string, now = NOW): string[] => {
     const told: string[] = [];
-    keepLeftJobs(dir, from, (job) => told.push(job), process.getuid?.());
+    keepLeftJobs(dir, from, (job) => told.push(job), { now, rootUid: process.getuid?.() });
     return told;
   };
 
@@ -67,7 +68,7 @@ describe("what root's timers proved", () => {
     expect(keep(from)).toEqual(['backup-check', 'backup-restore-test']);
     chmodSync(from, 0o755);
     const told: string[] = [];
-    keepLeftJobs(dir, from, (job) => told.push(job), (process.getuid?.() ?? 0) + 1);
+    keepLeftJobs(dir, from, (job) => told.push(job), { now: NOW, rootUid: (process.getuid?.() ?? 0) + 1 });
     expect(told).toEqual(['backup-check', 'backup-restore-test']);
     expect(readJobResult(dir, 'backup-check')).toBeNull();
   });
@@ -88,5 +89,21 @@ describe("what root's timers proved", () => {
     writeFileSync(join(from, 'backup-restore-test.json'), '{', { mode: 0o644 });
     expect(keep(from)).toEqual(['backup-restore-test']);
     expect(readJobResult(dir, 'backup-check')?.last.finished_at).toBe(200);
+  });
+
+  it('with a clock that was a year ahead keeps no later proof away, and takes the place of none once the clock is right', () => {
+    const from = left();
+    const ahead = run(31_536_000, 'disproven');
+    leaveJobRun(from, 'backup-check', ahead);
+    // Nobody knows yet that it is wrong.
+    keep(from, 31_536_000);
+    const at = () => readJobResult(dir, 'backup-check')?.last.finished_at;
+    expect(at()).toBe(ahead.finished_at);
+    leaveJobRun(from, 'backup-check', run(900, 'proven'));
+    keep(from);
+    expect(at()).toBe(900);
+    leaveJobRun(from, 'backup-check', ahead);
+    keep(from);
+    expect(at()).toBe(900);
   });
 });
