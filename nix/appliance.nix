@@ -3,6 +3,7 @@
 {
   options,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -48,6 +49,7 @@ let
     SystemKeepFree = "1G";
     MaxFileSec = "1week";
   };
+  shownSystems = 4;
   # Names come from the name server of the network alone.
   resolve = {
     LLMNR = "false";
@@ -69,7 +71,7 @@ let
         # No shell by way of kernel parameters.
         editor = false;
         # What runs, what ran before, and two more; each takes a kernel's room on a volume of 1 GiB.
-        configurationLimit = 4;
+        configurationLimit = shownSystems;
       };
     };
     boot.initrd = {
@@ -170,6 +172,14 @@ let
       # No list of other people's flakes is fetched.
       flake-registry = "";
     };
+
+    # Systems that were updated away go, or they would fill the disk: all but as many as the loader shows.
+    nix.gc = {
+      automatic = true;
+      dates = "weekly";
+      randomizedDelaySec = "6h";
+    };
+    systemd.services.nix-gc.serviceConfig.ExecStartPre = "-${pkgs.nix}/bin/nix-env --profile /nix/var/nix/profiles/system --delete-generations +${toString shownSystems}";
 
     # Small: what nobody uses here is not there.
     documentation.enable = false;

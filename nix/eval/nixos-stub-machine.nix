@@ -87,6 +87,9 @@ in
     };
     nix.channel.enable = bool;
     nix.settings = section;
+    nix.gc.automatic = bool;
+    nix.gc.dates = option types.singleLineStr;
+    nix.gc.randomizedDelaySec = option types.singleLineStr;
     programs.nano.enable = bool;
     security.sudo.enable = bool;
     services = {

@@ -47,6 +47,17 @@ describe.each([
     });
   });
 
+  it('of the systems that were updated away as many stay as the loader shows, and the rest goes every week', () => {
+    const { machine, files } = evaluateModule({ withNixpkgs, appliance: true });
+    const kept = 4;
+    expect(machine).toMatchObject({
+      nix: { gc: { automatic: true, dates: 'weekly' } },
+      boot: { loader: { 'systemd-boot': { configurationLimit: kept } } },
+    });
+    const added = files['etc/systemd/system/nix-gc.service.d/compliance-agent.conf'];
+    expect(added).toContain(`nix-env --profile /nix/var/nix/profiles/system --delete-generations +${kept}\n`);
+  });
+
   it('updates come from the one cache that is named, under its keys and no others', () => {
     const key = 'cache.northwind.example-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=';
     const cache = 'https://cache.northwind.example';
