@@ -10,7 +10,7 @@ import { columns, harmless, painter } from './style.ts';
 
 const ROOT = 0;
 /** Tests have their own. */
-export const STATE_VARIABLE = 'COMPLIANCE_AGENT_EGRESS_STATE';
+const STATE_VARIABLE = 'COMPLIANCE_AGENT_EGRESS_STATE';
 
 /** Exit 3 where nothing is open, or Central Command's door is not. @throws egress_never_refreshed */
 export function egressShow(context: CliContext): number {

@@ -27,7 +27,7 @@ function folderOf(env: CliContext['env'], name: string): string {
 }
 
 /** The folders that the unit makes, by the variables of systemd.exec(5); the drop folder by one of our own. */
-export function helperPlaces(env: CliContext['env']): HelperPlaces {
+function helperPlaces(env: CliContext['env']): HelperPlaces {
   const folder = (name: string): string => folderOf(env, name);
   return {
     stateDir: folder('STATE_DIRECTORY'),

@@ -17,7 +17,7 @@ const openDoor = v.strictObject({
 });
 export type OpenDoor = v.InferOutput<typeof openDoor>;
 
-export const egressStateSchema = v.strictObject({
+const egressStateSchema = v.strictObject({
   schema: v.literal('compliance-agent/egress/v1'),
   boot_id: v.string(),
   /** Unix seconds, wall clock, of the last run that opened something; null before the first. */

@@ -14,7 +14,7 @@ import type { SitePolicy } from '../wire/schemas/site-policy.ts';
  * they took it, and a clock that something keeps synchronised. After a restart without Central Command it may be long past: doors of
  * a policy that counted stay open then. Pure.
  */
-export function leastTime(known: SignedTime | null, clock: ClockReading): number {
+function leastTime(known: SignedTime | null, clock: ClockReading): number {
   const signed = known === null ? 0 : (timeT(known, clock.bootMs, clock.bootId) ?? known.serverTime);
   return clock.synchronised ? Math.max(signed, Math.floor(clock.wallMs / 1_000)) : signed;
 }
@@ -24,7 +24,7 @@ export function leastTime(known: SignedTime | null, clock: ClockReading): number
  *
  * @throws helper_state_damaged, root_expired, the errors of openBinding and openPolicy
  */
-export function openHeldPolicy(lines: HeldLines, now: number): SitePolicy | null {
+function openHeldPolicy(lines: HeldLines, now: number): SitePolicy | null {
   const { root: pinned, revoked: revokedKeyids } = readHeldTrust(lines);
   if (pinned === null || lines.binding === null || lines.policy === null) return null;
   const { value: binding } = openBinding(pinned.root, lines.binding, { revokedKeyids, place: 'binding' });

@@ -16,7 +16,7 @@ export interface Range extends Port {
  * The widest prefix that counts: 10.0.0.0/8 is the largest private network (RFC 1918), and no site is given more than a /32 of
  * IPv6. What is wider is no network of a site, and would open the door to everywhere.
  */
-export const WIDEST: Readonly<Record<Family, number>> = { 4: 8, 6: 32 };
+const WIDEST: Readonly<Record<Family, number>> = { 4: 8, 6: 32 };
 /** Clients ask a KDC over UDP first (RFC 4120, section 7.2.1). */
 const KERBEROS_PORT = 88;
 const BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };

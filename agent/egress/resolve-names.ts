@@ -4,7 +4,7 @@ import type { Clock } from '../system/ports.ts';
 import type { Resolved } from './plan-doors.ts';
 
 /** For all names together: what has not answered by then is left for the next turn. */
-export const RESOLVE_WITHIN_MS = 20_000;
+const RESOLVE_WITHIN_MS = 20_000;
 
 export async function resolveNames(
   names: readonly string[],

@@ -24,7 +24,7 @@ export interface UpdatePlaces {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export const CURRENT_SYSTEM = '/run/current-system';
+const CURRENT_SYSTEM = '/run/current-system';
 const PROFILE = '/nix/var/nix/profiles/system';
 /** Keeps what was pulled from being collected until it is in the profile. */
 const PULLED_ROOT = '/nix/var/nix/gcroots/compliance-agent-update';
@@ -45,7 +45,7 @@ const complaint = ({ status, code, stderr }: ExecResult): string =>
 const isGood = ({ status, code }: ExecResult): boolean => status === 'exited' && code === 0;
 
 /** The target of a link; null where there is none. */
-export function linkTarget(path: string): string | null {
+function linkTarget(path: string): string | null {
   try {
     return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;
   } catch (error) {

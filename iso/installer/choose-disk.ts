@@ -52,7 +52,7 @@ const INTERNAL: ReadonlySet<string> = new Set(['nvme', 'sata', 'ata', 'virtio'])
 const MMC = 'mmc';
 const SOLDERED = 'MMC';
 
-export function objectionTo(disk: DiskFacts, { bootLabel, minDiskBytes }: Wishes): Objection | null {
+function objectionTo(disk: DiskFacts, { bootLabel, minDiskBytes }: Wishes): Objection | null {
   if (disk.labels.includes(bootLabel)) return 'is_the_stick';
   if (disk.mounts.length > 0) return 'in_use';
   // Older versions of lsblk know no transport of cards.

@@ -104,7 +104,7 @@ export const doneScreen = (branding: Branding, left: number): Screen =>
     'Switch it on again without the stick: its screen says what it needs next.',
   ]);
 
-export const describeDisk = ({ name, model, sizeBytes, serial }: DiskFacts): string =>
+const describeDisk = ({ name, model, sizeBytes, serial }: DiskFacts): string =>
   [name, model, `${Math.round(sizeBytes / 1e9)} GB`, serial === '' ? '' : `serial ${serial}`]
     .filter((part) => part !== '')
     .map((part) => harmless(part).slice(0, 32))
