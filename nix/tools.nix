@@ -18,6 +18,8 @@
   ofTheMachine = {
     apt-get = "on Debian, for its pending updates";
     chronyc = "where services.chrony keeps the time";
+    nix-env = "where the machine is updated by order";
+    nix-store = "where the machine is updated by order";
     restic = "where a backup is declared";
   };
 }

@@ -204,6 +204,11 @@ function buildProgram(): Command {
     .option('--claim-url <url>', 'where people type claim codes (default: /claim at the address of Central Command)')
     .option('--days <n>', 'how long the token is good for', wholeNumber)
     .option('--url <url>', 'how the device reaches Central Command (default: as serve was started)')
+    .option(
+      '--root-version <n>',
+      'trust root of the stick (default: the newest); an appliance takes the one it was made with',
+      wholeNumber,
+    )
     .action(async (dir, o) => (await import('./usb.ts')).writeUsb(dir, o));
 
   const partner = group(program, 'partner', 'partner.json: the one file that an installer image is built with');

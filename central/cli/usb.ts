@@ -6,7 +6,9 @@ import { CODES, type ErrorCode } from '../../agent/errors/codes.ts';
 import { clinicYaml } from '../../agent/wire/clinic-yaml.ts';
 import { partnerSchema, type Root } from '../../agent/wire/schemas/root.ts';
 import { centralCas } from '../../agent/trust/central-cas.ts';
+import type { PinnedRoot } from '../../agent/trust/root.ts';
 import { backupCa, caInUse } from '../service/ca-in-use.ts';
+import type { TrustState } from '../service/trust-state.ts';
 import { newToken } from '../service/enrolment-token.ts';
 import { print, when, type Common } from './output.ts';
 import { tokenDays } from './token.ts';
@@ -19,6 +21,8 @@ interface Options extends Common, WithData {
   readonly claimUrl?: string;
   /** False with --no-token. */
   readonly token: boolean;
+  /** Of the trust root on the stick; without it the newest. */
+  readonly rootVersion?: number;
 }
 
 /**
@@ -32,7 +36,7 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
     if (url === undefined) throw new AgentError('central_url_unknown', 'the address of Central Command is not known');
     if (!v.is(partnerSchema.entries.central_url, url))
       throw new AgentError('usage', '--url is no plain https:// address');
-    const root = records.trust.root();
+    const root = rootOf(records.trust, o.rootVersion);
     const { caPem, pin } = caInUse(resolve(o.data), records.store);
     const backup = backupCa(records.store);
     mkdirSync(dir, { recursive: true });
@@ -75,6 +79,14 @@ export async function writeUsb(dir: string, o: Options): Promise<void> {
       ].join('\n'),
     );
   });
+}
+
+/** An appliance that was made for a root takes no stick with another: it begins with its own, and walks to newer ones from there. @throws usage */
+function rootOf(trust: TrustState, version: number | undefined): PinnedRoot {
+  const roots = [trust.root(), ...trust.earlierRoots()];
+  const found = roots.find(({ root }) => version === undefined || root.version === version);
+  if (found !== undefined) return found;
+  throw new AgentError('usage', `--root-version: the trust roots have the versions 1 to ${trust.root().root.version}`);
 }
 
 /** A root that names CAs takes the place of what the stick names, once the device is enrolled. */

@@ -231,4 +231,23 @@ describe('the switch to the backup CA', () => {
     const refused = await central.cli('root', 'publish', late, '--json');
     expect(JSON.parse(refused.stderr)).toMatchObject({ code: 'ca_not_in_root' });
   });
+
+  it('leaves sticks possible for appliances that were made for an earlier trust root', async () => {
+    const write = (name: string, ...more: string[]) =>
+      central.cli(
+        'usb',
+        'write',
+        join(central.dir, name),
+        '--no-token',
+        '--url',
+        'https://c.example',
+        '--json',
+        ...more,
+      );
+    expect((await write('newest')).code).toBe(0);
+    expect((await write('first', '--root-version', '1')).code).toBe(0);
+    expect(readProvisionFiles(join(central.dir, 'first')).root.digest).toBe(central.root.digest);
+    expect(readProvisionFiles(join(central.dir, 'newest')).root.root.version).toBe(2);
+    expect(JSON.parse((await write('third', '--root-version', '3')).stderr)).toMatchObject({ code: 'usage' });
+  });
 });

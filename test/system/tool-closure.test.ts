@@ -43,14 +43,14 @@ const isProgram = (path: string): boolean => {
 const onDebian = (name: string): string | undefined =>
   TOOL_PATH.map((dir) => join(dir, name)).find((path) => isProgram(path));
 
-/** Programs that stand first in a list of words in the agent, where it reads facts or runs something. */
+/** Programs that stand first in a list of words in the agent, or behind a folder of programs, where it reads facts or runs something. */
 function startedByAgent(): Set<string> {
   const found = new Set<string>();
   for (const file of readdirSync(join(REPO, 'agent'), { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts') || file.includes('developer')) continue;
     const text = readFileSync(join(REPO, 'agent', file), 'utf8');
     if (!file.startsWith('facts/') && !/deadlineMs|DEADLINE_MS|argv/.test(text)) continue;
-    for (const [, name = ''] of text.matchAll(/(?:\[|run\()\s*'([a-z][a-z0-9-]+)'/g)) {
+    for (const [, name = ''] of text.matchAll(/(?:\[|run\(|Bin,)\s*'([a-z][a-z0-9-]+)'/g)) {
       if (!WORDS.has(name) && onDebian(name) !== undefined) found.add(name);
     }
   }
