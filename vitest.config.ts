@@ -1,5 +1,6 @@
 // `npm test`: everything that runs on a bare machine without root and without extra packages.
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './tools/longest-first.ts';
 
 /** Per test. Unit tests end in milliseconds; the limit is for a slow machine, not for waiting. */
 const TEST_TIMEOUT_MS = 60_000;
@@ -12,6 +13,7 @@ const BUSY = { maxWorkers: 2, sequence: { groupOrder: 0 } };
 export default defineConfig({
   test: {
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     testTimeout: TEST_TIMEOUT_MS,
     hookTimeout: TEST_TIMEOUT_MS,
     projects: [

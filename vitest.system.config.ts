@@ -1,6 +1,7 @@
 // `npm run test:system`: tests that need root, Debian packages or minutes. Each skips with its reason where it cannot run.
 import { defineConfig } from 'vitest/config';
 import CheckTableReporter from './tools/check-table-reporter.ts';
+import LongestFirst from './tools/longest-first.ts';
 
 /** Per test: power cuts, hundreds of kills, whole systems that boot. */
 const SYSTEM_TIMEOUT_MS = 900_000;
@@ -23,6 +24,7 @@ export default defineConfig({
   test: {
     reporters: ['default', new CheckTableReporter()],
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     testTimeout: SYSTEM_TIMEOUT_MS,
     hookTimeout: SYSTEM_TIMEOUT_MS,
     projects: [

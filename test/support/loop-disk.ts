@@ -1,10 +1,11 @@
 // A file system in a file, whose power can be cut: everything that was not flushed to the disk is gone then.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const TOOLS = ['mount', 'umount', 'losetup', 'xfs_io'];
+const TOOLS = ['cp', 'mount', 'umount', 'xfs_io'];
 
 export type FileSystem = 'ext4' | 'xfs';
 /** Smallest image that the newest mkfs of each takes, with room for a test. */
@@ -28,9 +29,6 @@ export function whyNoLoopDisk(fileSystem: FileSystem = 'ext4'): string | null {
   }
 }
 
-/** For a copy of the mount in another namespace to go. */
-const DETACH_MS = 120_000;
-
 export interface LoopDisk {
   /** Where the file system is mounted. */
   readonly path: string;
@@ -47,7 +45,7 @@ export interface LoopDisk {
 /** @param inodes of an ext4: how many files it can hold; mkfs decides where none are given */
 export function createLoopDisk(mebibytes: number, inodes?: number, fileSystem: FileSystem = 'ext4'): LoopDisk {
   const parent = mkdtempSync(join(tmpdir(), 'loop-disk-'));
-  const image = join(parent, 'image');
+  let image = join(parent, 'image');
   const path = join(parent, 'mounted');
   writeFileSync(image, '');
   truncateSync(image, mebibytes * 1024 * 1024);
@@ -59,9 +57,14 @@ export function createLoopDisk(mebibytes: number, inodes?: number, fileSystem: F
   return {
     path,
     cutPower: () => run('xfs_io', '-x', '-c', 'shutdown', path),
+    // What lay on the disk at that moment, as another disk: a process that made its own mount namespace meanwhile (of another test)
+    // holds a copy of the mount, and with it the file system that was shut down, which would come back.
     remount: () => {
       run('umount', path);
-      untilDetached(image);
+      const copy = join(parent, `image-${randomBytes(4).toString('hex')}`);
+      run('cp', '--sparse=always', image, copy);
+      rmSync(image);
+      image = copy;
       mount();
     },
     setReadOnly: () => run('mount', '-o', 'remount,ro', path),
@@ -72,16 +75,4 @@ export function createLoopDisk(mebibytes: number, inodes?: number, fileSystem: F
       rmSync(parent, { recursive: true, force: true });
     },
   };
-}
-
-/**
- * A process that made its own mount namespace meanwhile (a container of another test) holds a copy of the mount for a moment, and
- * with it the file system that was shut down: mounted before it is gone, that one would come back.
- */
-function untilDetached(image: string): void {
-  const end = performance.now() + DETACH_MS;
-  while (execFileSync('losetup', ['--associated', image]).length > 0) {
-    if (performance.now() > end) throw new Error(`the loop device of ${image} is still in use`);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
-  }
 }
