@@ -127,6 +127,7 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
       notePass(deps, other, seq, at, 'the check fails in another way now');
   }
   const own = known.find((one) => one.condition === condition);
+  if (own !== undefined && isOfBefore(store, own, finding, at)) return;
   if (own !== undefined && isLeftToItself(store, own)) {
     if (at - own.changedAt >= LATE_LOOK_S) {
       recordStep(store, own.id, { event: 'result', outcome: 'failed', at, seq });
@@ -150,6 +151,16 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
   if (rule?.file.runbook !== undefined && isNeedNew(own, incident)) {
     noteNeed(store, rule.file.runbook, finding.target.id, at);
   }
+}
+
+/**
+ * Whether it says what was so before the incident's run ended: looks of one round are recorded together, and a run may end in between.
+ * That drift came back is for the next look to say. Where the wall clock was set back, no longer than {@link NO_LOOK_S}.
+ */
+function isOfBefore(store: BookDeps['store'], { id, changedAt }: Incident, finding: Finding, at: number): boolean {
+  const run = store.runs.lastOfIncident(id);
+  if (run?.state !== 'ended' || run.endedAt === null || finding.facts_read_at === null) return false;
+  return finding.facts_read_at <= run.endedAt && at - changedAt < NO_LOOK_S;
 }
 
 const isArmedAgain = (own: Incident, rule: Rule | null): boolean =>

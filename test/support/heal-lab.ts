@@ -59,7 +59,7 @@ export interface Lab extends OpenLog {
   readonly ran: HealingRun[];
   /** What happens between the judgement and the run's intent. */
   meanwhile: () => void;
-  see(result: Finding['result'], sentence?: string): void;
+  see(result: Finding['result'], sentence?: string, readAt?: number): void;
   heal(): Promise<string>;
   incident(): Incident;
   story(): string[];
@@ -116,10 +116,10 @@ export function lab(open: OpenLog): Lab {
     comes: [],
     ran: [],
     meanwhile: () => undefined,
-    see(result, sentence = 'protection is off') {
+    see(result, sentence = 'protection is off', readAt = self.at) {
       last = anyFinding({
         ...{ target: HEAD.target, check: { id: 'windows_av', version: 1 }, result, sentence },
-        ...{ facts: {}, facts_read_at: self.at, severity: 'high' },
+        ...{ facts: {}, facts_read_at: readAt, severity: 'high' },
       });
       noteFinding(bookDeps(), last, 0, self.at);
     },

@@ -20,6 +20,28 @@ describe('what a finding does to its incidents', () => {
       expect(l.story()).toEqual(['seen', 'ticketed', 'rearmed']);
     }));
 
+  it('a look from before a run ended, recorded after it, does not say that drift came back; the next one does', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.comes.push(['success', null]);
+      expect(await l.heal()).toBe('healed');
+      l.at += 5;
+      l.see('fail', 'protection is off', l.at - 6);
+      expect(l.incident()).toMatchObject({ state: 'healed', recurredAt: [] });
+      l.see('fail');
+      expect(l.incident()).toMatchObject({ state: 'seen', recurredAt: [l.at] });
+    }));
+
+  it('a wall clock that was set back keeps drift that came back away for an hour at most', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.comes.push(['success', null]);
+      expect(await l.heal()).toBe('healed');
+      l.at += 3_600;
+      l.see('fail', 'protection is off', l.at - 365 * 86_400);
+      expect(l.incident().recurredAt).toEqual([l.at]);
+    }));
+
   it('what passes for 24 hours is closed with an entry, what is unknown meanwhile begins them anew', () =>
     withLog((open) => {
       const l = lab(open);
