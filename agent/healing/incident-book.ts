@@ -154,13 +154,14 @@ function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, kn
 }
 
 /**
- * Whether it says what was so before the incident's run ended: looks of one round are recorded together, and a run may end in between.
- * That drift came back is for the next look to say. Where the wall clock was set back, no longer than {@link NO_LOOK_S}.
+ * Whether it says what was so before the run that healed had ended: looks of one round are recorded together, and a run may end in
+ * between. That drift came back is for the next look to say. Where the wall clock was set back, no longer than {@link NO_LOOK_S}.
  */
-function isOfBefore(store: BookDeps['store'], { id, changedAt }: Incident, finding: Finding, at: number): boolean {
+function isOfBefore(store: BookDeps['store'], { id, state }: Incident, finding: Finding, at: number): boolean {
+  if (state !== 'healed' || finding.facts_read_at === null) return false;
   const run = store.runs.lastOfIncident(id);
-  if (run?.state !== 'ended' || run.endedAt === null || finding.facts_read_at === null) return false;
-  return finding.facts_read_at <= run.endedAt && at - changedAt < NO_LOOK_S;
+  if (run === null || run.endedAt === null) return false;
+  return finding.facts_read_at <= run.endedAt && at - run.at < NO_LOOK_S;
 }
 
 const isArmedAgain = (own: Incident, rule: Rule | null): boolean =>
