@@ -167,8 +167,10 @@ async function live(
       }
     }
     for (const step of steps) if (step.toMs === Infinity) step.toMs = daemon.wallMs();
+    // What waits for Central Command is heard before the end, or people would know nothing of the last hours.
+    if (centralBackMs !== null) await site.startCentral();
     await daemon.live(2 * HOUR_S);
-    const tickets = centralBackMs === null ? world.tickets() : [];
+    const tickets = world.tickets();
     const rss = daemon.rss();
     await daemon.end('SIGTERM');
     return {
