@@ -1,5 +1,6 @@
 // What a recorded finding does to the incidents of its target and check. Called within the unit of work that records the finding,
 // so that entry and story are kept together or not at all.
+import { startedRuns } from '../execution/appliance/started-runs.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import { noteNeed } from './healing-memory.ts';
@@ -64,6 +65,8 @@ function notePass(deps: BookDeps, incident: Incident, seq: number, at: number, s
   const { store } = deps;
   if (incident.state === 'closed') return;
   if (isLeftToItself(store, incident)) {
+    // What is still at work may take back what a look sees: an update does. Whoever looks after it says what came of it.
+    if (isLookedAfter(store, incident)) return;
     recordStep(store, incident.id, { event: 'result', outcome: 'healed', at, seq });
     return;
   }
@@ -110,6 +113,11 @@ function isLeftToItself(store: BookDeps['store'], { id, state }: Incident): bool
   if (state !== 'verifying') return false;
   const run = store.runs.lastOfIncident(id);
   return run?.state === 'ended' && run.outcome === 'deferred';
+}
+
+function isLookedAfter(store: BookDeps['store'], { id }: Incident): boolean {
+  const run = store.runs.lastOfIncident(id);
+  return run !== null && startedRuns(store).some(({ runId }) => runId === run.runId);
 }
 
 function noteDrift(deps: BookDeps, finding: Finding, seq: number, at: number, known: readonly Incident[]): void {

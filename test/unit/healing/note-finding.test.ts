@@ -1,5 +1,6 @@
 // What findings do to incidents, and what another policy does.
 import { describe, expect, it } from 'vitest';
+import { forgetStarted, rememberStarted } from '../../../agent/execution/appliance/started-runs.ts';
 import { noteFinding } from '../../../agent/healing/incident-book.ts';
 import { atNewGrounds, siteBreakers } from '../../../agent/healing/healing-memory.ts';
 import { indexRules } from '../../../agent/healing/rule-index.ts';
@@ -40,6 +41,22 @@ describe('what a finding does to its incidents', () => {
       l.at += 3_600;
       l.see('fail', 'protection is off', l.at - 365 * 86_400);
       expect(l.incident().recurredAt).toEqual([l.at]);
+    }));
+
+  it('a pass says nothing of a run that is still looked after: an update may yet go back', () =>
+    withLog(async (open) => {
+      const l = drifted(open);
+      l.comes.push(['deferred', null]);
+      await l.heal();
+      expect(l.incident().state).toBe('verifying');
+      const [run] = open.store.runs.allSince(0);
+      rememberStarted(open.store, { runId: run!.runId, at: l.at });
+      l.at += 60;
+      l.see('pass');
+      expect(l.incident().state).toBe('verifying');
+      forgetStarted(open.store, run!.runId);
+      l.see('pass');
+      expect(l.incident().state).toBe('healed');
     }));
 
   it('what passes for 24 hours is closed with an entry, what is unknown meanwhile begins them anew', () =>
