@@ -4,7 +4,6 @@ import type { ApplianceDeps, ApplianceLoaded } from '../execution/appliance/appl
 import { PROBES } from '../facts/probes.ts';
 import { runJob } from '../facts/jobs.ts';
 import { ROLLBACK, SWITCH_UNIT } from '../helpers/system-tools.ts';
-import type { Exec } from '../system/ports.ts';
 import type { Finding } from '../wire/schemas/finding.ts';
 import type { Enrolled } from './agent-state.ts';
 import { askHelper } from './ask-helper.ts';
@@ -14,6 +13,7 @@ import type { DaemonContext } from './context.ts';
 import { signedNow } from './note-incident.ts';
 import { daemonProbeContext } from './probe-context.ts';
 import { ALL_CHECKS, APPLIANCE_TARGET, runChecks } from './run-checks.ts';
+import { isAnyAtWork, runAnew } from './units-at-work.ts';
 import { circumstances } from './windows.ts';
 
 /** Read with root what the daemon may not (nix/facts.nix, nix/backup.nix). */
@@ -21,7 +21,6 @@ const FACTS_UNIT = 'compliance-agent-facts.service';
 const BACKUP_FACTS_UNIT = 'compliance-agent-facts-backup.service';
 /** Its unit is given up after a minute. */
 const FACTS_MS = 70_000;
-const SHOW_MS = 10_000;
 /** An answer, whatever it says, over a connection of its own. */
 const ANSWER_MS = 20_000;
 const MAX_ANSWER_BYTES = 65_536;
@@ -58,8 +57,6 @@ export function applianceDeps(enrolled: Enrolled, context: DaemonContext, runId:
   };
 }
 
-/** The states of a service that does not run; any other may still do what it was started for. */
-const OVER: ReadonlySet<string> = new Set(['inactive', 'failed']);
 /** The switch, and the timer that goes back where it was cut off. */
 const UPDATE_UNITS = [SWITCH_UNIT, `${ROLLBACK}.timer`, `${ROLLBACK}.service`] as const;
 /** Results are dated by the wall clock, runs by signed time. */
@@ -76,19 +73,6 @@ async function isUnderWay(
   if (remediate.by !== 'verb') return null;
   if (remediate.verb === 'apply-update') return isAnyAtWork(UPDATE_UNITS, exec, signal);
   return remediate.verb === 'run-backup' && unit !== undefined ? isAnyAtWork([unit], exec, signal) : null;
-}
-
-/** Null where systemd does not say. */
-async function isAnyAtWork(units: readonly string[], exec: Exec, signal: AbortSignal): Promise<boolean | null> {
-  const argv = ['systemctl', 'show', '--property=ActiveState,Job', '--', ...units] as const;
-  const { status, code, stdout } = await exec.run(argv, { deadlineMs: SHOW_MS, signal });
-  signal.throwIfAborted();
-  if (status !== 'exited' || code !== 0) return null;
-  const text = stdout.toString('utf8');
-  const states = [...text.matchAll(/^ActiveState=(.*)$/gm)].map(([, state = '']) => state);
-  // A job that waits has not begun yet.
-  const isQueued = /^Job=[1-9]/m.test(text);
-  return isQueued || states.length !== units.length || states.some((state) => !OVER.has(state));
 }
 
 /** Whether an update went back since this T, as root's switch says. */
@@ -110,9 +94,8 @@ async function freshLook(checkId: string, context: DaemonContext, signal: AbortS
   if (context.folders !== null && check.probes.some((name) => PROBES[name].asRoot !== undefined)) {
     // Where it may not be started, its timer does it, and the look after this one sees what it read.
     const unit = check.id === 'backup' ? BACKUP_FACTS_UNIT : FACTS_UNIT;
-    await context.exec.run(['systemctl', 'start', '--no-ask-password', unit], { deadlineMs: FACTS_MS, signal });
+    await runAnew(unit, FACTS_MS, context.exec, signal);
   }
-  signal.throwIfAborted();
   const { findings } = await runChecks([check], context, signal, { every: true });
   const [finding] = findings;
   if (finding === undefined) throw new AgentError('internal', `the check ${checkId} came to no finding`);

@@ -96,6 +96,25 @@ describe('the helpers of an appliance', () => {
     expect(findings.find(({ check }) => check === 'self')).toMatchObject({ result: 'pass' });
   });
 
+  it('what comes while the helper is at work reaches it afterwards: systemd starts no unit that is starting', async () => {
+    const unit = helperUnit('sync-trust');
+    // It has read what was handed over, and is not done yet.
+    box.run(['install', '-d', `/run/systemd/system/${unit}.d`]);
+    box.run(['tee', `/run/systemd/system/${unit}.d/slow.conf`], '[Service]\nExecStartPost=/bin/sleep 20\n');
+    box.run(['systemctl', 'daemon-reload']);
+    const at = (await result('sync-trust'))?.at ?? 0;
+    box.run(['systemctl', 'start', '--no-block', unit]);
+    await untilResult('sync-trust', (found) => found.at > at);
+    box.run(['tee', '/root/policy.yaml'], 'time_zone: UTC\n');
+    box.central('policy', 'sign', '/root/policy.yaml', '--site', 'north', '--keys', '/root/keys');
+    await box.untilStatus('the policy is in force', (s) => s.policy_version !== null);
+    expect(box.run(['systemctl', 'show', unit, '--property=ActiveState']).trim()).toBe('ActiveState=activating');
+    const said = await untilResult('sync-trust', ({ sentence }) => sentence.includes('policy'));
+    expect(said.sentence).toBe('The helpers hold new policy.');
+    box.run(['rm', '-r', `/run/systemd/system/${unit}.d`]);
+    box.run(['systemctl', 'daemon-reload']);
+  });
+
   it('a daemon out of its mind gets no other key stored, whatever it hands over', async () => {
     const before = box.run(['sha256sum', CREDENTIAL]);
     const at = (await result('store-device-key'))?.at ?? 0;

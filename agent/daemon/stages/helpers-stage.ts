@@ -12,6 +12,7 @@ import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-fol
 import { keepRestoreTest } from '../keep-job-results.ts';
 import { diskWarning, helpersDue, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
+import { isAnyAtWork } from '../units-at-work.ts';
 
 const LOOK_MS = 10_000;
 /** Queues the job, no more: the helpers tell the rest themselves. */
@@ -58,6 +59,8 @@ export function helpersStage(context: DaemonContext): Stage {
       });
       for (const verb of due) {
         handOver(verb, folders, context);
+        // A unit that is at work may have read what lay there before, and cannot be started: at the next look, then.
+        if (await isAnyAtWork([helperUnit(verb)], context.exec, signal)) continue;
         asked[verb] = { atMs: clock.monoMs(), names: namesFor(verb, context, names, plainKeyid) };
         await startUnit(verb, context, said, signal);
       }
