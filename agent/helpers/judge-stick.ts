@@ -66,7 +66,7 @@ export function judgeStick(files: JudgedFiles, digest: string, known: StickKnown
       code: 'already_enrolled',
       lines: [
         `This appliance is enrolled already, as ${who}. Nothing was taken from this stick.`,
-        'Is it to serve another site? Then have it reset first: compliance-agent provision reset.',
+        'Is it to serve another site? Then install it anew; where somebody can log in, compliance-agent provision reset will do.',
       ],
     };
   }

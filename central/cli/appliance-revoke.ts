@@ -37,7 +37,7 @@ export async function decommissionOne(applianceId: string, o: Options & { readon
       row,
       [
         `${applianceId} (epoch ${row.epoch}) is out of service since ${when(row.at)} by ${row.person}: ${row.reason}`,
-        'Its evidence stays. Run `compliance-agent provision reset` on the machine to wipe its keys.',
+        'Its evidence stays. To wipe its keys, erase its disk; where somebody can log in, run `compliance-agent provision reset`.',
       ].join('\n'),
     );
   });

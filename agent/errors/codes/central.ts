@@ -193,7 +193,7 @@ export const CENTRAL_CODES = {
     7,
     false,
     'Central Command has taken this appliance out of service',
-    'run compliance-agent provision reset on it; enrol it anew where it is to serve again',
+    'where it is to serve again, install it anew, or run compliance-agent provision reset where somebody can log in, and enrol it',
   ),
   enrolment_key_changed: code(
     7,
