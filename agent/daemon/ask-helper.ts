@@ -12,6 +12,11 @@ import { helperResult, leaveForHelpers, type HelperFolders } from './helper-fold
 /** Longer than the units of the helpers may take to start (nix/helpers.nix), so that systemd has the last word. */
 const ACT_MS = 320_000;
 const SHOW_MS = 10_000;
+/** CLD_EXITED of sigaction(2). */
+const EXITED = '1';
+/** No program of ours ends with these. */
+const FIRST_OF_SYSTEMD = 200;
+const LAST_OF_SYSTEMD = 245;
 
 export interface AskDeps {
   readonly folders: HelperFolders | null;
@@ -110,7 +115,7 @@ async function ask(
     const after = await shown(unit, deps, signal);
     const isSame =
       after !== null && after['ExecMainStartTimestampMonotonic'] === before['ExecMainStartTimestampMonotonic'];
-    return isSame
+    return isSame || (after !== null && endedBeforeItsProgram(after))
       ? absent('helper_not_started', 'systemd did not start the unit of this helper')
       : { answer: 'silent', sentence: 'the helper left no result' };
   } finally {
@@ -126,13 +131,19 @@ function answerOf(verb: HealVerb, { outcome, code, sentence, details }: HelperRe
   return { answer, run: typeof run === 'string' ? run : null, sentence };
 }
 
+/** systemd made a process and could not prepare it for the program of the unit (systemd.exec(5), "Process Exit Codes"). */
+function endedBeforeItsProgram({ ExecMainCode: code, ExecMainStatus: status }: Record<string, string>): boolean {
+  const isExit = code === EXITED;
+  return isExit && Number(status) >= FIRST_OF_SYSTEMD && Number(status) <= LAST_OF_SYSTEMD;
+}
+
 /** Properties of a unit; null where systemd cannot be asked. */
 async function shown(
   unit: string,
   deps: Pick<AskDeps, 'exec'>,
   signal: AbortSignal,
 ): Promise<Record<string, string> | null> {
-  const properties = '--property=LoadState,ExecMainStartTimestampMonotonic';
+  const properties = '--property=LoadState,ExecMainStartTimestampMonotonic,ExecMainCode,ExecMainStatus';
   const { status, code, stdout } = await systemctl(['show', properties, unit], SHOW_MS, deps, signal);
   if (status !== 'exited' || code !== 0) return null;
   const lines = stdout.toString('utf8').trim().split('\n');

@@ -5,6 +5,8 @@ import type { HelperVerb } from '../helpers/verbs.ts';
 
 /** Between two starts of one helper without news. */
 const AGAIN_AFTER_MS = 15 * 60_000;
+/** Where a start came to nothing: a first pause, twice as long each time, up to the one above. */
+const UNANSWERED_AFTER_MS = 10_000;
 /** What is written on a stick may lag behind by so much. */
 const STICK_AGAIN_AFTER_MS = 10_000;
 /** The helper itself takes four a day. */
@@ -12,9 +14,21 @@ const CLOCK_AGAIN_AFTER_MS = 7 * 3_600_000;
 
 export interface Asked {
   readonly atMs: number;
+  /** By the wall clock, which results are dated by. */
+  readonly atS: number;
   /** What was handed over, by name. */
   readonly names: string;
+  /** How often these very names were handed over in vain before. */
+  readonly inVain: number;
 }
+
+/** The helper ran since: what it found there was handed over by then. */
+export const isAnswered = (asked: Asked | undefined, result: HelperResult | undefined): boolean =>
+  asked !== undefined && result !== undefined && result.at >= asked.atS;
+
+/** How often it was asked in vain once it is asked with these names. */
+export const inVain = (names: string, asked: Asked | undefined, result: HelperResult | undefined): number =>
+  asked === undefined || asked.names !== names || isAnswered(asked, result) ? 0 : asked.inVain + 1;
 
 export interface HelperNeeds {
   readonly nowMs: number;
@@ -34,26 +48,33 @@ export interface HelperNeeds {
 
 export function helpersDue(needs: HelperNeeds): HelperVerb[] {
   const due: HelperVerb[] = [];
-  const since = (verb: HelperVerb): number => needs.nowMs - (needs.asked[verb]?.atMs ?? Number.NEGATIVE_INFINITY);
-  const { names, results, asked } = needs;
+  const { names, results, asked, plainKeyid } = needs;
+  const since = (verb: HelperVerb): number => needs.nowMs - (asked[verb]?.atMs ?? Number.NEGATIVE_INFINITY);
+  /** systemd did not come to run it, or it left no result: nobody knows that it was asked. */
+  const isLost = (verb: HelperVerb): boolean => {
+    const was = asked[verb];
+    const pauseMs = Math.min(UNANSWERED_AFTER_MS * 2 ** (was?.inVain ?? 0), AGAIN_AFTER_MS);
+    return was !== undefined && !isAnswered(was, results[verb]) && since(verb) >= pauseMs;
+  };
   if (names !== null) {
     const isNews = asked['sync-trust']?.names !== names;
     const refused = results['sync-trust']?.outcome === 'refused' || hasForgotten(results);
-    if (isNews || (refused && since('sync-trust') >= AGAIN_AFTER_MS)) due.push('sync-trust');
+    if (isNews || isLost('sync-trust') || (refused && since('sync-trust') >= AGAIN_AFTER_MS)) due.push('sync-trust');
     const isOff = Math.abs(needs.clockOffsetS ?? 0) > MAX_TIME_DIFFERENCE_S;
-    if (needs.clockSynchronised === false && isOff && since('set-clock') >= CLOCK_AGAIN_AFTER_MS) due.push('set-clock');
+    const isDue = isLost('set-clock') || since('set-clock') >= CLOCK_AGAIN_AFTER_MS;
+    if (needs.clockSynchronised === false && isOff && isDue) due.push('set-clock');
   }
   const stick = results['config-stick'];
-  const isTold = asked['config-stick']?.names === needs.enrolment;
+  const isTold = asked['config-stick']?.names === needs.enrolment && !isLost('config-stick');
   const isTaken = stick !== undefined && stick.outcome !== 'refused';
   if (!isTold && (isTaken || needs.tokenLeft) && since('config-stick') >= STICK_AGAIN_AFTER_MS)
     due.push('config-stick');
-  const { plainKeyid } = needs;
   if (plainKeyid !== null && !isStored(results['store-device-key'], plainKeyid)) {
     const isOther = asked['store-device-key']?.names !== plainKeyid;
     // The binding has to be with the helpers first, where there is one.
     const trustFirst = due.includes('sync-trust');
-    if (!trustFirst && (isOther || since('store-device-key') >= AGAIN_AFTER_MS)) due.push('store-device-key');
+    const isAgain = isLost('store-device-key') || since('store-device-key') >= AGAIN_AFTER_MS;
+    if (!trustFirst && (isOther || isAgain)) due.push('store-device-key');
   }
   return due;
 }

@@ -46,6 +46,8 @@ export interface ApplianceLab extends OpenLog {
   machine: FactValues;
   /** Seconds before now at which facts were read: those of root's timer are older. */
   readAgoS: number;
+  /** Called before each look. */
+  onLook: () => void;
   /** Seconds by which the wall clock is behind signed time; below 0 where it was turned ahead. */
   wallBehindS: number;
   /** Answers as the helper; called when it was handed a request. */
@@ -87,6 +89,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
   const nowS = (): number => Math.floor(open.clock.wallMs() / 1_000);
 
   function look(checkId: string): Finding {
+    lab.onLook();
     const readAt = nowS() - lab.readAgoS;
     const facts = Object.fromEntries(
       Object.entries(lab.machine).map(([probe, value]): [string, Fact<unknown>] => [
@@ -141,6 +144,7 @@ export function applianceLab(dir: string, machine: Partial<FactValues>, clock?: 
     asked,
     machine: { ...soundMachine(nowS()), ...machine },
     readAgoS: 0,
+    onLook: () => undefined,
     wallBehindS: 0,
     onHelper: () => done(),
     underWay: null,

@@ -38,7 +38,8 @@ const AV_PROGRAM = '/opt/lab-av/avd';
 const CUTTING_OFF = RULESET.replace('oifname "lo" accept; ', '');
 
 let box: ApplianceBox;
-const journal = (): string => box.run(['journalctl', '-n', '60', '-o', 'cat', '--no-pager']);
+const journal = (): string =>
+  box.run(['journalctl', '-n', '150', '-u', 'compliance-agent*', '-o', 'short-precise', '--no-pager']);
 const state = (unit: string, property = 'ActiveState'): string =>
   box.run(['systemctl', 'show', unit, `--property=${property}`, '--value']).trim();
 const chain = (): string => box.run(['nft', 'list', 'chain', 'inet', 'lab', 'output']);

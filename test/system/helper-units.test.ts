@@ -52,6 +52,21 @@ const untilResult = (verb: HelperVerb, when: (found: HelperResult) => boolean): 
 const asDaemon = async (...argv: [string, ...string[]]): Promise<number | null> =>
   (await box.execAs(DAEMON_UID).run(argv, { deadlineMs: DEADLINE_MS })).code;
 
+/** Adds a line to a service, and gives what takes it out again. */
+function change(unit: string, line: string): () => void {
+  box.run(['install', '-d', `/run/systemd/system/${unit}.d`]);
+  box.run(['tee', `/run/systemd/system/${unit}.d/change.conf`], `[Service]\n${line}\n`);
+  box.run(['systemctl', 'daemon-reload']);
+  return () => {
+    box.run(['rm', '-r', `/run/systemd/system/${unit}.d`]);
+    box.run(['systemctl', 'daemon-reload']);
+  };
+}
+function signPolicy(yaml: string): void {
+  box.run(['tee', '/root/policy.yaml'], `${yaml}\n`);
+  box.central('policy', 'sign', '/root/policy.yaml', '--site', 'north', '--keys', '/root/keys');
+}
+
 describe('the helpers of an appliance', () => {
   it('refuse to begin with a root that the daemon chose, until the configuration names one', async () => {
     expect(await untilResult('sync-trust', () => true)).toMatchObject({ code: 'helper_root_unknown' });
@@ -97,22 +112,34 @@ describe('the helpers of an appliance', () => {
   });
 
   it('what comes while the helper is at work reaches it afterwards: systemd starts no unit that is starting', async () => {
-    const unit = helperUnit('sync-trust');
     // It has read what was handed over, and is not done yet.
-    box.run(['install', '-d', `/run/systemd/system/${unit}.d`]);
-    box.run(['tee', `/run/systemd/system/${unit}.d/slow.conf`], '[Service]\nExecStartPost=/bin/sleep 20\n');
-    box.run(['systemctl', 'daemon-reload']);
+    const asBefore = change(helperUnit('sync-trust'), 'ExecStartPost=/bin/sleep 20');
     const at = (await result('sync-trust'))?.at ?? 0;
-    box.run(['systemctl', 'start', '--no-block', unit]);
+    box.run(['systemctl', 'start', '--no-block', helperUnit('sync-trust')]);
     await untilResult('sync-trust', (found) => found.at > at);
-    box.run(['tee', '/root/policy.yaml'], 'time_zone: UTC\n');
-    box.central('policy', 'sign', '/root/policy.yaml', '--site', 'north', '--keys', '/root/keys');
-    await box.untilStatus('the policy is in force', (s) => s.policy_version !== null);
-    expect(box.run(['systemctl', 'show', unit, '--property=ActiveState']).trim()).toBe('ActiveState=activating');
+    signPolicy('time_zone: UTC');
+    await box.untilStatus('the policy is in force', (s) => s.policy_version === 1);
+    expect(box.run(['systemctl', 'show', helperUnit('sync-trust'), '--property=ActiveState', '--value'])).toBe(
+      'activating\n',
+    );
     const said = await untilResult('sync-trust', ({ sentence }) => sentence.includes('policy'));
     expect(said.sentence).toBe('The helpers hold new policy.');
-    box.run(['rm', '-r', `/run/systemd/system/${unit}.d`]);
-    box.run(['systemctl', 'daemon-reload']);
+    asBefore();
+  });
+
+  it('what a helper did not come to read, since systemd did not get it going, is handed over again', async () => {
+    const asBefore = change(helperUnit('sync-trust'), 'ExecStartPre=/bin/false');
+    const { at } = (await result('sync-trust')) ?? { at: 0 };
+    signPolicy('time_zone: Europe/London');
+    const failed = (): true | null =>
+      box.run(['systemctl', 'show', helperUnit('sync-trust'), '--property=ActiveState', '--value']) === 'failed\n'
+        ? true
+        : null;
+    await until('it did not start', failed, DEADLINE_MS);
+    asBefore();
+    expect((await result('sync-trust'))?.at).toBe(at);
+    const said = await untilResult('sync-trust', (found) => found.at > at);
+    expect(said.sentence).toBe('The helpers hold new policy.');
   });
 
   it('a daemon out of its mind gets no other key stored, whatever it hands over', async () => {

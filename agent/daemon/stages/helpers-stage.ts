@@ -10,7 +10,7 @@ import { nowSeconds, type DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
 import { keepRestoreTest } from '../keep-job-results.ts';
-import { diskWarning, helpersDue, isStored, type Asked } from '../helpers-due.ts';
+import { diskWarning, helpersDue, inVain, isAnswered, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
 import { isAnyAtWork } from '../units-at-work.ts';
 
@@ -53,7 +53,7 @@ export function helpersStage(context: DaemonContext): Stage {
         clockOffsetS: state.clockOffsetMs === null ? null : state.clockOffsetMs / 1_000,
         plainKeyid,
         enrolment: enrolmentOf(context),
-        tokenLeft: asked['config-stick'] === undefined && isTokenLeft(context),
+        tokenLeft: !isAnswered(asked['config-stick'], results['config-stick']) && isTokenLeft(context),
         asked,
         results,
       });
@@ -61,7 +61,9 @@ export function helpersStage(context: DaemonContext): Stage {
         handOver(verb, folders, context);
         // A unit that is at work may have read what lay there before, and cannot be started: at the next look, then.
         if (await isAnyAtWork([helperUnit(verb)], context.exec, signal)) continue;
-        asked[verb] = { atMs: clock.monoMs(), names: namesFor(verb, context, names, plainKeyid) };
+        const handed = namesFor(verb, context, names, plainKeyid);
+        const vain = inVain(handed, asked[verb], results[verb]);
+        asked[verb] = { atMs: clock.monoMs(), atS: nowSeconds(clock), names: handed, inVain: vain };
         await startUnit(verb, context, said, signal);
       }
       const stored = results['store-device-key'];

@@ -13,6 +13,7 @@ import {
   type ApplianceLoaded,
   type ApplianceRequest,
   type HelperAnswer,
+  type HelperRequest,
 } from './appliance-run.ts';
 import { rememberStarted } from './started-runs.ts';
 
@@ -21,8 +22,11 @@ const LEAST_PAUSE_S = 5;
 const LONGEST_PAUSE_S = 60;
 /** Facts are dated in whole seconds: what was read within the second of the change may have been read before it. */
 const DATED_MS = 1_000;
-const FOLLOW_UP_TRIES = 3;
+const ASKED_TRIES = 3;
+const FIRST_LOOK_TRIES = 3;
+const NOT_READ_ANEW = 'what was read lies back: the reader of the facts did not come to read them anew';
 
+const isNotStarted = (one: HelperAnswer): boolean => one.answer === 'absent' && one.code === 'helper_not_started';
 const isUnanswered = ({ answer }: HelperAnswer): boolean => answer === 'silent' || answer === 'absent';
 
 /** One act of a helper, and what is to be undone where it does not hold. */
@@ -57,7 +61,7 @@ export class ApplianceSteps {
   }
 
   async detectOnly(): Promise<RunResult> {
-    const { result } = await this.#look();
+    const { result } = await this.#firstLook();
     if (result !== 'unknown') return ended('success', null, `the appliance was looked at: ${result}`);
     return ended('failed', 'runbook_detect_unknown', 'the appliance could not be judged');
   }
@@ -66,7 +70,7 @@ export class ApplianceSteps {
   async remediate(): Promise<RunResult> {
     const { loaded, dryRun } = this.#o;
     const { runbook } = loaded;
-    const finding = await this.#look();
+    const finding = await this.#firstLook();
     const before = runHead(this.#o, finding, [], null);
     if (finding.result === 'unknown') {
       return this.#stop(before, { outcome: 'failed', code: 'runbook_detect_unknown', sentence: finding.sentence });
@@ -134,7 +138,8 @@ export class ApplianceSteps {
     return undisturbed(this.#deps, runId, async () => {
       const isConnected = this.#deps.watchConnection();
       const request = { step: 'act', loaded, arguments: words, grounds } as const;
-      const answer = await this.#deps.helper(verb, request, this.#signal);
+      // Where it was not even started, nothing was done, and it may be asked again.
+      const answer = await this.#asked(verb, request, isNotStarted);
       const run = 'run' in answer ? answer.run : null;
       const act: Act = { runId, at: nowT, head, before, actions: [`${ran(answer)} ${what}`], run };
       return this.#judged(act, verb, answer, isConnected);
@@ -197,12 +202,20 @@ export class ApplianceSteps {
   }
 
   /** Needs no grounds and changes nothing twice, so it is asked again where nobody answers. */
-  async #followUp(verb: RunbookVerb, step: 'confirm' | 'rollback', run: string): Promise<HelperAnswer> {
+  #followUp(verb: RunbookVerb, step: 'confirm' | 'rollback', run: string): Promise<HelperAnswer> {
+    return this.#asked(verb, { step, run }, isUnanswered);
+  }
+
+  async #asked(
+    verb: RunbookVerb,
+    request: HelperRequest,
+    isAgain: (answer: HelperAnswer) => boolean,
+  ): Promise<HelperAnswer> {
     const { helper, clock } = this.#deps;
-    let answer = await helper(verb, { step, run }, this.#signal);
-    for (let left = FOLLOW_UP_TRIES - 1; left > 0 && isUnanswered(answer); left -= 1) {
+    let answer = await helper(verb, request, this.#signal);
+    for (let left = ASKED_TRIES - 1; left > 0 && isAgain(answer); left -= 1) {
       await clock.sleep(LEAST_PAUSE_S * 1_000, this.#signal);
-      answer = await helper(verb, { step, run }, this.#signal);
+      answer = await helper(verb, request, this.#signal);
     }
     return answer;
   }
@@ -258,6 +271,18 @@ export class ApplianceSteps {
       ? ended('reverted', 'runbook_reverted', sentence)
       : ended('failed', 'runbook_rollback_failed', sentence, 1);
     return this.#end(act.runId, act.head, result, finding, [...act.actions, said]);
+  }
+
+  /** What is decided rests on facts that were read now: root's reader may not have come to it, and old ones may be of another day. */
+  async #firstLook(): Promise<Finding> {
+    const { clock } = this.#deps;
+    const calledS = nowS(clock);
+    let finding = await this.#look();
+    for (let left = FIRST_LOOK_TRIES - 1; left > 0 && finding.facts_read_at < calledS; left -= 1) {
+      await clock.sleep(LEAST_PAUSE_S * 1_000, this.#signal);
+      finding = await this.#look();
+    }
+    return finding.facts_read_at < calledS ? { ...finding, result: 'unknown', sentence: NOT_READ_ANEW } : finding;
   }
 
   #look(): Promise<Finding> {

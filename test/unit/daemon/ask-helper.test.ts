@@ -33,6 +33,8 @@ interface Unit {
   readonly load?: string;
   /** What the helper does once it is started; absent: systemd refuses to start it. */
   readonly runs?: () => void;
+  /** Exit status of its process. */
+  readonly status?: number;
 }
 
 /** systemd with one unit. */
@@ -43,7 +45,8 @@ function depsWith(unit: Unit): AskDeps {
     exec: fakeExec({
       systemctl: (argv) => {
         if (argv.includes('show')) {
-          return { stdout: `LoadState=${unit.load ?? 'loaded'}\nExecMainStartTimestampMonotonic=${starts}\n` };
+          const main = `ExecMainStartTimestampMonotonic=${starts}\nExecMainCode=1\nExecMainStatus=${unit.status ?? 0}`;
+          return { stdout: `LoadState=${unit.load ?? 'loaded'}\n${main}\n` };
         }
         if (unit.runs === undefined) return { code: 1, stderr: 'Access denied' };
         starts += 1;
@@ -104,6 +107,13 @@ describe('asking a helper', () => {
     ['a unit that is not there', { load: 'not-found' }, { answer: 'absent', code: 'helper_not_installed' }],
     ['a unit that may not be started', {}, { answer: 'absent', code: 'helper_not_started' }],
     ['a helper that leaves nothing', { runs: () => undefined }, { answer: 'silent' }],
+    ['a helper that fails and leaves nothing', { runs: () => undefined, status: 1 }, { answer: 'silent' }],
+    // Of the main process: 219/CGROUP.
+    [
+      'a process that never became the helper',
+      { runs: () => undefined, status: 219 },
+      { answer: 'absent', code: 'helper_not_started' },
+    ],
     [
       'an answer to another request',
       { runs: () => leave('restart-unit', {}, '01890000-0000-7000-8000-000000000000') },

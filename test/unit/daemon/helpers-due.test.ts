@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diskWarning, helpersDue, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
+import { diskWarning, helpersDue, inVain, type Asked, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
 import { helperFolders } from '../../../agent/daemon/helper-folders.ts';
 import type { HelperResult } from '../../../agent/helpers/helper-result.ts';
 import type { HelperVerb } from '../../../agent/helpers/verbs.ts';
@@ -14,6 +14,11 @@ const result = (verb: HelperVerb, outcome: HelperResult['outcome'], keyid = ''):
   sentence: '',
   details: { keyid },
 });
+/** Asked, and answered since by whatever has `at` 0. */
+const was = (atMs: number, names: string, change: Partial<Asked> = {}): Asked => ({
+  ...{ atMs, atS: 0, names, inVain: 0 },
+  ...change,
+});
 const calm: HelperNeeds = {
   nowMs: 100 * MINUTE_MS,
   names: 'a',
@@ -22,7 +27,7 @@ const calm: HelperNeeds = {
   plainKeyid: null,
   enrolment: 'pending enrolment_pending',
   tokenLeft: false,
-  asked: { 'sync-trust': { atMs: 0, names: 'a' } },
+  asked: { 'sync-trust': was(0, 'a') },
   results: { 'sync-trust': result('sync-trust', 'done') },
 };
 const due = (change: Partial<HelperNeeds>): HelperVerb[] => helpersDue({ ...calm, ...change });
@@ -36,7 +41,7 @@ describe('what the helpers are started for', () => {
   it('is new documents, once; and those that were refused again after a quarter of an hour', () => {
     expect(due({ names: 'b' })).toEqual(['sync-trust']);
     const refused = { 'sync-trust': result('sync-trust', 'refused') };
-    const asked = { 'sync-trust': { atMs: 90 * MINUTE_MS, names: 'a' } };
+    const asked = { 'sync-trust': was(90 * MINUTE_MS, 'a') };
     expect(due({ asked, results: refused })).toEqual([]);
     expect(due({ asked, results: refused, nowMs: 105 * MINUTE_MS })).toEqual(['sync-trust']);
     // Without a fresh answer there is nothing to hand over.
@@ -46,10 +51,43 @@ describe('what the helpers are started for', () => {
   it('is the memory of the helpers where one of them says that it was lost, until sync-trust has begun it anew', () => {
     const lost = { ...result('restart-unit', 'refused'), code: 'helper_state_lost', at: 50 };
     expect(due({ results: { ...calm.results, 'restart-unit': lost } })).toEqual(['sync-trust']);
-    const asked = { 'sync-trust': { atMs: 99 * MINUTE_MS, names: 'a' } };
+    const asked = { 'sync-trust': was(99 * MINUTE_MS, 'a') };
     expect(due({ asked, results: { ...calm.results, 'restart-unit': lost } })).toEqual([]);
     const anew = { ...result('sync-trust', 'done'), at: 51 };
     expect(due({ results: { 'sync-trust': anew, 'restart-unit': lost } })).toEqual([]);
+  });
+
+  it.each(['sync-trust', 'set-clock', 'store-device-key', 'config-stick'] as const)(
+    'is %s again where nothing came of it: after ten seconds, twenty, and so on up to a quarter of an hour',
+    (verb) => {
+      const off = { clockSynchronised: false, clockOffsetS: 500, plainKeyid: 'k', tokenLeft: true };
+      const names = { 'sync-trust': 'a', 'set-clock': 'a', 'store-device-key': 'k', 'config-stick': calm.enrolment };
+      const others = { 'sync-trust': was(6_000_000, 'a'), 'set-clock': was(6_000_000, 'a') };
+      const told = { 'store-device-key': was(6_000_000, 'k'), 'config-stick': was(6_000_000, calm.enrolment) };
+      const results = Object.fromEntries(Object.keys(names).map((one) => [one, result(one as HelperVerb, 'done')]));
+      const at = (nowMs: number, change: Partial<Asked>, ran?: number): HelperVerb[] =>
+        due({
+          ...{ ...off, nowMs },
+          asked: { ...others, ...told, [verb]: was(6_000_000, names[verb], { atS: 50, ...change }) },
+          results: { ...results, [verb]: ran === undefined ? undefined : { ...result(verb, 'done'), at: ran } },
+        });
+      expect(at(6_009_999, {})).toEqual([]);
+      expect(at(6_010_000, {})).toEqual([verb]);
+      // What it left before it was asked is no answer.
+      expect([at(6_010_000, {}, 49), at(6_010_000, {}, 50)]).toEqual([[verb], []]);
+      expect([at(6_019_999, { inVain: 1 }), at(6_020_000, { inVain: 1 })]).toEqual([[], [verb]]);
+      expect(at(6_899_999, { inVain: 30 })).toEqual([]);
+      expect(at(6_900_000, { inVain: 30 })).toContain(verb);
+    },
+  );
+
+  it('counts in vain what was handed over under the same name, until the helper ran', () => {
+    const asked = was(0, 'a', { atS: 50, inVain: 2 });
+    expect(inVain('a', asked, undefined)).toBe(3);
+    expect(inVain('a', asked, result('sync-trust', 'done'))).toBe(3);
+    expect(inVain('b', asked, undefined)).toBe(0);
+    expect(inVain('a', asked, { ...result('sync-trust', 'refused'), at: 50 })).toBe(0);
+    expect(inVain('a', undefined, undefined)).toBe(0);
   });
 
   it.each([
@@ -63,8 +101,9 @@ describe('what the helpers are started for', () => {
   });
 
   it('the clock is not asked for more often than its helper works', () => {
-    const off = { clockSynchronised: false, clockOffsetS: 500 };
-    const asked = { ...calm.asked, 'set-clock': { atMs: 100 * MINUTE_MS, names: 'a' } };
+    const results = { ...calm.results, 'set-clock': result('set-clock', 'refused') };
+    const off = { clockSynchronised: false, clockOffsetS: 500, results };
+    const asked = { ...calm.asked, 'set-clock': was(100 * MINUTE_MS, 'a') };
     expect(due({ ...off, asked, nowMs: 400 * MINUTE_MS })).toEqual([]);
     expect(due({ ...off, asked, nowMs: 600 * MINUTE_MS })).toEqual(['set-clock']);
   });
@@ -73,9 +112,10 @@ describe('what the helpers are started for', () => {
     const plainKeyid = 'k';
     expect(due({ plainKeyid, names: 'b' })).toEqual(['sync-trust']);
     expect(due({ plainKeyid })).toEqual(['store-device-key']);
-    const asked = { ...calm.asked, 'store-device-key': { atMs: 95 * MINUTE_MS, names: 'k' } };
-    expect(due({ plainKeyid, asked })).toEqual([]);
-    expect(due({ plainKeyid, asked, nowMs: 111 * MINUTE_MS })).toEqual(['store-device-key']);
+    const asked = { ...calm.asked, 'store-device-key': was(95 * MINUTE_MS, 'k') };
+    const refused = { ...calm.results, 'store-device-key': result('store-device-key', 'refused') };
+    expect(due({ plainKeyid, asked, results: refused })).toEqual([]);
+    expect(due({ plainKeyid, asked, results: refused, nowMs: 111 * MINUTE_MS })).toEqual(['store-device-key']);
     const stored = { ...calm.results, 'store-device-key': result('store-device-key', 'unchanged', 'k') };
     expect(due({ plainKeyid, asked, results: stored, nowMs: 999 * MINUTE_MS })).toEqual([]);
     expect(due({ plainKeyid: 'other', asked, results: stored })).toEqual(['store-device-key']);
@@ -97,7 +137,7 @@ describe('the folders of the helpers', () => {
 describe('what a stick is told', () => {
   const taken = { results: { ...calm.results, 'config-stick': result('config-stick', 'done') } };
   const told = (names: string, atMs: number): Partial<HelperNeeds> => ({
-    asked: { ...calm.asked, 'config-stick': { atMs, names } },
+    asked: { ...calm.asked, 'config-stick': was(atMs, names) },
   });
 
   it('is how enrolment stands, each time that changes, for a stick that was taken in this boot', () => {
@@ -116,7 +156,8 @@ describe('what a stick is told', () => {
 
   it("has root's copy of the token overwritten once it is enrolled, also when the stick is gone", () => {
     expect(due({ tokenLeft: true })).toEqual(['config-stick']);
-    expect(due({ tokenLeft: true, ...told(calm.enrolment, 0) })).toEqual([]);
+    const results = { ...calm.results, 'config-stick': result('config-stick', 'refused') };
+    expect(due({ tokenLeft: true, results, ...told(calm.enrolment, 0) })).toEqual([]);
   });
 });
 

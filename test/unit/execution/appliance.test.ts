@@ -84,6 +84,28 @@ describe('a runbook on the appliance', () => {
       expect(await lab.run(AV)).toMatchObject({ outcome: 'failed', code: 'runbook_not_verified' });
     }));
 
+  it('decides by facts that were read now: it looks again where the reader did not come to it, and does nothing by old ones', () =>
+    onAppliance(stoppedScanner, async (lab) => {
+      lab.onHelper = heals(lab);
+      lab.readAgoS = 600;
+      expect(await lab.run(AV)).toMatchObject({ outcome: 'failed', code: 'runbook_detect_unknown' });
+      expect([lab.asked, lab.findings.length]).toEqual([[], 3]);
+      let looks = 0;
+      lab.onLook = () => {
+        lab.readAgoS = looks++ === 0 ? 9 : 0;
+      };
+      expect(await lab.run(AV)).toMatchObject({ outcome: 'success', changes: 1 });
+    }));
+
+  it('asks a helper again that systemd did not start: nothing was done', () =>
+    onAppliance(stoppedScanner, async (lab) => {
+      let left = 2;
+      lab.onHelper = () =>
+        left-- > 0 ? { answer: 'absent', code: 'helper_not_started', sentence: 'no' } : heals(lab)();
+      expect(await lab.run(AV)).toMatchObject({ outcome: 'success', changes: 1 });
+      expect(lab.asked).toHaveLength(3);
+    }));
+
   it('restores the packet filter, asks whether Central Command still answers, and only then confirms it', () =>
     onAppliance(changedFilter, async (lab) => {
       lab.onHelper = (_verb, { step }) => (step === 'act' ? heals(lab, 'aa11')() : done());
