@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createExec } from '../../agent/system/exec.ts';
 import type { Exec } from '../../agent/system/ports.ts';
+import { ownCgroup } from './own-cgroup.ts';
 
 /** Overlays need an upper layer that is no overlay and no tmpfs of a small machine. */
 const LABS = '/var/tmp';
@@ -101,9 +102,11 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
     ...['--link-journal=no', '--console=read-only', `--bind-ro=${CHECKOUT}`, '--boot', '--'],
     `systemd.unit=${options.target ?? 'basic.target'}`,
   ];
+  const group = ownCgroup();
+  const [shell, ...command] = [...group.enter, 'systemd-nspawn', ...arguments_] as [string, ...string[]];
   let complaint = '';
   const start = (): { readonly process: ChildProcess; readonly exited: Promise<void> } => {
-    const nspawn = spawn('systemd-nspawn', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const nspawn = spawn(shell, command, { stdio: ['ignore', 'ignore', 'pipe'] });
     nspawn.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
     return { process: nspawn, exited: new Promise<void>((done) => nspawn.once('close', () => done())) };
   };
@@ -123,6 +126,7 @@ export async function bootContainer(options: ContainerOptions = {}): Promise<Con
   };
   const close = async (): Promise<void> => {
     await end();
+    await group.remove();
     overlay.remove();
   };
   /** @param before the first process of the boot that is to be over */
