@@ -37,6 +37,8 @@ const REPOSITORY = '/var/lib/lab-repository';
 const FORWARDED = '/var/log/lab-forwarded';
 /** Like the other one, and with no way out, not even to this machine itself. */
 const CUTTING_OFF = RULESET.replace('oifname "lo" accept; ', '');
+/** People signed it, and nft reads none of it. */
+const NO_RULESET = RULESET.replace('policy drop', 'policy dorp');
 /** Rule → what it runs. */
 const HEALED = {
   'av-service-stopped': 'AV',
@@ -77,11 +79,11 @@ function tableDigest(ruleset: string): string {
  * Signs what ships, with shorter times, rules that one look is enough for, and a grant for each; both the daemon and the helpers take
  * it. Each list has runbooks of its own: what changed the appliance minutes ago is cooling down.
  */
-async function sign(version: number, ruleset: string): Promise<void> {
+async function sign(version: number, ruleset: string, digest = tableDigest(ruleset)): Promise<void> {
   const avSha256 = createHash('sha256')
     .update(readFileSync(join(box.root, AV_PROGRAM)))
     .digest('hex');
-  const tables = `{ family: inet, name: lab, sha256: '${tableDigest(ruleset)}' }`;
+  const tables = `{ family: inet, name: lab, sha256: '${digest}' }`;
   const declared = healBaseline({ version, avSha256, tables, ruleset }).toString();
   const baseline = `${declared
     .replace('persistent_required: true', 'persistent_required: false')
@@ -322,13 +324,26 @@ describe('the appliance, by standing grants', () => {
 });
 
 describe('a fix of the appliance that does not work', () => {
-  beforeAll(async () => {
-    if (problem === null) await sign(2, CUTTING_OFF);
+  it('goes to people where the signed packet filter does not load, and what was there stays in force', async () => {
+    const before = chain();
+    await sign(2, NO_RULESET, 'ee'.repeat(32));
+    await untilState('firewall-changed', 'ticketed');
+    expect(chain()).toBe(before);
+    expect(state('compliance-agent-revert-firewall.timer')).toBe('inactive');
+    expect(results('firewall-changed').at(-1)).toMatchObject({ outcome: 'failed', code: 'helper_act_failed' });
   });
 
   it('is taken back where the signed packet filter cuts Central Command off, and goes to people', async () => {
     // Its table is another one now: found without anybody's hand.
     const before = chain();
+    const known = results('firewall-changed').length;
+    await sign(3, CUTTING_OFF);
+    await until(
+      'it was tried again',
+      () => (results('firewall-changed').length > known ? true : null),
+      WITHIN_MS,
+      journal,
+    );
     await untilState('firewall-changed', 'ticketed');
     expect(chain()).toBe(before);
     expect(story('firewall-changed').slice(-3)).toEqual(['verifying', 'reverted', 'ticketed']);
