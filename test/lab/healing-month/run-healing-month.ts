@@ -185,7 +185,8 @@ async function live(
   }
 }
 
-async function enrol({ site }: MonthSite, daemon: ReturnType<typeof createMonthDaemon>): Promise<void> {
+/** From its first start to its first answer, in two hours that pass at once. */
+export async function enrol({ site }: MonthSite, daemon: ReturnType<typeof createMonthDaemon>): Promise<void> {
   const reached = async (what: string, when: () => boolean): Promise<void> => {
     for (let left = ENROLS_WITHIN_S; left > 0 && !when(); left -= 5 * MINUTE_S) await daemon.live(5 * MINUTE_S);
     if (!when()) throw new Error(`${what}: not within two hours\n${daemon.lines().slice(-20).join('\n')}`);

@@ -50,8 +50,8 @@ export interface MonthSite {
   readonly site: Site;
   readonly walls: { readonly ownWall: string; readonly centralWall: string };
   readonly model: LyingModel;
-  /** After the appliance is enrolled. */
-  equip(nowMs: number): Promise<void>;
+  /** After the appliance is enrolled. `targets`: those of the lab's machines that it is to reach. */
+  equip(nowMs: number, targets?: readonly string[]): Promise<void>;
   order(
     wish: Pick<OrderWish, 'kind' | 'params'> & { readonly runbook?: Part; readonly target?: string },
     nowMs: number,
@@ -130,7 +130,7 @@ export async function makeMonthSite(dir: string, startMs: number): Promise<Month
     site,
     walls,
     model,
-    async equip(nowMs) {
+    async equip(nowMs, targets = TARGETS) {
       const content = join(dir, 'content');
       for (const part of ['baselines', 'controls', 'rules', ...Object.values(PARTS).map((id) => join('windows', id))]) {
         cpSync(join(REPO, 'runbooks', part), join(content, part), { recursive: true });
@@ -158,7 +158,7 @@ export async function makeMonthSite(dir: string, startMs: number): Promise<Month
         const secret = Buffer.from('lab only: Grüße');
         setTargetSecret(central, { ...who, siteId: SITE, principal: 'svc-compliance', domain: 'CLINIC', secret });
         for (const [n, id] of TARGETS.entries())
-          addTarget(central, { ...who, applianceId: APPLIANCE, fields: fieldsOf(id, n) });
+          if (targets.includes(id)) addTarget(central, { ...who, applianceId: APPLIANCE, fields: fieldsOf(id, n) });
       });
     },
     order({ runbook, target, ...wish }, nowMs) {
