@@ -16,6 +16,8 @@ export interface Asked {
   readonly atMs: number;
   /** By the wall clock, which results are dated by. */
   readonly atS: number;
+  /** Date of the result that lay there then, which a clock that was wrong may have dated ahead; null where there was none. */
+  readonly before: number | null;
   /** What was handed over, by name. */
   readonly names: string;
   /** How often these very names were handed over in vain before. */
@@ -24,7 +26,7 @@ export interface Asked {
 
 /** The helper ran since: what it found there was handed over by then. */
 export const isAnswered = (asked: Asked | undefined, result: HelperResult | undefined): boolean =>
-  asked !== undefined && result !== undefined && result.at >= asked.atS;
+  asked !== undefined && result !== undefined && result.at >= asked.atS && result.at !== asked.before;
 
 /** How often it was asked in vain once it is asked with these names. */
 export const inVain = (names: string, asked: Asked | undefined, result: HelperResult | undefined): number =>
@@ -89,6 +91,15 @@ function hasForgotten(results: HelperNeeds['results']): boolean {
 /** The helper says that it holds this key. */
 export const isStored = (result: HelperResult | undefined, keyid: string): boolean =>
   result !== undefined && result.outcome !== 'refused' && result.details['keyid'] === keyid;
+
+/**
+ * The key was sealed since this process was started without it. A result that a wrong clock dated ahead is of a run that this process
+ * asked for, or of one that an earlier process was restarted for already.
+ */
+export const isSealedSince = (
+  result: HelperResult | undefined,
+  { asked, startedAt, nowS }: { asked: Asked | undefined; startedAt: number; nowS: number },
+): boolean => isAnswered(asked, result) || (result !== undefined && result.at >= startedAt && result.at <= nowS);
 
 /** What a helper said that people should know for as long as it holds; null where there is nothing. */
 export function diskWarning(result: HelperResult | undefined): string | null {

@@ -10,7 +10,7 @@ import { nowSeconds, type DaemonContext } from '../context.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
 import { keepRestoreTest } from '../keep-job-results.ts';
-import { diskWarning, helpersDue, inVain, isAnswered, isStored, type Asked } from '../helpers-due.ts';
+import { diskWarning, helpersDue, inVain, isAnswered, isSealedSince, isStored, type Asked } from '../helpers-due.ts';
 import type { Stage } from '../stage.ts';
 import { isAnyAtWork } from '../units-at-work.ts';
 
@@ -63,18 +63,16 @@ export function helpersStage(context: DaemonContext): Stage {
         if (await isAnyAtWork([helperUnit(verb)], context.exec, signal)) continue;
         const handed = namesFor(verb, context, names, plainKeyid);
         const vain = inVain(handed, asked[verb], results[verb]);
-        asked[verb] = { atMs: clock.monoMs(), atS: nowSeconds(clock), names: handed, inVain: vain };
+        const before = results[verb]?.at ?? null;
+        asked[verb] = { atMs: clock.monoMs(), atS: nowSeconds(clock), before, names: handed, inVain: vain };
         await startUnit(verb, context, said, signal);
       }
       const stored = results['store-device-key'];
       if (plainKeyid !== null && isStored(stored, plainKeyid)) {
         rmSync(join(folders.dropDir, 'device-key'), { force: true });
         // systemd hands credentials to a process that starts. Once in a boot: what did not help will not help again.
-        if (
-          !restartAsked &&
-          (stored?.at ?? 0) >= context.startedAt &&
-          store.orders.inStates(['started']).length === 0
-        ) {
+        const since = { asked: asked['store-device-key'], startedAt: context.startedAt, nowS: nowSeconds(clock) };
+        if (!restartAsked && isSealedSince(stored, since) && store.orders.inStates(['started']).length === 0) {
           restartAsked = true;
           context.requestRestart('the device key is sealed');
         }

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { diskWarning, helpersDue, inVain, type Asked, type HelperNeeds } from '../../../agent/daemon/helpers-due.ts';
+import {
+  diskWarning,
+  helpersDue,
+  inVain,
+  isSealedSince,
+  type Asked,
+  type HelperNeeds,
+} from '../../../agent/daemon/helpers-due.ts';
 import { helperFolders } from '../../../agent/daemon/helper-folders.ts';
 import type { HelperResult } from '../../../agent/helpers/helper-result.ts';
 import type { HelperVerb } from '../../../agent/helpers/verbs.ts';
@@ -16,7 +23,7 @@ const result = (verb: HelperVerb, outcome: HelperResult['outcome'], keyid = ''):
 });
 /** Asked, and answered since by whatever has `at` 0. */
 const was = (atMs: number, names: string, change: Partial<Asked> = {}): Asked => ({
-  ...{ atMs, atS: 0, names, inVain: 0 },
+  ...{ atMs, atS: 0, before: null, names, inVain: 0 },
   ...change,
 });
 const calm: HelperNeeds = {
@@ -80,6 +87,25 @@ describe('what the helpers are started for', () => {
       expect(at(6_900_000, { inVain: 30 })).toContain(verb);
     },
   );
+
+  it('is what nothing came of, also where a clock that was wrong had dated the result before it ahead', () => {
+    const ahead = { ...result('sync-trust', 'done'), at: 9_000 };
+    const asked = { 'sync-trust': was(6_000_000, 'a', { atS: 50, before: 9_000 }) };
+    const after = (at: number): HelperVerb[] =>
+      due({ nowMs: 6_010_000, asked, results: { 'sync-trust': { ...ahead, at } } });
+    expect([after(9_000), after(50), after(9_001)]).toEqual([['sync-trust'], [], []]);
+  });
+
+  it('is no restart for a key that was sealed before this process, however far ahead that is dated', () => {
+    const sealed = { ...result('store-device-key', 'done', 'k'), at: 9_000 };
+    const now = { asked: undefined, startedAt: 100, nowS: 200 };
+    expect(isSealedSince(sealed, now)).toBe(false);
+    expect([99, 100, 200, 201].map((at) => isSealedSince({ ...sealed, at }, now))).toEqual([false, true, true, false]);
+    // By a run that this process asked for: it counts whatever the clock says now.
+    expect(isSealedSince(sealed, { ...now, asked: was(0, 'k', { atS: 8_990 }) })).toBe(true);
+    expect(isSealedSince(sealed, { ...now, asked: was(0, 'k', { atS: 150, before: 9_000 }) })).toBe(false);
+    expect(isSealedSince(undefined, now)).toBe(false);
+  });
 
   it('counts in vain what was handed over under the same name, until the helper ran', () => {
     const asked = was(0, 'a', { atS: 50, inVain: 2 });
