@@ -12,7 +12,7 @@
       environment.MALLOC_ARENA_MAX = "1";
       serviceConfig = {
         Type = "oneshot";
-        ExecStart = "${program} facts firewall encryption av_edr --write ${factsDir} --config ${configFile}";
+        ExecStart = "${program} facts firewall encryption av_edr recovery_key --write ${factsDir} --config ${configFile}";
         RuntimeDirectory = "compliance-agent/facts";
         RuntimeDirectoryMode = "0755";
         # The daemon reads them between two runs.
@@ -31,8 +31,8 @@
           "AF_NETLINK"
           "AF_UNIX"
         ];
-        # The headers of encrypted volumes: root owns the devices, and without CAP_DAC_OVERRIDE root reads only what is its
-        # own or everybody's.
+        # The headers of encrypted volumes, and the sealed recovery key on /boot: root owns the devices and that folder, and without
+        # CAP_DAC_OVERRIDE root reads only what is its own or everybody's.
         PrivateDevices = false;
         DeviceAllow = [ "block-* r" ];
       };

@@ -5,17 +5,22 @@ import { closestName } from '../errors/closest-name.ts';
 import { hostProbe } from '../facts/host.ts';
 import type { Fact, ProbeContext } from '../facts/probe.ts';
 import { PROBE_NAMES, type ProbeName } from '../facts/probes.ts';
+import { recoveryKeyProbe } from '../facts/recovery-key.ts';
 import { readFact, readFacts } from '../facts/read-facts.ts';
 import { writeRootFact } from '../facts/root-facts.ts';
+import { isAgeFile } from '../wire/age-file.ts';
 import type { CliContext } from './deps.ts';
 import { baselineOf, stateDirOf } from './open-state.ts';
 import { print } from './print.ts';
 import { probeContext } from './probe-context.ts';
 import { harmless, painter } from './style.ts';
 
-/** `host` is read for people who name it; no check rests on it. */
-type AskedName = ProbeName | 'host';
-const ASKED_NAMES: readonly AskedName[] = [...PROBE_NAMES, 'host'];
+/** Read where somebody names them; no check rests on them. */
+const NAMED_ONLY = { host: hostProbe, recovery_key: recoveryKeyProbe(isAgeFile) } as const;
+type NamedOnly = keyof typeof NAMED_ONLY;
+type AskedName = ProbeName | NamedOnly;
+const isNamedOnly = (name: AskedName): name is NamedOnly => Object.hasOwn(NAMED_ONLY, name);
+const ASKED_NAMES: readonly AskedName[] = [...PROBE_NAMES, 'host', 'recovery_key'];
 type AskedFacts = Readonly<Partial<Record<AskedName, Fact<unknown>>>>;
 
 /** @throws usage for a name that no probe has */
@@ -32,14 +37,15 @@ export function probeNames(names: readonly string[]): AskedName[] {
 }
 
 async function readAsked(asked: readonly AskedName[], context: ProbeContext): Promise<AskedFacts> {
-  const [watched, host] = await Promise.all([
-    readFacts(
-      asked.filter((name) => name !== 'host'),
-      context,
-    ),
-    asked.includes('host') ? readFact(hostProbe, context) : undefined,
-  ]);
-  return host === undefined ? watched : { ...watched, host };
+  const watched = readFacts(
+    asked.filter((name) => !isNamedOnly(name)),
+    context,
+  );
+  const named = asked.filter(isNamedOnly).map(async (name) => {
+    const fact: Fact<unknown> = await readFact<unknown>(NAMED_ONLY[name], context);
+    return [name, fact] as const;
+  });
+  return { ...(await watched), ...Object.fromEntries(await Promise.all(named)) };
 }
 
 /** Nobody waits for it but its unit, which gives up after a minute; a repository may be far away. */

@@ -20,6 +20,7 @@ export const STAGE_NAMES = [
   'upload',
   'timestamp',
   'tickets',
+  'recovery_key',
   'helpers',
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];

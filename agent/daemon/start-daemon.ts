@@ -30,6 +30,8 @@ import type { BuildInfo } from '../system/build-info.ts';
 import { takeUpContent } from './content-in-force.ts';
 import type { DaemonContext, Ports } from './context.ts';
 import { nowSeconds } from './context.ts';
+import { signedNow } from './note-incident.ts';
+import { noteTargetCertificate } from './target-certificates.ts';
 import { createCycle } from './cycle.ts';
 import type { Cycle } from './cycle.ts';
 import { checkpointLines } from '../outputs/checkpoint-lines.ts';
@@ -56,6 +58,7 @@ import { ordersStage } from './stages/orders-stage.ts';
 import { runbooksStage } from './stages/runbooks-stage.ts';
 import { selfWatchStage } from './stages/self-watch-stage.ts';
 import { storageStage } from './stages/storage-stage.ts';
+import { recoveryKeyStage } from './stages/recovery-key-stage.ts';
 import { helpersStage } from './stages/helpers-stage.ts';
 import { windowsStage } from './stages/windows-stage.ts';
 import { ticketsStage } from './stages/tickets-stage.ts';
@@ -132,7 +135,14 @@ export function startDaemon(options: DaemonOptions): Daemon {
       nowT: () => timeT(store.trust.signedTime(), clock.bootMs(), clock.bootId()),
     });
     const checks = loadChecks(options.contentDir, config.baseline_path);
-    const overWinRm = winRmRunner({ open: options.openSession ?? openWinRmSession, guard: lockout, ...ports, log });
+    const overWinRm = winRmRunner({
+      ...ports,
+      log,
+      open: options.openSession ?? openWinRmSession,
+      guard: lockout,
+      met: (target, ends) =>
+        noteTargetCertificate({ store, log }, target, ends, signedNow({ store, clock }) ?? nowSeconds(clock)),
+    });
     const runner = identifyingRunner(overWinRm, createKnownMachines({ store, clock, log }));
     const windows = loadWindows(options.contentDir, runner, log);
     const appliance = loadAppliance(options.contentDir, log);
@@ -207,6 +217,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       uploadStage(context),
       timestampStage(context),
       ticketsStage(context),
+      recoveryKeyStage(context),
       helpersStage(context),
       selfWatchStage(context, options.selfWatch),
     ],

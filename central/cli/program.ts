@@ -1,7 +1,8 @@
 // The verbs of `central-command`. Each is one file, loaded only when it is called.
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../../agent/errors/exit-codes.ts';
 import { reportError } from './output.ts';
+import { byOption, collect, group, jsonOption, keysOption, storeOption, verb, wholeNumber } from './verb-parts.ts';
 
 /** @returns the exit code (agent/errors/exit-codes.ts) */
 export async function runProgram(argv: readonly string[]): Promise<number> {
@@ -14,33 +15,6 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     return reportError(error, argv.includes('--json'));
   }
 }
-
-const dataOption = () =>
-  new Option('--data <dir>', 'folder of the server').env('CENTRAL_DATA').makeOptionMandatory(true);
-const storeOption = () =>
-  new Option(
-    '--evidence-store <place>',
-    'where evidence is kept: folder, folder:immutable, or s3://bucket/prefix?region=…&endpoint=… (default: as chosen before)',
-  ).env('CENTRAL_EVIDENCE_STORE');
-const keysOption = () =>
-  new Option('--keys <dir>', 'folder of the root, content and operator keys (default: ~/.config/central-command)');
-const byOption = () => new Option('--by <account>', 'who does it (default: the account of this shell)');
-const jsonOption = () => new Option('--json', 'print JSON');
-
-function verb(parent: Command, nameAndArguments: string, description: string): Command {
-  return parent.command(nameAndArguments).description(description).addOption(dataOption()).addOption(jsonOption());
-}
-
-function group(parent: Command, name: string, description: string): Command {
-  return parent.command(name).description(description);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number');
-  return Number(text);
-}
-
-const collect = (value: string, all: string[] = []): string[] => [...all, value];
 
 function buildProgram(): Command {
   const program = new Command('central-command')
@@ -99,6 +73,10 @@ function buildProgram(): Command {
   verb(appliance, 'vouch <id>', 'say that there is no second machine with its keys; closes the alarms about copies')
     .addOption(keysOption())
     .action(async (id, o) => (await import('./appliance-revoke.ts')).vouchForOne(id, o));
+  verb(appliance, 'recovery-key <id>', 'print the sealed recovery keys of its disk, and how their owner opens them')
+    .option('--volume <uuid>', 'only of this volume, as cryptsetup luksUUID names it')
+    .option('--out <file>', 'write the newest into a new file')
+    .action(async (id, o) => (await import('./appliance-recovery-key.ts')).recoveryKey(id, o));
   verb(appliance, 'alarms', 'list alarms: copies, silence, evidence that does not fit')
     .option('--limit <n>', 'how many', wholeNumber, 50)
     .action(async (o) => (await import('./appliance-alarms.ts')).listAlarms(o));

@@ -15,6 +15,7 @@ import { enrol } from '../service/enrol.ts';
 import { findContentFile, findDocument } from '../service/find-document.ts';
 import { renewCertificate } from '../service/renew-certificate.ts';
 import { MAX_UPLOAD_BYTES, storeUpload } from '../service/store-upload.ts';
+import { takeRecoveryKey } from '../service/take-recovery-key.ts';
 import { takeTicket } from '../service/take-ticket.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { applianceParam, contentRef, documentRef, oneHeader, originHeader, seqHeader } from './parse-request.ts';
@@ -37,6 +38,7 @@ export interface Rates {
   readonly content: Rate;
   readonly certificates: Rate;
   readonly tickets: Rate;
+  readonly recoveryKeys: Rate;
 }
 
 /** Enrolment and certificates per address (many boxes may share one), all else per appliance. A check-in a minute is normal; the rest allows for catching up. */
@@ -49,6 +51,8 @@ export const DEFAULT_RATES: Rates = {
   content: { burst: 500, perSecond: 10 },
   certificates: { burst: 20, perSecond: 0.5 },
   tickets: { burst: 60, perSecond: 1 },
+  // Once in the life of a disk, and once a week again.
+  recoveryKeys: { burst: 20, perSecond: 0.1 },
 };
 
 export interface ServerOptions {
@@ -75,6 +79,7 @@ const ROUTES: ReadonlyMap<string, string> = new Map([
   ['/api/v1/appliances/evidence', 'POST'],
   ['/api/v1/appliances/certificate', 'POST'],
   ['/api/v1/appliances/tickets', 'POST'],
+  ['/api/v1/appliances/recovery-key', 'POST'],
 ]);
 const CHALLENGE_ROUTE = /^\/api\/v1\/appliances\/certificate\/challenges\/[^/]+$/;
 const CONTENT_ROUTE = /^\/api\/v1\/appliances\/content\/[^/]+$/;
@@ -147,6 +152,7 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     content: rateLimiter(rates.content, nowMs),
     certificates: rateLimiter(rates.certificates, nowMs),
     tickets: rateLimiter(rates.tickets, nowMs),
+    recoveryKeys: rateLimiter(rates.recoveryKeys, nowMs),
   };
   const client = (request: FastifyRequest, limit: (key: string) => void) => {
     const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
@@ -208,6 +214,15 @@ function addRoutes(server: CentralServer, central: Central, rates: Rates): void 
     handler: async (request, reply) => {
       const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
       const taken = takeTicket(central, certificate, bodyOf(request, DSSE));
+      return reply.type('application/json').send(JSON.stringify(taken));
+    },
+  });
+  server.post('/api/v1/appliances/recovery-key', {
+    bodyLimit: maxLineBytes('recoveryKey'),
+    onRequest: async (request) => void client(request, limits.recoveryKeys),
+    handler: async (request, reply) => {
+      const certificate = clientCertificate(request.raw.socket as TLSSocket, central.now());
+      const taken = takeRecoveryKey(central, certificate, bodyOf(request, DSSE));
       return reply.type('application/json').send(JSON.stringify(taken));
     },
   });

@@ -1,13 +1,8 @@
 // What an appliance tells of one of its tickets. Each update is the whole ticket, so one that is missed is made up for by the next.
 import { AgentError } from '../../agent/errors/agent-error.ts';
-import { maxLineBytes, parseDocument, payloadDigest } from '../../agent/wire/document.ts';
-import { encodeEnvelope, pae, parseEnvelope } from '../../agent/wire/dsse.ts';
-import { verifyWithNode } from '../../agent/wire/node-signature.ts';
-import { DOCUMENTS } from '../../agent/wire/schemas/payload-types.ts';
-import type { TicketUpdate } from '../../agent/wire/schemas/ticket.ts';
-import type { BindingRow } from '../store/appliance-table.ts';
 import type { Central } from './central.ts';
 import { identifyClient, type ClientCertificate } from './identify-client.ts';
+import { openSignedByDevice } from './open-signed-by-device.ts';
 
 /** Of one appliance. Beyond it closed ones go, the oldest first; open ones are never dropped. */
 export const MAX_TICKETS = 2_000;
@@ -22,8 +17,8 @@ export interface TakenTicket {
 /**
  * Stores an update; the answer leaves once it is on the disk.
  *
- * @throws identity_mismatch, appliance_revoked, appliance_decommissioned, signature_invalid, payload_type_mismatch,
- *   ticket_conflict, rate_limited (too many open tickets), the errors of parseEnvelope and parseDocument
+ * @throws appliance_revoked, appliance_decommissioned, ticket_conflict, rate_limited (too many open tickets), the errors of
+ *   openSignedByDevice
  */
 export function takeTicket(
   { store, now }: Pick<Central, 'store' | 'now'>,
@@ -31,7 +26,7 @@ export function takeTicket(
   body: Uint8Array,
 ): TakenTicket {
   const binding = identifyClient({ store }, client);
-  const { update, digest, line } = openUpdate(binding, body);
+  const { value: update, digest, line } = openSignedByDevice('ticketUpdate', binding, body);
   const { appliance_id, ticket_id, revision, state } = update;
   const result = store.unit((): TakenTicket['result'] => {
     const before = store.tickets.get(appliance_id, ticket_id);
@@ -49,25 +44,4 @@ export function takeTicket(
     return 'stored';
   });
   return { ticket_id, revision, result };
-}
-
-/** Signature first; only what the bound device key signed is parsed. */
-function openUpdate(
-  binding: BindingRow,
-  body: Uint8Array,
-): { readonly update: TicketUpdate; readonly digest: string; readonly line: string } {
-  const envelope = parseEnvelope(body, { maxBytes: maxLineBytes('ticketUpdate') });
-  if (envelope.payloadType !== DOCUMENTS.ticketUpdate.payloadType) {
-    throw new AgentError('payload_type_mismatch', 'the body is not an update of a ticket');
-  }
-  const [signature, ...others] = envelope.signatures;
-  const data = pae(envelope.payloadType, envelope.payload);
-  if (signature === undefined || others.length > 0 || !verifyWithNode(binding.device_spki, data, signature.sig)) {
-    throw new AgentError('signature_invalid', 'the update is not signed by the device key of the appliance');
-  }
-  const update = parseDocument('ticketUpdate', envelope.payload);
-  if (update.appliance_id !== binding.appliance_id || update.site_id !== binding.site_id) {
-    throw new AgentError('identity_mismatch', 'the update names another appliance or site than its certificate');
-  }
-  return { update, digest: payloadDigest(envelope), line: encodeEnvelope(envelope) };
 }

@@ -186,4 +186,18 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX tickets_by_time ON tickets (received_at);
   `,
+  `
+  -- Recovery keys of the disks of appliances, sealed to their owner: nobody here can open them. All that ever came stay, also of
+  -- machines that were installed anew.
+  CREATE TABLE recovery_keys (
+    appliance_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    luks_uuid TEXT,
+    sealed BLOB NOT NULL,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (appliance_id, sha256)
+  ) STRICT;
+  ${refuse('recovery_keys')}
+  `,
 ];

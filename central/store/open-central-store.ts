@@ -17,6 +17,7 @@ import { epochTable, type EpochTable } from './epoch-table.ts';
 import { evidenceTable, type EvidenceTable } from './evidence-table.ts';
 import { objectTable, type ObjectTable } from './object-table.ts';
 import { orderTable, type OrderTable } from './order-table.ts';
+import { recoveryKeyTable, type RecoveryKeyTable } from './recovery-key-table.ts';
 import { targetsTable, type TargetsTable } from './target-table.ts';
 import { ticketTable, type TicketTable } from './ticket-table.ts';
 import { witnessTable, type WitnessTable } from './witness-table.ts';
@@ -38,6 +39,7 @@ export interface CentralStore {
   readonly evidence: EvidenceTable;
   readonly objects: ObjectTable;
   readonly orders: OrderTable;
+  readonly recoveryKeys: RecoveryKeyTable;
   readonly targets: TargetsTable;
   readonly tickets: TicketTable;
   readonly witness: WitnessTable;
@@ -95,6 +97,7 @@ export function openCentralStore(dataDir: string, o: { create?: boolean } = {}):
     evidence: evidenceTable(db),
     objects: objectTable(db),
     orders: orderTable(db),
+    recoveryKeys: recoveryKeyTable(db),
     targets: targetsTable(db),
     tickets: ticketTable(db),
     witness: witnessTable(db),

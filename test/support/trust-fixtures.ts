@@ -241,6 +241,7 @@ const ROLE_OF: Readonly<Record<DocumentName, Role | 'device'>> = {
   contentList: 'content',
   receipt: 'receipt',
   ticketUpdate: 'device',
+  recoveryKey: 'device',
   entry: 'device',
 };
 

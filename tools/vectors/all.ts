@@ -19,6 +19,7 @@ import { runbookVectors } from './runbooks.ts';
 import { ENROLMENT_SAMPLES } from './samples-enrolment.ts';
 import { ENTRY_SAMPLE } from './samples-entries.ts';
 import { ORDER_SAMPLES } from './samples-orders.ts';
+import { RECOVERY_KEY_SAMPLES } from './samples-recovery-keys.ts';
 import { TICKET_SAMPLES } from './samples-tickets.ts';
 import { TRUST_SAMPLES } from './samples-trust.ts';
 
@@ -26,7 +27,14 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${l
 
 /** Path → exact text of the file. The same on every run: seeds are fixed and Ed25519 signatures have no randomness. */
 export function allVectors(): ReadonlyMap<string, string> {
-  const samples = [...TRUST_SAMPLES, ...ENROLMENT_SAMPLES, ...ORDER_SAMPLES, ...TICKET_SAMPLES, ENTRY_SAMPLE];
+  const samples = [
+    ...TRUST_SAMPLES,
+    ...ENROLMENT_SAMPLES,
+    ...ORDER_SAMPLES,
+    ...TICKET_SAMPLES,
+    ...RECOVERY_KEY_SAMPLES,
+    ENTRY_SAMPLE,
+  ];
   const files: Record<string, object> = {
     'strict-json.json': strictJsonVectors(),
     'jcs.json': jcsVectors(),

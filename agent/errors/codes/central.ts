@@ -343,6 +343,12 @@ export const CENTRAL_CODES = {
     'another update of a ticket is stored under the same revision',
     'find out why the appliance tells two stories: its database may have been set back; the next update is taken',
   ),
+  recovery_key_unknown: code(
+    2,
+    false,
+    'an appliance handed over no such recovery key',
+    'see appliance list for its id; where it never did, the key lies on the boot partition of its disk alone',
+  ),
   route_unknown: code(2, false, 'no such address in the API', 'see central/openapi.yaml'),
   method_not_allowed: code(2, false, 'the address does not take this HTTP method', 'see central/openapi.yaml'),
   host_unknown: code(2, false, 'the Host header names another server', 'start serve with --url of the name in use'),

@@ -11,6 +11,12 @@ export const UPLINK_CODES = {
   answer_other_appliance: code(4, true, 'a signed answer is for another appliance', 'report it to the partner'),
   answer_late: code(3, true, 'a signed answer arrived more than 60 s after its request', 'check the network'),
   answer_lifetime: code(4, true, 'a signed answer has no valid lifetime', 'check the clock of Central Command'),
+  recovery_key_unusable: code(
+    4,
+    true,
+    'the file with the sealed recovery key on the boot partition is not what the installer leaves there',
+    'look at recovery.age on the boot partition: a key that is not sealed has to go from there; install anew for another one',
+  ),
   evidence_diverged: code(
     4,
     true,

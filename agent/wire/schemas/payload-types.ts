@@ -12,6 +12,7 @@ import { contentListSchema } from './content.ts';
 import { authorisationSchema, orderSchema } from './order.ts';
 import { partnerSchema, revocationsSchema, rootSchema } from './root.ts';
 import { sitePolicySchema } from './site-policy.ts';
+import { recoveryKeySchema } from './recovery-key.ts';
 import { ticketUpdateSchema } from './ticket.ts';
 import { statementSchema, MAX_ENTRY_BYTES } from './entry.ts';
 
@@ -36,6 +37,7 @@ export const DOCUMENTS = {
   contentList: { payloadType: vendor('content-list'), maxBytes: 1_048_576, schema: contentListSchema },
   receipt: { payloadType: vendor('receipt'), maxBytes: 65_536, schema: receiptSchema },
   ticketUpdate: { payloadType: vendor('ticket-update'), maxBytes: 32_768, schema: ticketUpdateSchema },
+  recoveryKey: { payloadType: vendor('recovery-key'), maxBytes: 24_576, schema: recoveryKeySchema },
   entry: { payloadType: 'application/vnd.in-toto+json', maxBytes: MAX_ENTRY_BYTES, schema: statementSchema },
 } as const;
 export type DocumentName = keyof typeof DOCUMENTS;
