@@ -1,4 +1,5 @@
 // One evidence entry in one line, and the entry out of its line. Pure.
+import { alertTarget } from '../report/alert-target.ts';
 import { parseStrict } from '../wire/strict-json.ts';
 import { parseEnvelope } from '../wire/dsse.ts';
 import { MAX_ENTRY_BYTES, type Predicate, type Statement } from '../wire/schemas/entry.ts';
@@ -53,7 +54,9 @@ export function summaryOf(entry: Predicate): string {
       return `pattern ${entry.pattern_sha256.slice(0, 12)}: ${entry.state}`;
     case 'transmission':
       return `${entry.what} to ${entry.output}: ${entry.state}`;
-    case 'alert':
-      return `${entry.code} ${entry.state}. ${entry.sentence}`;
+    case 'alert': {
+      const target = alertTarget(entry);
+      return `${entry.code}${target === null ? '' : ` on ${target}`} ${entry.state}. ${entry.sentence}`;
+    }
   }
 }

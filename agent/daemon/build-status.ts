@@ -11,6 +11,7 @@ import { openedEpoch } from './epoch-state.ts';
 import { healingPausedUntil } from './healing-pause.ts';
 import { healingStanding } from './healing-standing.ts';
 import { kept } from './self-care.ts';
+import { certificateWarnings } from './target-certificates.ts';
 import { knowledgeOf, targetStates } from './target-health.ts';
 import { unknownTooLong } from './unknown-since.ts';
 
@@ -120,7 +121,9 @@ function warnings(context: DaemonContext, now: number): string[] {
   said.push(...storageWarnings(context.state.storage));
   const { dead } = context.store.tickets.counts(now - DEAD_SAID_FOR_S);
   if (dead > 0) said.push(`Messages about tickets that reached nobody: ${dead} (compliance-agent tickets list).`);
-  const trust = context.state.enrolled?.trust;
+  const { enrolled } = context.state;
+  if (enrolled !== null) said.push(...certificateWarnings(context.store, enrolled.recorder));
+  const trust = enrolled?.trust;
   if (trust !== undefined) {
     said.push(...trust.problems());
     const { root } = trust.root();

@@ -2,6 +2,7 @@
 // reason, its last restart. What must survive a restart lies in the store's settings.
 import type { Store } from '../store/open-store.ts';
 import type { LastBlocking } from '../system/status-file.ts';
+import type { KnownCertificates } from '../targets/certificate-ends.ts';
 import type { ProbeCare } from './probe-care.ts';
 import type { UnknownSince } from './unknown-since.ts';
 
@@ -24,9 +25,10 @@ interface Kept {
   readonly unknown_since: UnknownSince;
   readonly last_blocking: LastBlocking | null;
   readonly last_restart: LastRestart | null;
+  readonly target_certificates: KnownCertificates;
 }
 
-const EMPTY: Kept = { unknown_since: {}, last_blocking: null, last_restart: null };
+const EMPTY: Kept = { unknown_since: {}, last_blocking: null, last_restart: null, target_certificates: {} };
 
 type SettingsOnly = Pick<Store, 'settings'>;
 

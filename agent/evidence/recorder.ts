@@ -34,6 +34,15 @@ export interface AlertOptions {
   readonly severity: Severity;
   /** Numbers, booleans, digests, versions and closed words; anything else is scrubbed away. */
   readonly details?: EntryBody<'alert'>['details'];
+  /** Id of the target that it is about; each has an alert of its own then. Absent: the appliance. */
+  readonly target?: string;
+}
+
+export interface AlertStanding {
+  readonly code: ErrorCode;
+  readonly severity: Severity;
+  /** Null: it is about the appliance. */
+  readonly target: string | null;
 }
 
 export interface Recorder {
@@ -51,14 +60,14 @@ export interface Recorder {
   setPressure(pressure: StoragePressure): void;
   /** What is expected to be observed from now on; a change is recorded at once. */
   setScope(expected: readonly Expected[]): void;
-  /** Records that a condition began; false when it is known already. The sentence is the code's own. */
+  /** Records that a condition began, or is of another severity now; false when it is known so. The sentence is the code's own. */
   raise(code: ErrorCode, options: AlertOptions): boolean;
   /** Records that a condition ended; false when it was not raised. */
-  clear(code: ErrorCode): boolean;
+  clear(code: ErrorCode, target?: string): boolean;
   /** Codes that are raised now, in the order of their names. */
   raised(): ErrorCode[];
-  /** The same with what is known of each. */
-  alerts(): { readonly code: ErrorCode; readonly severity: Severity }[];
+  /** What is raised now, with what is known of each. */
+  alerts(): AlertStanding[];
 }
 
 export interface RecorderOptions {
@@ -219,10 +228,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     save(DIGEST_KEY, { at: now, seq: last === null ? 0 : to, epoch: log.epoch });
   };
 
+  /** By code, or by code and target. */
   const alerts = (): Record<string, Raised> => load<Record<string, Raised>>(ALERTS_KEY) ?? {};
 
-  const writeAlert = (code: ErrorCode, state: 'raised' | 'cleared', { severity, details = {} }: AlertOptions): void => {
+  const writeAlert = (code: ErrorCode, state: 'raised' | 'cleared', given: AlertOptions): void => {
     const { when, remedy } = CODES[code];
+    const { severity, target } = given;
+    const details = { ...given.details, ...(target === undefined ? {} : { target }) };
     log.append('alert', { code, state, severity, sentence: when, remedy, details });
   };
 
@@ -269,20 +281,31 @@ export function createRecorder(options: RecorderOptions): Recorder {
     raise: (code, alert) =>
       store.unit(() => {
         const known = alerts();
-        if (known[code] !== undefined) return false;
+        const key = alertKey(code, alert.target);
+        if (known[key]?.severity === alert.severity) return false;
         writeAlert(code, 'raised', alert);
-        save(ALERTS_KEY, { ...known, [code]: { severity: alert.severity, at: nowS() } });
+        save(ALERTS_KEY, { ...known, [key]: { severity: alert.severity, at: nowS() } });
         return true;
       }),
-    clear: (code) =>
+    clear: (code, target) =>
       store.unit(() => {
-        const { [code]: raised, ...others } = alerts();
+        const { [alertKey(code, target)]: raised, ...others } = alerts();
         if (raised === undefined) return false;
-        writeAlert(code, 'cleared', { severity: raised.severity });
+        writeAlert(code, 'cleared', { severity: raised.severity, ...(target === undefined ? {} : { target }) });
         save(ALERTS_KEY, others);
         return true;
       }),
-    raised: () => Object.keys(alerts()).toSorted() as ErrorCode[],
-    alerts: () => Object.entries(alerts()).map(([code, { severity }]) => ({ code: code as ErrorCode, severity })),
+    raised: () => [...new Set(Object.keys(alerts()).map(codeIn))].toSorted(),
+    alerts: () =>
+      Object.entries(alerts()).map(([key, { severity }]) => ({
+        code: codeIn(key),
+        severity,
+        target: key.split('/')[1] ?? null,
+      })),
   };
 }
+
+/** Neither a code nor an id has a slash. */
+const alertKey = (code: ErrorCode, target: string | undefined): string =>
+  target === undefined ? code : `${code}/${target}`;
+const codeIn = (key: string): ErrorCode => key.split('/')[0] as ErrorCode;

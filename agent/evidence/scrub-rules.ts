@@ -3,7 +3,8 @@
 import type { EntryKind } from '../wire/schemas/entry.ts';
 
 /**
- * A value type by name; a list of fields; all members of a list; all values of a record; fixed words, the last of which
+ * A value type by name; a list of fields; all members of a list; all values of a record; an open record, some fields of which
+ * have a rule of their own; fixed words, the last of which
  * stands in for any other; a signed document of one kind (kept byte for byte, and only where its own schema accepts it);
  * the facts of a finding.
  */
@@ -12,6 +13,7 @@ export type Rule =
   | { readonly fields: Readonly<Record<string, Rule>> }
   | { readonly list: Rule }
   | { readonly values: Rule }
+  | { readonly open_but: Readonly<Record<string, Rule>> }
   | { readonly one_of: readonly string[] }
   | { readonly signed: SignedDocument }
   | { readonly facts_of_check: true };
@@ -195,5 +197,12 @@ export const KIND_RULES: Readonly<Record<EntryKind, Readonly<Record<string, Rule
     statistics: { values: 'integer' },
   },
   transmission: { output: 'id', what: 'name', sha256: 'digest', bytes: 'integer', state: 'word', code: 'name' },
-  alert: { code: 'name', state: 'word', severity: 'word', sentence: 'sentence', remedy: 'sentence', details: 'open' },
+  alert: {
+    code: 'name',
+    state: 'word',
+    severity: 'word',
+    sentence: 'sentence',
+    remedy: 'sentence',
+    details: { open_but: { target: 'id' } },
+  },
 };

@@ -77,6 +77,8 @@ export function scrubValue(value: unknown, rule: Rule, count: Count): Kept {
   if ('values' in rule) return isObject(value) ? scrubRecord(value, rule.values, count) : gone('wrong_type', count);
   if ('one_of' in rule) return scrubWord(value, rule.one_of, count);
   if ('signed' in rule) return scrubSigned(value, rule.signed, count);
+  if ('open_but' in rule)
+    return isObject(value) ? scrubOpenBut(value, rule.open_but, count) : gone('wrong_type', count);
   return scrubOpen(value, count);
 }
 
@@ -144,6 +146,19 @@ function scrubRecord(value: Record<string, unknown>, rule: Rule, count: Count): 
     if (kept !== ABSENT) out[key] = kept;
   }
   return out;
+}
+
+function scrubOpenBut(
+  value: Record<string, unknown>,
+  fields: Readonly<Record<string, Rule>>,
+  count: Count,
+): Record<string, PlainJson> {
+  const named = Object.entries(value).filter(([key]) => Object.hasOwn(fields, key));
+  const others = Object.entries(value).filter(([key]) => !Object.hasOwn(fields, key));
+  return {
+    ...scrubRecord(Object.fromEntries(others), 'open', count),
+    ...scrubFields(Object.fromEntries(named), fields, count),
+  };
 }
 
 /** Numbers, booleans, and text that is a digest, a UUID, a version or one of our own words; in any plain nesting. */

@@ -20,6 +20,8 @@ export interface WinRmRunnerDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** Told of each contact over TLS when the certificate ends that the target showed (Unix seconds). */
+  readonly met?: (target: Pick<Target, 'id' | 'tls'>, certificateEnds: number) => void;
 }
 
 /** Errors after which it is known that the target took the secret. */
@@ -95,10 +97,14 @@ class WinRmTargetSession implements TargetSession {
       signal.throwIfAborted();
       throw timedOut(error);
     }
-    const { open, ...deps } = this.#deps;
+    const { open, met, clock, ids, log } = this.#deps;
     try {
-      const credentials = credentialsOf(target, deps.clock.wallMs());
-      return open(endpointOf(target), credentials, { ...deps, logons: logonsOn(target, this.#deps) });
+      const credentials = credentialsOf(target, clock.wallMs());
+      return open(endpointOf(target), credentials, {
+        ...{ clock, ids, log },
+        logons: logonsOn(target, this.#deps),
+        ...(met === undefined ? {} : { certificateEnds: (ends) => met({ id: target.id, tls: target.tls }, ends) }),
+      });
     } catch (error) {
       this.#leaveHost();
       throw error;

@@ -29,6 +29,10 @@ export interface FindingView {
 export interface AlertView {
   readonly code: ErrorCode;
   readonly severity: Severity;
+  /** Null: it is about the appliance. */
+  readonly target: string | null;
+  /** What was seen; absent: what the code means. */
+  readonly seen?: string;
 }
 
 /**
@@ -68,13 +72,13 @@ function ofFinding(finding: FindingView): Condition {
   };
 }
 
-function ofAlert({ code, severity }: AlertView): Condition {
+function ofAlert({ code, severity, target, seen = CODES[code].when }: AlertView): Condition {
   return {
-    key: `alert/${code}`,
-    target: 'appliance',
+    key: target === null ? `alert/${code}` : `alert/${code}/${target}`,
+    target: target ?? 'appliance',
     title: `${CODES[code].when} (${code})`,
     severity,
-    seen: CODES[code].when,
+    seen,
     nextStep: CODES[code].remedy,
     controls: [],
     entries: [],

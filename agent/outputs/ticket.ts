@@ -4,7 +4,7 @@ import type { Severity } from '../wire/schemas/primitives.ts';
 
 /** Something that is not as it should be, as long as it lasts. */
 export interface Condition {
-  /** What makes it the same condition tomorrow: `finding/<target>/<check>` or `alert/<code>`. */
+  /** What makes it the same condition tomorrow: `finding/<target>/<check>`, `alert/<code>` or `alert/<code>/<target>`. */
   readonly key: string;
   readonly target: string;
   readonly title: string;

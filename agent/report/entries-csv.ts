@@ -1,5 +1,6 @@
 // One row per entry for spreadsheets (RFC 4180, CRLF). A view: what a row leaves out stands in the entry. Pure.
 import type { Predicate } from '../wire/schemas/entry.ts';
+import { alertTarget } from './alert-target.ts';
 
 export const CSV_HEAD = row([
   'appliance',
@@ -80,7 +81,10 @@ function fieldsOf(entry: Predicate): Fields {
     case 'waiver':
       return { target: entry.target_id, check: entry.check_id, result: entry.state, sentence: entry.waiver_id };
     case 'alert':
-      return { result: entry.state, code: entry.code, severity: entry.severity, sentence: entry.sentence };
+      return {
+        ...optional('target', alertTarget(entry) ?? undefined),
+        ...{ result: entry.state, code: entry.code, severity: entry.severity, sentence: entry.sentence },
+      };
     case 'gap':
       return { code: entry.reason, sentence: entry.sentence };
     case 'trust':
@@ -100,7 +104,7 @@ function fieldsOf(entry: Predicate): Fields {
   }
 }
 
-const optional = (name: 'result' | 'code', value: string | undefined): Fields =>
+const optional = (name: 'result' | 'code' | 'target', value: string | undefined): Fields =>
   value === undefined ? {} : { [name]: value };
 
 function row(fields: readonly (string | undefined)[]): string {

@@ -1,4 +1,5 @@
 // "Look at these first": everything in the evidence that speaks against relying on the rest of the report. Pure.
+import { alertTarget } from './alert-target.ts';
 import type { Unobserved } from './coverage.ts';
 import { html, type Html } from './html.ts';
 import type { ReportLog, ReportNames } from './report-input.ts';
@@ -181,13 +182,17 @@ function refused({ model }: AttentionInput): Point {
 }
 
 function alerts({ model }: AttentionInput): Point {
-  const body = html`<h3>Alerts about the appliance itself</h3>
+  const body = html`<h3>Alerts about the appliance and its contact with targets</h3>
     ${table(
       plural(model.alerts.rows.length + model.alerts.more, 'alert'),
       [
         {
           head: 'Alert',
-          cell: (row) => html`<code>${row.code}</code><span class="proof">severity ${row.raised.severity}</span>`,
+          cell: (row) => {
+            const target = alertTarget(row.raised);
+            const where = target === null ? '' : html` on <code>${target}</code>`;
+            return html`<code>${row.code}</code>${where}<span class="proof">severity ${row.raised.severity}</span>`;
+          },
         },
         { head: 'Raised', cell: (row) => time(row.raised.observed_to), kind: 'when' },
         {

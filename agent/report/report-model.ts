@@ -1,6 +1,7 @@
 // What a report says, gathered from the statements of one log as they pass by: memory grows with what is worth a line, and
 // stops at MAX_ROWS. A view: the signed lines are the evidence. Pure.
 import type { Predicate, PredicateOf } from '../wire/schemas/entry.ts';
+import { alertTarget } from './alert-target.ts';
 import { createCalendar, type CalendarRow } from './calendar.ts';
 import { createCoverage, type Unobserved } from './coverage.ts';
 
@@ -33,6 +34,7 @@ export interface Current {
 export interface AlertSpan {
   readonly code: string;
   readonly raised: PredicateOf<'alert'>;
+  /** Entry that ended it: where it became more or less severe, the one that raised it anew. Null: it is still open. */
   readonly cleared: PredicateOf<'alert'> | null;
 }
 
@@ -105,6 +107,12 @@ export function createReportCollector(period: Period): ReportCollector {
   const isBefore = (at: number): boolean => period.from !== null && at < period.from;
   const isAfter = (at: number): boolean => period.to !== null && at >= period.to;
 
+  const endAlert = (entry: PredicateOf<'alert'>): void => {
+    const raised = open.get(alertKey(entry));
+    open.delete(alertKey(entry));
+    if (raised !== undefined && !isBefore(entry.observed_to)) closed.add({ code: entry.code, raised, cleared: entry });
+  };
+
   /** What was known before the period carries over into it; what came after is not looked at. */
   const carry = (entry: Predicate): void => {
     switch (entry.kind) {
@@ -134,14 +142,8 @@ export function createReportCollector(period: Period): ReportCollector {
         }
         break;
       case 'alert':
-        if (entry.state === 'raised') open.set(entry.code, entry);
-        else {
-          const raised = open.get(entry.code);
-          open.delete(entry.code);
-          if (raised !== undefined && !isBefore(entry.observed_to)) {
-            closed.add({ code: entry.code, raised, cleared: entry });
-          }
-        }
+        endAlert(entry);
+        if (entry.state === 'raised') open.set(alertKey(entry), entry);
         break;
       default:
         break;
@@ -170,7 +172,7 @@ export function createReportCollector(period: Period): ReportCollector {
       list(entry);
     },
     finish() {
-      for (const [code, raised] of open) closed.add({ code, raised, cleared: null });
+      for (const raised of open.values()) closed.add({ code: raised.code, raised, cleared: null });
       const end = period.to === null ? (lastAt ?? 0) : Math.min(period.to, lastAt ?? 0);
       const missing = bounded<Unobserved>();
       const silent = coverage.finish(end).filter((one) => !isBefore(one.to));
@@ -203,3 +205,5 @@ export function createReportCollector(period: Period): ReportCollector {
     },
   };
 }
+
+const alertKey = (entry: PredicateOf<'alert'>): string => `${entry.code} ${alertTarget(entry) ?? ''}`;

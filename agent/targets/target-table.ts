@@ -12,6 +12,11 @@ export type TargetState = 'ready' | 'outside_networks';
 export interface OwnTargetTable extends TargetTable {
   /** All that the list in force names, those that site policy forbids included. */
   states(): readonly { readonly info: TargetInfo; readonly state: TargetState }[];
+  /**
+   * Ids of those that may be reached over TLS, by the last list that came, also once its secrets are gone; null before the first. A list
+   * that was wiped or expired takes no target away: it comes again.
+   */
+  namedOverTls(): readonly string[] | null;
   /** Every secret that is in memory now: for the log's filter, which must know what it must not write. */
   liveSecrets(): readonly Buffer[];
 }
@@ -32,6 +37,7 @@ export function createTargetTable({ clock, networks }: TargetTableDeps): OwnTarg
   const secrets = new Map<string, Buffer>();
   let expiresBootMs = 0;
   const leases = new Set<Lease>();
+  let overTls: readonly string[] | null = null;
 
   const wipe = (): void => {
     for (const secret of secrets.values()) secret.fill(0);
@@ -79,9 +85,11 @@ export function createTargetTable({ clock, networks }: TargetTableDeps): OwnTarg
         else target.secret.fill(0);
       }
       infos = targets.map(withoutSecret);
+      overTls = infos.filter((info) => info.scheme === 'https' && allowed(info)).map(({ id }) => id);
       expiresBootMs = Math.min(expires, clock.bootMs() + MAX_TARGET_AGE_MS);
     },
     wipe,
+    namedOverTls: () => overTls,
     states() {
       sweep();
       return infos.map((info) => ({ info, state: find(info.id) === null ? 'outside_networks' : 'ready' }));

@@ -34,6 +34,8 @@ export class Connection {
   readonly #context: SecurityContext | null;
   readonly #authorization: string | null;
   readonly #showsCertificate: boolean;
+  /** Of the host's certificate, Unix seconds; null without TLS, or where its date cannot be read. */
+  readonly certificateEnds: number | null;
   #requests = 0;
 
   private constructor(endpoint: Endpoint, opened: OpenSocket, credentials: Credentials, ntlm: NtlmDeps) {
@@ -42,6 +44,8 @@ export class Connection {
     this.#http = new HttpExchange(endpoint, opened.socket, this.#showsCertificate);
     this.#raw = opened.raw;
     this.#socket = opened.socket;
+    const endsMs = opened.certificate?.validToDate.getTime() ?? Number.NaN;
+    this.certificateEnds = Number.isFinite(endsMs) ? Math.floor(endsMs / 1_000) : null;
     this.#scheme = credentials.kind === 'context' ? credentials.scheme : 'Negotiate';
     const channelBinding = opened.certificate === null ? null : serverEndPoint(opened.certificate);
     const request: ContextRequest = { hostname: endpoint.hostname, channelBinding };

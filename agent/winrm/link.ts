@@ -51,6 +51,14 @@ export interface LinkCall {
   readonly resends: number;
 }
 
+/** Who is told of what happens on the way. */
+export interface LinkListeners {
+  /** Without it every logon that is needed is tried. */
+  readonly logons?: LogonGate | undefined;
+  /** See `SessionDeps`. */
+  readonly certificateEnds?: ((ends: number) => void) | undefined;
+}
+
 const OPEN_GATE: LogonGate = { begin: () => Promise.resolve(), end: () => undefined };
 
 export class Link {
@@ -59,6 +67,7 @@ export class Link {
   readonly #deps: NtlmDeps & { readonly clock: Clock };
   readonly #limits: Limits;
   readonly #logons: LogonGate;
+  readonly #certificateEnds: (ends: number) => void;
   #connection: Connection | null = null;
   /** A logon has begun whose end nobody was told yet. */
   #loggingOn = false;
@@ -71,13 +80,14 @@ export class Link {
     credentials: Credentials,
     deps: NtlmDeps & { clock: Clock },
     limits: Limits,
-    logons: LogonGate = OPEN_GATE,
+    { logons = OPEN_GATE, certificateEnds = () => undefined }: LinkListeners = {},
   ) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
     this.#deps = deps;
     this.#limits = limits;
     this.#logons = logons;
+    this.#certificateEnds = certificateEnds;
   }
 
   /** Rejects with an AgentError, or with the reason of the signal. */
@@ -175,5 +185,7 @@ export class Link {
     if (!this.#loggingOn) return;
     this.#loggingOn = false;
     this.#logons.end(code);
+    const ends = this.#connection?.certificateEnds ?? null;
+    if (code === null && ends !== null) this.#certificateEnds(ends);
   }
 }

@@ -30,12 +30,16 @@ class Session implements WinRmSession {
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(endpoint: Endpoint, credentials: Credentials, { clock, ids, log, limits, logons }: SessionDeps) {
+  constructor(
+    endpoint: Endpoint,
+    credentials: Credentials,
+    { clock, ids, log, limits, logons, certificateEnds }: SessionDeps,
+  ) {
     this.#limits = { ...LIMITS, ...limits };
     const ntlm = { randomBytes: (n: number) => ids.randomBytes(n), nowMs: () => clock.wallMs(), clock };
     const place = endpointName(endpoint);
     this.#ports = {
-      link: new Link(endpoint, credentials, ntlm, this.#limits, logons),
+      link: new Link(endpoint, credentials, ntlm, this.#limits, { logons, certificateEnds }),
       clock,
       log,
       limits: this.#limits,

@@ -69,6 +69,8 @@ export interface SessionDeps {
   readonly log: Log;
   /** Without it every logon that is needed is tried. */
   readonly logons?: LogonGate;
+  /** Told once for each connection over TLS that the host let log on: when the certificate ends that it showed, Unix seconds. */
+  readonly certificateEnds?: (ends: number) => void;
   /** Other deadlines than the standard ones; for tests. */
   readonly limits?: Partial<Limits>;
 }

@@ -200,7 +200,11 @@ describe('targets of an appliance', () => {
 
   it('are logged on to with a client certificate, and pinned: another machine in the place is named and runs nothing', async () => {
     const ca = await makeTestCa();
-    const [tls, client] = await Promise.all([ca.issueServer(), ca.issueClient({ cn: 'agent', upn: 'agent@srv-3' })]);
+    const notAfter = new Date(Date.now() + 10 * 86_400_000);
+    const [tls, client] = await Promise.all([
+      ca.issueServer({ notAfter }),
+      ca.issueClient({ cn: 'agent', upn: 'agent@srv-3' }),
+    ]);
     keyLines.push(...client.keyPem.split('\n').filter((line) => line.length > 20 && !line.startsWith('-')));
     let sid = 'S-1-5-21-1-2-3';
     const ran: string[] = [];
@@ -250,6 +254,31 @@ describe('targets of an appliance', () => {
     } finally {
       await server.close();
     }
+  });
+
+  it('are named while the certificate that they showed ends soon, after a restart without a contact too, until they are removed', async () => {
+    const said =
+      /^Target srv-3: the certificate that it shows over TLS ends on \d{4}-\d\d-\d\d: from then on there is no contact\.$/;
+    const isNamed = (s: { warnings: readonly string[] }): boolean => s.warnings.some((warning) => said.test(warning));
+    await site.untilStatus('status names it', isNamed);
+    await site.endAgent('SIGKILL');
+    site.startAgent();
+    // The machine is away now.
+    const pid = site.agentProcess()?.pid;
+    await site.untilStatus('status names it again', (s) => s.pid === pid && s.targets.length > 0 && isNamed(s));
+    await site.central('target', 'remove', 'srv-3', '--appliance', APPLIANCE);
+    await site.untilStatus('status does not name it any more', (s) => s.pid === pid && !isNamed(s));
+    const alerts = linesOnDisk(site).flatMap((line) => {
+      const { predicate } = statementOf(line);
+      return predicate.kind === 'alert' && predicate.code === 'target_certificate_ends' ? [predicate] : [];
+    });
+    expect(alerts).toMatchObject([
+      { state: 'raised', severity: 'low', details: { target: 'srv-3' } },
+      { state: 'cleared', severity: 'low', details: { target: 'srv-3' } },
+    ]);
+    expect(Object.keys(alerts[0]?.details ?? {}).toSorted()).toEqual(['ends_at', 'target']);
+    const { output } = await site.cli('tickets', 'list');
+    expect(output).toContain('target_certificate_ends');
   });
 
   it('leave no secret anywhere: state, log, evidence, status, database, environment, command lines, output', async () => {

@@ -15,6 +15,7 @@ import { run, until } from './process.ts';
 import type { Report } from './report.ts';
 import { APPLIANCE, SITE, type Site } from './site.ts';
 
+const TLS_LIFE_MS = 365 * 86_400_000;
 const SHELL_GONE_MS = 60_000;
 
 const RUNBOOK = 'RB-WIN-FIREWALL-001';
@@ -49,7 +50,8 @@ export async function windowsHealed(o: WindowsPart): Promise<void> {
   const powershell = findPowerShell();
   const recordings = new Recordings(`${RUNBOOK}/${SCENARIO}`, powershell === null ? 'replay' : 'real', powershell);
   const host = replayHost(firewall, scenario, recordings);
-  const tls = await (await makeTestCa()).issueServer();
+  // Long enough that nobody is warned of its end.
+  const tls = await (await makeTestCa()).issueServer({ notAfter: new Date(Date.now() + TLS_LIFE_MS) });
   const server = await startWinRmServer({ users: [ACCOUNT], handler: host.handler, tls });
   try {
     o.report.section('Drift on a Windows server');

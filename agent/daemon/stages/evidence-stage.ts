@@ -1,7 +1,10 @@
-// Heartbeats, the daily digest, the scope, waivers: what the log says while nothing changes.
+// Heartbeats, the daily digest, the scope, waivers: certificates of targets that end: what the log says while nothing
+// changes.
 import { nowSeconds } from '../context.ts';
 import type { DaemonContext } from '../context.ts';
+import { signedNow } from '../note-incident.ts';
 import { noteWaivers } from '../note-waivers.ts';
+import { watchTargetCertificates } from '../target-certificates.ts';
 import type { Stage } from '../stage.ts';
 
 const LOOK_MS = 5_000;
@@ -19,8 +22,9 @@ export function evidenceStage(context: DaemonContext): Stage {
       const { state, store, clock } = context;
       state.enrolled?.recorder.upkeep(nowSeconds(clock));
       if (state.enrolled !== null) {
-        const { evidence, trust } = state.enrolled;
+        const { evidence, trust, recorder } = state.enrolled;
         noteWaivers({ store, evidence }, state.findings.values(), trust.policy(), nowSeconds(clock));
+        watchTargetCertificates(context, recorder, signedNow(context));
       }
       return Promise.resolve();
     },

@@ -18,6 +18,7 @@ import type { DaemonContext } from '../context.ts';
 import { credentialPath } from '../credential-path.ts';
 import { healingView } from '../healing-view.ts';
 import { signedNow } from '../note-incident.ts';
+import { alertViews } from '../target-certificates.ts';
 import { nowSeconds } from '../context.ts';
 import type { Stage } from '../stage.ts';
 
@@ -74,7 +75,7 @@ function noteTickets(context: DaemonContext, outputs: readonly Output[]): void {
   const tickets = store.tickets.all().map((json) => JSON.parse(json) as Ticket);
   const known = tickets.filter((ticket) => ticket.state !== 'closed').map(({ key }) => key);
   // Its own alert is none of them: a ticket about tickets that do not arrive would not arrive.
-  const alerts = enrolled.recorder.alerts().filter(({ code }) => code !== 'ticket_undelivered');
+  const alerts = alertViews(store, enrolled.recorder).filter(({ code }) => code !== 'ticket_undelivered');
   const { applianceId, siteId } = enrolled.identity;
   const seen = observe(findingViews(context), alerts, known);
   for (const { ticket, event } of noteConditions({ ...seen, tickets, now, applianceId, siteId })) {

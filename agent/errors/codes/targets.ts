@@ -50,6 +50,12 @@ export const TARGETS_CODES = {
     'a client certificate is expired or not valid yet',
     'have it renewed and store the new one, or correct the clock',
   ),
+  target_certificate_ends: code(
+    3,
+    false,
+    'the certificate that a target shows over TLS ends within 30 days, or has ended',
+    'renew it on that machine and bind it to the HTTPS listener; where its key is pinned, keep the key or hand out the new pin',
+  ),
   content_too_large: code(
     4,
     false,

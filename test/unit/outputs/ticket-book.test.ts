@@ -162,7 +162,11 @@ describe('what counts as a condition', () => {
   });
 
   it('a failing finding and a raised alert are conditions, each with what a person can do', () => {
-    const { active } = observe([finding('fail')], [{ code: 'central_unreachable', severity: 'medium' }], []);
+    const { active } = observe(
+      [finding('fail')],
+      [{ code: 'central_unreachable', severity: 'medium', target: null }],
+      [],
+    );
     expect(active.map(({ key }) => key)).toEqual([KEY, 'alert/central_unreachable']);
     for (const { nextStep, seen } of active) expect([nextStep.length > 5, seen.length > 5]).toEqual([true, true]);
     // An alert that is not raised is over.

@@ -1,0 +1,8 @@
+// Which target an alert is about. Pure.
+import type { PredicateOf } from '../wire/schemas/entry.ts';
+
+/** Id of the target in the entry's details; null for an alert about the appliance itself. */
+export function alertTarget({ details }: Pick<PredicateOf<'alert'>, 'details'>): string | null {
+  const { target } = details as Readonly<Record<string, unknown>>;
+  return typeof target === 'string' ? target : null;
+}
