@@ -27,9 +27,10 @@ export function openSignedByDevice<N extends OwnDocument>(
   if (signature === undefined || others.length > 0 || !verifyWithNode(device_spki, data, signature.sig)) {
     throw new AgentError('signature_invalid', `the ${name} is not signed by the device key of the appliance`);
   }
-  const value: DocumentOf<OwnDocument> = parseDocument(name, envelope.payload);
-  if (value.appliance_id !== appliance_id || value.site_id !== site_id) {
+  const value = parseDocument(name, envelope.payload);
+  const named: DocumentOf<OwnDocument> = value;
+  if (named.appliance_id !== appliance_id || named.site_id !== site_id) {
     throw new AgentError('identity_mismatch', `the ${name} names another appliance or site than its certificate`);
   }
-  return { value: value as DocumentOf<N>, digest: payloadDigest(envelope), line: encodeEnvelope(envelope) };
+  return { value, digest: payloadDigest(envelope), line: encodeEnvelope(envelope) };
 }

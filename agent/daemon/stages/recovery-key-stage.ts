@@ -23,12 +23,12 @@ export function recoveryKeyStage(
   context: DaemonContext,
   probe: Probe<RecoveryKeyFacts> = recoveryKeyProbe(isAgeFile),
 ): Stage {
-  const { state, store, clock } = context;
+  const { state, store, clock, config } = context;
   return {
     name: 'recovery_key',
     // Central Command does not know the key of an epoch yet that the registrar has not bound.
     wanted: () => state.enrolled !== null && openedEpoch(store)?.status !== 'unbound',
-    intervalMs: () => LOOK_MS,
+    intervalMs: () => Math.min(LOOK_MS, config.poll_interval_s * 1_000),
     jittered: true,
     deadlineMs: DEADLINE_MS,
     longestPauseMs: () => LONGEST_PAUSE_MS,
