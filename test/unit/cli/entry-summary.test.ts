@@ -12,4 +12,11 @@ describe('summaryOf', () => {
       expect(summary.length).toBeGreaterThan(5);
     }
   });
+
+  it('names the target that an alert is about, and reads one whose details are missing', () => {
+    const alert = { kind: 'alert', code: 'target_certificate_ends', state: 'raised', sentence: 'It ends.' };
+    const said = (details?: object): string => summaryOf({ ...alert, details } as unknown as Predicate);
+    expect(said({ target: 'srv-1' })).toBe('target_certificate_ends on srv-1 raised. It ends.');
+    expect([said({}), said()]).toEqual(Array.from({ length: 2 }, () => 'target_certificate_ends raised. It ends.'));
+  });
 });

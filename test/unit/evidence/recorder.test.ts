@@ -263,6 +263,44 @@ describe('alerts', () => {
       ]);
       open.store.close();
     }));
+
+  it('of one target are none of another one, nor of the appliance, and are cleared one by one', () =>
+    withRecorder((recorder, open) => {
+      const raise = (target?: string): boolean =>
+        recorder.raise('target_certificate_ends', {
+          severity: 'low',
+          details: { ends_at: NOW },
+          ...(target === undefined ? {} : { target }),
+        });
+      expect([raise('srv-1'), raise('srv-2'), raise('srv-1'), raise()]).toEqual([true, true, false, true]);
+      expect(recorder.raised()).toEqual(['target_certificate_ends']);
+      expect(recorder.clear('target_certificate_ends', 'srv-3')).toBe(false);
+      expect(recorder.clear('target_certificate_ends', 'srv-1')).toBe(true);
+      expect(recorder.alerts().map(({ target }) => target)).toEqual(['srv-2', null]);
+      expect(recorder.clear('target_certificate_ends')).toBe(true);
+      expect(recorder.alerts().map(({ target }) => target)).toEqual(['srv-2']);
+      expect(entriesOf(open, 'alert').map(({ state, details }) => [state, details])).toEqual([
+        ['raised', { ends_at: NOW, target: 'srv-1' }],
+        ['raised', { ends_at: NOW, target: 'srv-2' }],
+        ['raised', { ends_at: NOW }],
+        ['cleared', { target: 'srv-1' }],
+        ['cleared', {}],
+      ]);
+    }));
+
+  it('are written anew when they become more or less severe, and not again until they change', () =>
+    withRecorder((recorder, open) => {
+      const raise = (severity: 'low' | 'high') => recorder.raise('disk_low', { severity });
+      expect([raise('low'), raise('low'), raise('high'), raise('high'), raise('low')]).toEqual([
+        true,
+        false,
+        true,
+        false,
+        true,
+      ]);
+      expect(recorder.alerts()).toEqual([{ code: 'disk_low', severity: 'low', target: null }]);
+      expect(entriesOf(open, 'alert').map(({ severity }) => severity)).toEqual(['low', 'high', 'low']);
+    }));
 });
 
 describe('a restart', () => {

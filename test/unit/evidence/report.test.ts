@@ -125,6 +125,30 @@ describe('the report', () => {
     expect(page).toContain('No result changed.');
   });
 
+  it('tells alerts of several targets apart, names them, and says when one became more severe', () => {
+    const log = makeLog(trust);
+    const alert = (state: 'raised' | 'cleared', severity: 'low' | 'high', target: string): void =>
+      void log.add('alert', { ...alertBody(1), state, severity, details: { target } });
+    alert('raised', 'low', 'srv-1');
+    alert('raised', 'low', 'srv-2');
+    alert('raised', 'high', 'srv-1');
+    alert('cleared', 'low', 'srv-2');
+    const collector = createReportCollector(ALL);
+    for (const predicate of predicates(log)) collector.push(predicate);
+    const rows = collector
+      .finish()
+      .alerts.rows.map(({ raised, cleared }) => [
+        ...[raised.details['target'], raised.severity, raised.seq, cleared?.seq ?? null],
+      ]);
+    expect(rows).toEqual([
+      ['srv-1', 'low', 1, 3],
+      ['srv-2', 'low', 2, 4],
+      ['srv-1', 'high', 3, null],
+    ]);
+    expect(report(log)).toContain('<code>disk_low</code> on <code>srv-2</code>');
+    expect(csvRow(predicates(log)[2]!)).toContain(',srv-2,');
+  });
+
   it('lists a bounded number of rows and says how many it leaves out', () => {
     const collector = createReportCollector(ALL);
     const log = makeLog(trust);

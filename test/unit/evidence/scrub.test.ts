@@ -179,6 +179,14 @@ describe('scrub', () => {
     expect(scrub('alert', { ...body('alert'), details }).body.details).toEqual(details);
   });
 
+  it('keeps the id of a target in the details of an alert, where it is one, and nowhere deeper', () => {
+    const kept = (details: EntryBody<'alert'>['details']) => scrub('alert', { ...body('alert'), details }).body.details;
+    expect(kept({ target: 'srv-1', ends_at: 1_780_315_200 })).toEqual({ target: 'srv-1', ends_at: 1_780_315_200 });
+    expect(kept({ target: 'CN=srv-1.clinic.example, O=Clinic' })).toEqual({ target: 'removed' });
+    expect(kept({ target: '10.0.0.7' })).toEqual({ target: 'removed' });
+    expect(kept({ issuer: 'srv-1', nested: { target: 'srv-1' } })).toEqual({ nested: {} });
+  });
+
   it('has a rule for every fact that a check declares, and keeps every value of the declared type', () => {
     for (const check of CHECKS) {
       const rules = FACT_RULES[check.id];

@@ -169,6 +169,16 @@ describe('what counts as a condition', () => {
     );
     expect(active.map(({ key }) => key)).toEqual([KEY, 'alert/central_unreachable']);
     for (const { nextStep, seen } of active) expect([nextStep.length > 5, seen.length > 5]).toEqual([true, true]);
+    // Of a target it is a condition of its own, with the words that are known of it.
+    const ofTarget = {
+      code: 'target_certificate_ends',
+      severity: 'low',
+      target: 'srv-1',
+      seen: 'it ends soon',
+    } as const;
+    expect(observe([], [ofTarget], []).active).toMatchObject([
+      { key: 'alert/target_certificate_ends/srv-1', target: 'srv-1', severity: 'low', seen: 'it ends soon' },
+    ]);
     // An alert that is not raised is over.
     expect(observe([], [], ['alert/central_unreachable']).undecided).toEqual(new Set());
   });

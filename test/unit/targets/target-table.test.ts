@@ -94,6 +94,23 @@ describe('the table of targets', () => {
   });
 });
 
+describe('the targets that the last list named over TLS', () => {
+  it('are those that may be reached, until another list comes; a wipe and the end of their secrets leave them', () => {
+    const { table: t, now } = table();
+    expect(t.namedOverTls()).toBe(null);
+    const outside = heldTarget('far', 's', { address: '198.51.100.7' });
+    const plain = heldTarget('pc-2', 's', { scheme: 'http', port: 5985 });
+    t.replace([outside, plain, heldTarget('pc-1', 's')], 10 * MINUTE);
+    expect(t.namedOverTls()).toEqual(['pc-1']);
+    t.wipe();
+    expect(t.namedOverTls()).toEqual(['pc-1']);
+    now.ms += MAX_TARGET_AGE_MS;
+    expect([t.list(), t.namedOverTls()]).toEqual([[], ['pc-1']]);
+    t.replace([], 10 * MINUTE);
+    expect(t.namedOverTls()).toEqual([]);
+  });
+});
+
 describe('target_networks', () => {
   const reach = (address: string, port: number, prefix: string, ports = [5986]) =>
     isReachable({ address, port }, [{ prefix, ports }]);
