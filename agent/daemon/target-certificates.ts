@@ -51,8 +51,9 @@ export function watchTargetCertificates(
   nowT: number | null,
 ): void {
   if (nowT === null) return;
-  const known = currentCertificates(kept(store, 'target_certificates'), targets.namedOverTls(), nowT);
-  keep(store, 'target_certificates', known);
+  const before = kept(store, 'target_certificates');
+  const known = currentCertificates(before, targets.namedOverTls(), nowT);
+  if (Object.keys(known).length < Object.keys(before).length) keep(store, 'target_certificates', known);
   const ending = new Set<string>();
   for (const [target, certificate] of Object.entries(known)) {
     const severity = endingSeverity(certificate, nowT);
