@@ -6,7 +6,7 @@ import { MAX_AUTHORISATION_S } from '../guards/order-authorisation.ts';
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** More than the rate limits let pass in the time for which these count. */
-const MAX_KEPT = 512;
+export const MAX_KEPT = 512;
 const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.maxLength(MAX_KEPT));
 
 /** All times are T, Unix seconds. What is not known is kept, as in the whole state. */
@@ -21,10 +21,12 @@ export const healLedgerSchema = v.looseObject({
   seen: list(v.looseObject({ digest: v.string(), at: whole })),
   /** By id of the runbook. */
   runs: list(v.looseObject({ runbook: v.string(), at: whole })),
+  /** Digests of learnt rules in whose name nothing is done any more. */
+  given_up: v.optional(list(v.string()), []),
 });
 export type HealLedger = v.InferOutput<typeof healLedgerSchema>;
 
-export const EMPTY_LEDGER: HealLedger = { remembers_from: 0, orders: null, used: [], seen: [], runs: [] };
+export const EMPTY_LEDGER: HealLedger = { remembers_from: 0, orders: null, used: [], seen: [], runs: [], given_up: [] };
 
 /** The ledger at T in this epoch: what can no longer count is left out, and another epoch begins its own floor. */
 export function ledgerAt(ledger: HealLedger, now: number, binding: { epoch: number; issued_at: number }): HealLedger {

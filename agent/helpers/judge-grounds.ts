@@ -52,6 +52,10 @@ export function judgeGrounds(act: HealAct, context: GroundsContext): GroundsVerd
   const ledger = ledgerAt(context.ledger, now, trust.binding);
   if (act.grounds.kind === 'grant') {
     const { rule } = act.grounds;
+    if (ledger.given_up.includes(rule.sha256)) {
+      const sentence = 'the learnt rule did not hold on this appliance and was given up';
+      return { stop: new AgentError('helper_not_granted', sentence, { place: 'rule' }), ledger };
+    }
     const authority: Authority = { by: 'rule', ...rule, baselineSha256: act.baseline_sha256 };
     const stop = judgeGuards(act, authority, ledger, context);
     return { stop, ledger: stop === null ? withRun(ledger, act.runbook.id, now) : ledger };

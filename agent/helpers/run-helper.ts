@@ -11,6 +11,7 @@ import { keyidOf } from '../wire/keys.ts';
 import { configStick } from './config-stick.ts';
 import { readDeviceKey } from './device-key.ts';
 import { dropped, MAX_KEY_BYTES } from './dropped.ts';
+import { GIVEN_UP_FILE, judgeGivenUp, MAX_GIVEN_UP_BYTES } from './given-up-rules.ts';
 import { clockReading, type HelperDeps } from './helper-deps.ts';
 import type { Acted } from './heal-acts.ts';
 import { HEAL_VERBS, type HealVerb } from './heal-request.ts';
@@ -198,6 +199,9 @@ function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done
   const names = (Object.keys(news) as (keyof typeof news)[]).filter((name) => news[name] !== null);
   const after = { ...before };
   for (const name of names) after[name] = news[name];
+  const known = state.heal.given_up;
+  const { content } = readHeldTrust(after);
+  const givenUp = judgeGivenUp(drop.read(GIVEN_UP_FILE, MAX_GIVEN_UP_BYTES), content?.value ?? null, known);
   writeHeldLines(stateDir, before, after);
   const timed = withTime(state, time);
   if (timed.lost && !deps.kernel.isSynchronised()) {
@@ -205,11 +209,14 @@ function syncTrust(state: HelperState, drop: HandedOver, deps: HelperDeps): Done
     writeHelperState(stateDir, timed);
     assertNotLost(timed, stateDir);
   }
+  const found = timed.lost ? recovered(timed, time.serverTime) : timed;
+  const newly = givenUp.length - known.length;
+  const taken = [...names, ...(newly === 0 ? [] : ['rules that were given up'])];
   return {
-    state: timed.lost ? recovered(timed, time.serverTime) : timed,
-    outcome: names.length === 0 ? 'unchanged' : 'done',
-    sentence: names.length === 0 ? 'The helpers hold all that already.' : `The helpers hold new ${names.join(', ')}.`,
-    details: { root_version: root.root.version },
+    state: { ...found, heal: { ...found.heal, given_up: [...givenUp] } },
+    outcome: taken.length === 0 ? 'unchanged' : 'done',
+    sentence: taken.length === 0 ? 'The helpers hold all that already.' : `The helpers hold new ${taken.join(', ')}.`,
+    details: { root_version: root.root.version, ...(newly === 0 ? {} : { rules_given_up: newly }) },
   };
 }
 

@@ -64,6 +64,13 @@ export const GRANT_ATTACKS: readonly HealAttack[] = [
     }),
   },
   {
+    what: 'a grant for a helper, of a learnt rule that was given up before',
+    code: 'helper_not_granted',
+    ask: (_site, asked) => ({
+      context: { ...asked.context, ledger: { ...asked.context.ledger, given_up: [RULE.sha256] } },
+    }),
+  },
+  {
     what: 'a grant for a helper that is past its date',
     code: 'helper_not_granted',
     ask: (site, asked) => grants(site, asked, { not_after: site.now }),

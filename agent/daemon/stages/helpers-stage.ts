@@ -3,10 +3,12 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HELPER_VERBS, helperUnit, type HelperVerb } from '../../helpers/verbs.ts';
+import { encodeGivenUp, GIVEN_UP_FILE } from '../../helpers/given-up-rules.ts';
 import type { HelperResult } from '../../helpers/helper-result.ts';
 import { keyFilesOf } from '../../identity/keys.ts';
 import { holdsToken } from '../../identity/provision-files.ts';
 import { nowSeconds, type DaemonContext } from '../context.ts';
+import { givenUpAtHome } from '../given-up-at-home.ts';
 import { openedEpoch } from '../epoch-state.ts';
 import { helperResult, leaveForHelpers, type HelperFolders } from '../helper-folders.ts';
 import { keepRestoreTest } from '../keep-job-results.ts';
@@ -111,15 +113,17 @@ function plainKey({ keys, state, store }: DaemonContext): string | null {
 }
 
 /** Digests of all that sync-trust is shown. */
-function namesOf({ store, state }: DaemonContext): string {
+function namesOf(context: DaemonContext): string {
+  const { store, state } = context;
   const documents = (['revocations', 'content', 'policy'] as const).map((kind) => store.trust.document(kind)?.digest);
   const binding = (store.trust.identity() ?? state.enrolled?.identity)?.bindingLine;
-  return JSON.stringify([store.trust.roots().at(-1)?.digest, documents, binding]);
+  const givenUp = givenUpAtHome(context).map(({ sha256 }) => sha256);
+  return JSON.stringify([store.trust.roots().at(-1)?.digest, documents, binding, givenUp]);
 }
 
 function handOver(verb: HelperVerb, folders: HelperFolders, context: DaemonContext): void {
   const { store, state, keys } = context;
-  const leave = (name: string, content: string | null | undefined): void => {
+  const leave = (name: string, content: string | Buffer | null | undefined): void => {
     if (content === null || content === undefined) rmSync(join(folders.dropDir, name), { force: true });
     else leaveForHelpers(folders, name, content);
   };
@@ -146,6 +150,7 @@ function handOver(verb: HelperVerb, folders: HelperFolders, context: DaemonConte
   );
   leave('binding', (store.trust.identity() ?? state.enrolled?.identity)?.bindingLine);
   for (const kind of ['revocations', 'content', 'policy'] as const) leave(kind, store.trust.document(kind)?.line);
+  leave(GIVEN_UP_FILE, encodeGivenUp(givenUpAtHome(context).map(({ bytes }) => bytes)));
 }
 
 async function startUnit(
