@@ -55,7 +55,11 @@ export async function auditEvidence(deps: AuditDeps, limits: AuditLimits, signal
     for (const origin of origins.filter((each) => each >= (state.cursor_origin ?? ''))) {
       let from: number | null = state.cursor_origin === origin ? state.cursor_first : 0;
       while (from !== null) {
-        if (signal.aborted || budget.objects <= 0 || budget.bytes <= 0) return false;
+        if (signal.aborted) return false;
+        if (budget.objects <= 0 || budget.bytes <= 0) {
+          state = { ...state, last_error: null };
+          return false;
+        }
         from = await auditPart(deps, origin, from, Math.min(PAGE_OBJECTS, budget.objects), spent);
         state = { ...state, cursor_origin: origin, cursor_first: from ?? Number.MAX_SAFE_INTEGER };
         audit.save(state);
@@ -66,6 +70,7 @@ export async function auditEvidence(deps: AuditDeps, limits: AuditLimits, signal
       ...state,
       cursor_origin: null,
       cursor_first: 0,
+      last_error: null,
       completed_at: now(),
       completed_objects: state.objects,
       completed_bytes: state.bytes,
@@ -89,7 +94,8 @@ function beginRun(before: AuditState | null, now: number): AuditState {
     objects: inHand ? before.objects : 0,
     bytes: inHand ? before.bytes : 0,
     last_run_at: now,
-    last_error: null,
+    // Of the last run that came to an end: one that is under way has not shown anything yet.
+    last_error: before?.last_error ?? null,
     completed_at: before?.completed_at ?? null,
     completed_objects: before?.completed_objects ?? 0,
     completed_bytes: before?.completed_bytes ?? 0,

@@ -24,7 +24,7 @@ export interface AuditState {
   readonly objects: number;
   readonly bytes: number;
   readonly last_run_at: number;
-  /** Why the last run stopped early; null where it did not. */
+  /** Why the last run that came to an end stopped early; null where it did not. */
   readonly last_error: string | null;
   readonly completed_at: number | null;
   readonly completed_objects: number;

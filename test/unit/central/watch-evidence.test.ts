@@ -1,8 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../tools/demo/process.ts';
-import { AUDIT_EVERY_MS, watchEvidence, type EvidenceWatch } from '../../../central/service/watch-evidence.ts';
+import {
+  AUDIT_EVERY_MS,
+  auditOnce,
+  watchEvidence,
+  type EvidenceWatch,
+} from '../../../central/service/watch-evidence.ts';
+import { HOURLY } from '../../../central/evidence-store/audit-evidence.ts';
 import { makeInProcessCentral, type InProcessCentral } from '../../support/central-in-process.ts';
 import { FOLDER, linesOf, ORIGIN } from '../../support/evidence-lab.ts';
 
@@ -50,5 +56,21 @@ describe('the watch over stored evidence', () => {
     start(SOON_MS);
     await until('it failed twice', () => (failures.length > 1 ? true : null), WITHIN_MS);
     expect(central.store.audit.state()?.last_error).not.toBeNull();
+  });
+
+  it('names that failure until a run ended without one, and not only until the next has begun', async () => {
+    const stranger = join(central.dataDir, 'evidence', 'nobody_1_1');
+    writeFileSync(stranger, 'a file where a folder belongs');
+    const run = (signal: AbortSignal): Promise<void> => auditOnce(central, HOURLY, signal, () => undefined);
+    const [live, over] = [new AbortController().signal, AbortSignal.abort()];
+    await expect(run(live)).rejects.toThrow(/./);
+    const said = central.store.audit.state()?.last_error;
+    expect(said).toMatch(/./);
+    rmSync(stranger);
+    // It was ended before it looked at anything.
+    await run(over);
+    expect(central.store.audit.state()?.last_error).toBe(said);
+    await run(live);
+    expect(central.store.audit.state()?.last_error).toBeNull();
   });
 });
