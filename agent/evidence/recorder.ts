@@ -297,11 +297,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
       }),
     raised: () => [...new Set(Object.keys(alerts()).map(codeIn))].toSorted(),
     alerts: () =>
-      Object.entries(alerts()).map(([key, { severity }]) => ({
-        code: codeIn(key),
-        severity,
-        target: key.split('/')[1] ?? null,
-      })),
+      Object.entries(alerts())
+        // A newer version that an update went back from may have raised what this one has no words for.
+        .filter(([key]) => Object.hasOwn(CODES, codeIn(key)))
+        .map(([key, { severity }]) => ({ code: codeIn(key), severity, target: key.split('/')[1] ?? null })),
   };
 }
 

@@ -288,6 +288,19 @@ describe('alerts', () => {
       ]);
     }));
 
+  it('of a newer version, which an update went back from, are left to it and tell nobody anything here', () =>
+    withRecorder((recorder, { store }) => {
+      const newer = { severity: 'high', at: NOW };
+      store.settings.set('evidence.alerts', JSON.stringify({ from_a_later_day: newer, 'later_too/srv-1': newer }));
+      recorder.raise('disk_low', { severity: 'low' });
+      expect(recorder.alerts()).toEqual([{ code: 'disk_low', severity: 'low', target: null }]);
+      recorder.clear('disk_low');
+      expect(Object.keys(JSON.parse(store.settings.get('evidence.alerts') ?? '') as object)).toEqual([
+        'from_a_later_day',
+        'later_too/srv-1',
+      ]);
+    }));
+
   it('are written anew when they become more or less severe, and not again until they change', () =>
     withRecorder((recorder, open) => {
       const raise = (severity: 'low' | 'high') => recorder.raise('disk_low', { severity });

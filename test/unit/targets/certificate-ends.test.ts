@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   CERTIFICATE_FORGOTTEN_S,
-  CERTIFICATE_URGENT_S,
-  CERTIFICATE_WARNING_S,
   currentCertificates,
   endingSentence,
   endingSeverity,
@@ -38,10 +36,6 @@ describe('a certificate of a target', () => {
     expect(endingSentence({ ends: Date.UTC(2026, 11, 3, 23, 59) / 1_000, met: NOW, pinned: false })).toContain(
       'ends on 2026-12-03:',
     );
-  });
-
-  it('is told 23 days before it becomes urgent', () => {
-    expect(CERTIFICATE_WARNING_S - CERTIFICATE_URGENT_S).toBe(23 * DAY);
   });
 });
 
