@@ -6,10 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readRuleset } from '../../agent/facts/normalise-ruleset.ts';
+import { encodeGivenUp, GIVEN_UP_FILE } from '../../agent/helpers/given-up-rules.ts';
 import { encodeHealRequest, type HealRequest } from '../../agent/helpers/heal-request.ts';
 import type { HelperResult } from '../../agent/helpers/helper-result.ts';
 import { REVERT_TIMER } from '../../agent/helpers/restore-firewall.ts';
 import { helperUnit, type HelperVerb } from '../../agent/helpers/verbs.ts';
+import { sha256Hex } from '../../agent/wire/digest.ts';
+import { maxLineBytes, parseDocument } from '../../agent/wire/document.ts';
+import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { evaluateModule } from '../../tools/evaluate-module.ts';
 import { until } from '../../tools/demo/process.ts';
 import { applianceBox, applianceBoxProblem, type ApplianceBox } from '../support/appliance-box.ts';
@@ -263,13 +267,48 @@ describe('the helpers that heal, in a booted system', () => {
     });
   });
 
+  it('act in the name of a learnt rule until the daemon gives it up, and not after, whatever is handed over then', async () => {
+    const rule = Buffer.from('id: learnt-one\nversion: 1\nsource: promoted\n');
+    const own = Buffer.from('id: own-rule\nversion: 1\nsource: site\n');
+    const { backup } = site.runbooks;
+    const idOf = (bytes: Buffer): string => (bytes === rule ? 'learnt-one' : 'own-rule');
+    const named = (bytes: Buffer) => ({ id: idOf(bytes), sha256: sha256Hex(bytes) });
+    const { payload } = parseEnvelope(site.content(), { maxBytes: maxLineBytes('contentList') });
+    const files = [
+      ...parseDocument('contentList', payload).files,
+      ...[rule, own].map((bytes) => ({
+        ...{ path: `rules/${idOf(bytes)}.yaml`, kind: 'rule' as const, version: 1, size: bytes.length },
+        ...named(bytes),
+      })),
+    ];
+    const grants = [rule, own].map((bytes) => site.grant(backup, { grant_id: idOf(bytes), rule: named(bytes) }));
+    const sync = async (version: number): Promise<HelperResult> => {
+      await drop('answer', site.answer(Math.floor(Date.now() / 1_000)));
+      await drop('content', site.content({ version, files }, 'routine', grants));
+      await start('sync-trust');
+      return result('sync-trust');
+    };
+    const asks = (bytes: Buffer): Promise<HelperResult> =>
+      ask(site.request(backup, { verb: 'run-backup' }, { kind: 'grant', rule: named(bytes) }), backup.bytes);
+    expect(await sync(2)).toMatchObject({ outcome: 'done' });
+    expect(await asks(rule)).toMatchObject({ outcome: 'started' });
+
+    await drop(GIVEN_UP_FILE, encodeGivenUp([rule, own])!);
+    expect(await sync(2)).toMatchObject({ outcome: 'done', details: { rules_given_up: 1 } });
+    expect(await asDaemon(['rm', join(DROP, GIVEN_UP_FILE)])).toBe(0);
+    expect(await sync(3)).toMatchObject({ outcome: 'done' });
+    expect(await asks(rule)).toMatchObject({ outcome: 'refused', code: 'helper_not_granted' });
+    // What people wrote is theirs to take back.
+    expect(await asks(own)).toMatchObject({ outcome: 'started' });
+  });
+
   it('change nothing where the signed ruleset does not load, or does not give what is declared', async () => {
     const before = chain();
     const broken = RULESET.replace('@reached accept', '@nobody accept');
-    await sign(2, healBaseline({ ...words, ruleset: broken }));
+    await sign(4, healBaseline({ ...words, ruleset: broken }));
     expect(await restoreFirewall()).toMatchObject({ outcome: 'refused', code: 'helper_act_failed' });
     expect(chain()).toBe(before);
-    await sign(3, healBaseline({ ...words, ruleset: RULESET.replace('oifname "lo" accept;', '') }));
+    await sign(5, healBaseline({ ...words, ruleset: RULESET.replace('oifname "lo" accept;', '') }));
     expect(await restoreFirewall()).toMatchObject({ outcome: 'refused', code: 'helper_act_failed' });
     expect(chain()).toBe(before);
     expect(state(REVERT_TIMER)).toBe('inactive');
