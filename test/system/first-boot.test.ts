@@ -11,7 +11,7 @@ import { until } from '../../tools/demo/process.ts';
 import { evaluateModule, nixProblem } from '../../tools/evaluate-module.ts';
 import { installTree, launcherOf } from '../../tools/install-tree.ts';
 import { bootedUml, bootedUmlProblem, type BootedUml } from '../support/booted-uml.ts';
-import { CLINIC_DISK_TOOLS, clinicDisk, clinicStick, onStick } from '../support/clinic-disk.ts';
+import { CLINIC_DISK_TOOLS, clinicDisk, clinicStick, onStick, type ClinicDisk } from '../support/clinic-disk.ts';
 import { CHECKOUT } from '../support/nspawn.ts';
 
 const problem = bootedUmlProblem('swtpm', 'systemd-cryptenroll', ...CLINIC_DISK_TOOLS) ?? nixProblem();
@@ -56,6 +56,7 @@ let dir: string;
 let box: BootedUml;
 let units: Readonly<Record<string, string>>;
 let provision: Readonly<Record<string, string>>;
+let disk: ClinicDisk;
 let device: { readonly origin: string | null; readonly size: number };
 
 /** On the host, before anything runs: Central Command's data, and what a stick is made of. */
@@ -84,7 +85,7 @@ beforeAll(async () => {
   const evaluated = evaluateModule({ settings: SETTINGS, appliance: true });
   const { configText, files, user } = evaluated;
   ({ units } = evaluated);
-  const { image } = clinicDisk(dir);
+  disk = clinicDisk(dir);
   const own = Object.entries(units).filter(([name]) => !name.includes('egress'));
   const initrd = Object.entries(files).filter(([name]) => name.startsWith('initrd/'));
   const rules = Object.entries(files).filter(([path]) => /^etc\/(?:udev|polkit-1)\//.test(path));
@@ -112,10 +113,10 @@ beforeAll(async () => {
     },
     wanted: [
       ...['central.service', 'compliance-agent.service', 'compliance-agent-console.service'],
-      'compliance-agent-seal-disk.service',
+      ...['compliance-agent-seal-disk.service', 'compliance-agent-facts.timer'],
     ],
     shared: [CHECKOUT],
-    disks: { ubda: image },
+    disks: { ubda: disk.image },
   });
   mkdirSync(join(box.root, 'srv/tpm'), { recursive: true });
   const prefix = join(box.root, PREFIX);
@@ -171,7 +172,7 @@ describe('the first start of an appliance', () => {
   it("opens the disk by the installer's key once, gives it a key of the TPM, proves that, and keeps the installer's no longer", async () => {
     const said = await box.run('cat /run/compliance-agent/helpers/seal-disk.json');
     expect(JSON.parse(said)).toMatchObject({ outcome: 'done', details: { opens_with: 'tpm2', recovery_key: 'yes' } });
-    expect(await box.run('ls /boot/compliance-agent')).toBe('');
+    expect(await box.run('ls /boot/compliance-agent')).toBe('install.json\nrecovery.age\n');
     const header = 'cryptsetup luksDump --dump-json-metadata /dev/disk/by-partlabel/clinic-root';
     const { keyslots } = JSON.parse(await box.run(header)) as { keyslots: Record<string, unknown> };
     expect(Object.keys(keyslots)).toEqual(['1', '2']);
@@ -235,6 +236,26 @@ describe('the first start of an appliance', () => {
     device = { origin: log?.origin ?? null, size: Math.max(stored_size ?? 0, log?.size ?? 0) };
     const screen = box.screen();
     expect(screen.indexOf('provision_missing')).toBeLessThan(screen.indexOf('YOU CAN LEAVE'));
+  });
+
+  it("hands the sealed recovery key to Central Command, from where the owner's secret key opens the disk without its boot partition", async () => {
+    const kept = await untilSeen<{ recovery_keys: { luks_uuid: string; sealed: string }[] }>(
+      'Central Command has it',
+      `${CENTRAL} appliance recovery-key ${APPLIANCE} --data /srv/central --json`,
+      ({ recovery_keys: keys }) => keys.length > 0,
+    );
+    const [copy, ...others] = kept.recovery_keys;
+    expect([copy?.luks_uuid, others]).toEqual([disk.luksUuid, []]);
+    const opened = spawnSync('age', ['--decrypt', '--identity', disk.ownerKey], {
+      input: copy?.sealed,
+      encoding: 'utf8',
+    });
+    const key = /^recovery key: ([a-z-]{71})$/m.exec(opened.stdout)?.[1];
+    const test = 'cryptsetup open --test-passphrase --key-slot 1 --key-file - /dev/disk/by-partlabel/clinic-root';
+    expect(await box.run(`printf %s ${key} | ${test} && echo opens`)).toBe('opens\n');
+    // The daemon could not have read it itself.
+    const asDaemon = 'setpriv --reuid=compliance-agent --clear-groups cat /boot/compliance-agent/recovery.age';
+    expect(await box.run(`${asDaemon} 2>&1 || true`)).toContain('Permission denied');
   });
 
   it('another stick for the enrolled appliance is refused, and keeps its token', async () => {
