@@ -34,6 +34,8 @@ export const inVain = (names: string, asked: Asked | undefined, result: HelperRe
 
 export interface HelperNeeds {
   readonly nowMs: number;
+  /** The wall clock. */
+  readonly nowS: number;
   /** Signed documents in force, by name; null before the first answer of this process. */
   readonly names: string | null;
   readonly clockSynchronised: boolean | null;
@@ -60,7 +62,7 @@ export function helpersDue(needs: HelperNeeds): HelperVerb[] {
   };
   if (names !== null) {
     const isNews = asked['sync-trust']?.names !== names;
-    const refused = results['sync-trust']?.outcome === 'refused' || hasForgotten(results);
+    const refused = results['sync-trust']?.outcome === 'refused' || hasForgotten(needs);
     if (isNews || isLost('sync-trust') || (refused && since('sync-trust') >= AGAIN_AFTER_MS)) due.push('sync-trust');
     const isOff = Math.abs(needs.clockOffsetS ?? 0) > MAX_TIME_DIFFERENCE_S;
     const isDue = isLost('set-clock') || since('set-clock') >= CLOCK_AGAIN_AFTER_MS;
@@ -81,9 +83,10 @@ export function helpersDue(needs: HelperNeeds): HelperVerb[] {
   return due;
 }
 
-/** A helper said since that what they remember was lost: sync-trust begins it anew. */
-function hasForgotten(results: HelperNeeds['results']): boolean {
-  const syncedAt = results['sync-trust']?.at ?? 0;
+/** A helper said since that what they remember was lost: sync-trust begins it anew. A date ahead says nothing of what came after. */
+function hasForgotten({ results, nowS }: Pick<HelperNeeds, 'results' | 'nowS'>): boolean {
+  const dated = results['sync-trust']?.at ?? 0;
+  const syncedAt = dated > nowS ? 0 : dated;
   const isLost = (one: HelperResult | undefined): boolean => one?.code === 'helper_state_lost' && one.at >= syncedAt;
   return Object.values(results).some(isLost);
 }

@@ -50,6 +50,7 @@ export function helpersStage(context: DaemonContext): Stage {
       const names = state.enrolled === null || !isFresh ? null : namesOf(context);
       const due = helpersDue({
         nowMs: clock.monoMs(),
+        nowS: nowSeconds(clock),
         names,
         clockSynchronised: state.clockSynchronised,
         clockOffsetS: state.clockOffsetMs === null ? null : state.clockOffsetMs / 1_000,

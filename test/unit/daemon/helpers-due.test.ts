@@ -28,6 +28,7 @@ const was = (atMs: number, names: string, change: Partial<Asked> = {}): Asked =>
 });
 const calm: HelperNeeds = {
   nowMs: 100 * MINUTE_MS,
+  nowS: 1_000,
   names: 'a',
   clockSynchronised: true,
   clockOffsetS: 0,
@@ -62,6 +63,9 @@ describe('what the helpers are started for', () => {
     expect(due({ asked, results: { ...calm.results, 'restart-unit': lost } })).toEqual([]);
     const anew = { ...result('sync-trust', 'done'), at: 51 };
     expect(due({ results: { 'sync-trust': anew, 'restart-unit': lost } })).toEqual([]);
+    // Dated by a clock that was ahead then: nobody knows that it was after.
+    const ahead = { ...anew, at: 1_001 };
+    expect(due({ results: { 'sync-trust': ahead, 'restart-unit': lost } })).toEqual(['sync-trust']);
   });
 
   it.each(['sync-trust', 'set-clock', 'store-device-key', 'config-stick'] as const)(
