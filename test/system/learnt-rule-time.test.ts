@@ -104,13 +104,13 @@ describe('the trial of a learnt rule by the daemon', () => {
       expect(Math.abs(endMs - CANARY_S * 1_000 - daemon.wallMs())).toBeLessThan(20 * MINUTE_S * 1_000);
 
       machines.drift(FIRST, 'logging');
-      await within('it was tried, and held', 6 * HOUR_S, () =>
+      await within('it was tried, and held', 12 * HOUR_S, () =>
         rule()?.outcomes.includes(true) === true ? true : null,
       );
       expect([changes(), rule()?.targetId]).toEqual([[`${FIRST} logging`], FIRST]);
 
       machines.drift(OTHER, 'logging');
-      const held = await within('drift elsewhere waits for the end of the trial', 6 * HOUR_S, () =>
+      const held = await within('drift elsewhere waits for the end of the trial', 12 * HOUR_S, () =>
         reading((store) => store.incidents.due(['waiting'], Number.MAX_SAFE_INTEGER))
           .map(incidentOf)
           .find(({ targetId, held: by }) => targetId === OTHER && by?.guard === 'trial'),
@@ -130,7 +130,8 @@ describe('the trial of a learnt rule by the daemon', () => {
       daemon.stepClock(0);
       await within('it is active by itself', HOUR_S + 30 * MINUTE_S, () => (rule()?.state === 'active' ? true : null));
       expect(daemon.wallMs()).toBeGreaterThanOrEqual(endMs);
-      await within('the other machine is healed', 6 * HOUR_S, () => (rule()?.outcomes.length === 2 ? true : null));
+      // Central Command takes five check-ins in a real second: some of what leaps past is refused, and without one there are no credentials.
+      await within('the other machine is healed', 24 * HOUR_S, () => (rule()?.outcomes.length === 2 ? true : null));
       expect(rule()).toMatchObject({ state: 'active', targetId: null, outcomes: [true, true] });
       expect(changes()).toEqual([`${FIRST} logging`, `${OTHER} logging`]);
       await daemon.end('SIGTERM');
