@@ -14,7 +14,10 @@ import {
 import { join } from 'node:path';
 import { armor, Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ProbeContext } from '../../agent/facts/probe.ts';
+import { recoveryKeyProbe } from '../../agent/facts/recovery-key.ts';
 import { readProvisionFiles } from '../../agent/identity/provision-files.ts';
+import { isAgeFile } from '../../agent/wire/age-file.ts';
 import { ROOT_START_BYTES } from '../../iso/installer/layout.ts';
 import { foundInstall } from '../../iso/installer/luks-header.ts';
 import type { InstallerPlan, InstallerResult } from '../support/installer-child.ts';
@@ -284,6 +287,17 @@ describe('the installer on real disks', () => {
     expect(key).toHaveLength(71);
     const esp = readFileSync(at('second/out/boot/install.json'), 'utf8') + sealed;
     expect(esp).not.toContain(key);
+  });
+
+  it('leaves the sealed recovery key and its volume as the agent reads them for Central Command', async () => {
+    const folder = at('second/out/boot');
+    const ours = { folder, rootUid: process.getuid?.() ?? 0 };
+    const { key } = await recoveryKeyProbe(isAgeFile, ours).read({} as unknown as ProbeContext);
+    const { luks_uuid: luksUuid } = JSON.parse(readFileSync(join(folder, 'install.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(key).toEqual({ sealed: readFileSync(join(folder, 'recovery.age')).toString('base64'), luksUuid });
   });
 
   it('leaves the system and the files of the partner, which are root’s and which the agent can read', () => {
