@@ -21,6 +21,8 @@ beforeAll(async () => {
   central.store.access.add({ at: START, action: 'claim_wrong', subject: 'tom' });
   const out = { appliance_id: 'north-8', epoch: 1, reason: 'sold', person: 'jane', at: START };
   central.store.appliances.decommission(out);
+  const key = { appliance_id: 'north-1', sha256: 'ab'.repeat(32), epoch: 1, luks_uuid: null, received_at: START };
+  central.store.recoveryKeys.add({ ...key, sealed: Buffer.from('x') });
   db = new Database(join(central.dataDir, 'central.db'));
 });
 afterAll(() => {
@@ -40,6 +42,7 @@ describe('records of Central Command', () => {
     'revoked_appliances',
     'decommissioned_appliances',
     'access_audit',
+    'recovery_keys',
   ])('refuses to change or delete a row of %s, whoever asks the database', (table) => {
     const [column] = db.prepare(`SELECT name FROM pragma_table_info('${table}') LIMIT 1`).pluck().all() as string[];
     expect(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()).toBeGreaterThan(0);

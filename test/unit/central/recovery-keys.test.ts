@@ -38,7 +38,7 @@ describe('the sealed recovery key of an appliance', () => {
     await expect((await makeOwner()).open(sealed)).rejects.toThrow();
   });
 
-  it('stays when that of a machine installed anew comes, and nothing changes or removes it', async () => {
+  it('stays when that of a machine installed anew comes, and is not overwritten by a second one of its digest', async () => {
     central.advance(60);
     expect(hand(me, await owner.sealBinary('recovery key: second'), { luks_uuid: null })).toBe('stored');
     expect(held(me).map(({ luks_uuid }) => luks_uuid)).toEqual([null, VOLUME]);
