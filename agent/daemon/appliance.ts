@@ -92,7 +92,7 @@ async function freshLook(checkId: string, context: DaemonContext, signal: AbortS
   if (check === undefined) throw new AgentError('internal', `there is no check ${checkId}`);
   if (check.id === 'logging') await runJob('logging-canary', daemonProbeContext(context, signal));
   if (context.folders !== null && check.probes.some((name) => PROBES[name].asRoot !== undefined)) {
-    // Where it may not be started, its timer does it, and the look after this one sees what it read.
+    // Where it may not be started its timer does it in its own time: a run does not decide by what that read before.
     const unit = check.id === 'backup' ? BACKUP_FACTS_UNIT : FACTS_UNIT;
     await runAnew(unit, FACTS_MS, context.exec, signal);
   }

@@ -226,7 +226,13 @@ describe('Central Command on a bucket with Object Lock', () => {
     gate.set('shut');
     const { body } = await postEvidence(central, running.url, me, 1, lines.slice(1, 2));
     gate.set('open');
-    expect(running.log()).toContain('evidence_store_unreachable');
+    // The answer may be here before the line that its process has written.
+    await until(
+      'it is logged',
+      () => (running.log().includes('evidence_store_unreachable') ? true : null),
+      30_000,
+      () => running.log(),
+    );
     for (const secret of [server.secretAccessKey, server.accessKeyId]) {
       expect(running.log()).not.toContain(secret);
       expect(body).not.toContain(secret);

@@ -100,7 +100,7 @@ function tell(month: HealingMonth): void {
   const more = {
     changes: journal.length,
     tickets: tickets.length,
-    kills,
+    kills: kills.length,
     cuts,
     fate,
     shares: shares(month),

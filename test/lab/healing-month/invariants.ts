@@ -63,9 +63,15 @@ export function runsOf({ entries, journal }: Pick<HealingMonth, 'entries' | 'jou
 
 const isChange = ({ phase }: Note): boolean => phase === 'remediate' || phase === 'rollback' || phase === 'confirm';
 const changedAt = ({ notes }: Run): number | null => notes.find(({ phase }) => phase === 'remediate')?.atMs ?? null;
-/** By what its machine noted: from the first thing that it was asked to the last. */
-const isUnderWay = ({ notes }: Run, atMs: number | null): boolean =>
-  atMs !== null && (notes[0]?.atMs ?? Infinity) <= atMs && atMs < (notes.at(-1)?.atMs ?? 0);
+/**
+ * By what its machine noted: from the first thing that it was asked to the last, but not beyond the end of the process that asked. What
+ * comes after that is a look at what the run left, and orders of people do not wait for it.
+ */
+const isUnderWay = ({ notes }: Run, atMs: number | null, kills: readonly number[]): boolean => {
+  const from = notes[0]?.atMs ?? Infinity;
+  const until = Math.min(notes.at(-1)?.atMs ?? 0, kills.find((ms) => ms >= from) ?? Infinity);
+  return atMs !== null && from <= atMs && atMs < until;
+};
 const hourIn = new Intl.DateTimeFormat('en-US', { timeZone: ZONE, hourCycle: 'h23', hour: 'numeric' });
 const isInWindow = (atMs: number): boolean => {
   const hour = Number(hourIn.format(atMs));
@@ -97,7 +103,7 @@ export function violations(month: HealingMonth): Readonly<Record<string, readonl
       .filter((n) => n.phase === 'remediate' && n.part === 'firewall' && !isInWindow(n.atMs))
       .map(at),
     'two targets at once': which(runs, (run, before) =>
-      before.some((o) => o.target !== run.target && isUnderWay(o, run.notes[0]?.atMs ?? null)),
+      before.some((o) => o.target !== run.target && isUnderWay(o, run.notes[0]?.atMs ?? null, month.kills)),
     ),
     'a run by itself while that of another target has no result': which(byGrant, (run, before) =>
       before.some((o) => o.result > run.intent && o.target !== run.target),

@@ -47,7 +47,8 @@ export interface HealingMonth {
   readonly looks: number;
   readonly tickets: readonly Told[];
   readonly steps: readonly ClockStep[];
-  readonly kills: number;
+  /** When the daemon was killed, in milliseconds, in order. */
+  readonly kills: readonly number[];
   /** Of these, in the middle of a run on a machine, by the phase that it was in. */
   readonly cuts: Readonly<Record<string, number>>;
   readonly fate: Readonly<Record<string, number>>;

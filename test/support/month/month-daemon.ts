@@ -39,7 +39,8 @@ export interface MonthDaemon {
   readonly stepMs: () => number;
   /** Resident bytes of the present process, each time it was measured. */
   readonly rss: () => readonly number[];
-  readonly kills: () => number;
+  /** When it was killed, by the clock of the month in milliseconds, in order. */
+  readonly kills: () => readonly number[];
   /** Ends that nobody asked for, with the last lines of the log. */
   readonly defects: readonly string[];
   readonly lines: () => readonly string[];
@@ -55,7 +56,7 @@ export function createMonthDaemon(o: MonthDaemonOptions): MonthDaemon {
   let child: ChildProcess | null = null;
   let asked: 'SIGKILL' | 'SIGTERM' | null = null;
   let rss: number[] = [];
-  let kills = 0;
+  const kills: number[] = [];
   let lines: string[] = [];
   const defects: string[] = [];
   const send = (message: ToMonthDaemon): void => void child?.send(message, () => undefined);
@@ -66,7 +67,7 @@ export function createMonthDaemon(o: MonthDaemonOptions): MonthDaemon {
   const kill = (): void => {
     if (child === null || asked !== null) return;
     asked = 'SIGKILL';
-    kills += 1;
+    kills.push(clocks.wallMs);
     child.kill('SIGKILL');
   };
 

@@ -42,6 +42,7 @@ interface Small {
   readonly journal: readonly Note[];
   readonly tickets?: HealingMonth['tickets'];
   readonly steps?: HealingMonth['steps'];
+  readonly kills?: readonly number[];
 }
 
 /** One run that heals, from entry `first` on; `at`: when the machine is changed. */
@@ -63,12 +64,12 @@ const joined = (...parts: readonly Small[]): Small => ({
   journal: parts.flatMap(({ journal }) => journal),
 });
 
-function monthOf({ entries, journal, tickets = [], steps = [] }: Small): HealingMonth {
+function monthOf({ entries, journal, tickets = [], steps = [], kills = [] }: Small): HealingMonth {
   const numbered = entries.map((one, seq) => ({ ...one, seq })) as unknown as Predicate[];
   const endMs = (NIGHT_S + 10 * DAY_S) * 1_000;
   return {
     ...{ seed: 0, days: 10, startMs: NIGHT_S * 1_000, endMs, entries: numbered, lines: [], journal, looks: 0 },
-    ...{ tickets, steps, kills: 0, cuts: {}, fate: {}, defects: [], realS: 0 },
+    ...{ tickets, steps, kills, cuts: {}, fate: {}, defects: [], realS: 0 },
     rss: { samples: 0, afterWarmUp: 0, end: 0 },
   };
 }
@@ -89,6 +90,22 @@ it('nothing is broken by a month in which all is as it should be, and its heals 
   const month = joined(one, run('pc-2', 5, NIGHT_S + 7_200));
   expect(broken(month)).toEqual([]);
   expect(shares(monthOf(month))).toEqual({ L1: 2, L2: 0, people: 0, 'by itself': 0 });
+});
+
+it('what people ordered on one machine while the cut-off run of another waits for a look is not two at once, unless nothing was cut off', () => {
+  const cutOff = run('pc-1', 0, NIGHT_S, { outcome: 'failed', code: 'runbook_interrupted' });
+  const ordered = run('pc-2', 3, NIGHT_S + HOUR_S);
+  const byPeople = ordered.entries.map((e) => (e.kind === 'action' ? { ...e, order_digest: 'ab' } : e));
+  const month = {
+    entries: [...cutOff.entries.slice(0, 3), ...byPeople, ...cutOff.entries.slice(3)],
+    journal: [
+      note('pc-1', 'remediate', NIGHT_S, 3),
+      ...ordered.journal,
+      note('pc-1', 'verify', NIGHT_S + 2 * HOUR_S, 9),
+    ],
+  };
+  expect(broken({ ...month, kills: [(NIGHT_S + 10) * 1_000] })).toEqual([]);
+  expect(broken(month)).toEqual(['two targets at once']);
 });
 
 const WRONG: readonly (readonly [string, Small])[] = [
