@@ -52,7 +52,9 @@ export function createLoopDisk(mebibytes: number, inodes?: number, fileSystem: F
   mkdirSync(path);
   if (fileSystem === 'xfs') run('mkfs.xfs', '-q', '-f', image);
   else run('mkfs.ext4', '-q', '-F', ...(inodes === undefined ? [] : ['-N', String(inodes)]), image);
-  const mount = (): void => run('mount', '-o', 'loop', image, path);
+  // A copy has the UUID of the disk that it was copied from, which may still be mounted elsewhere: XFS takes no second one (mount(8)).
+  const options = fileSystem === 'xfs' ? 'loop,nouuid' : 'loop';
+  const mount = (): void => run('mount', '-o', options, image, path);
   mount();
   return {
     path,

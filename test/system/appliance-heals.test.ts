@@ -362,7 +362,8 @@ describe('a fix of the appliance that does not work', () => {
   });
 
   it('goes to people where the log forwarder does not come up', async () => {
-    unit('lab-forwarder.service', 'ExecStart=/bin/false');
+    // Of a program that ends at once, systemd may say for a moment that it was started.
+    unit('lab-forwarder.service', 'ExecStartPre=/bin/false\nExecStart=/bin/sleep infinity');
     box.run(['systemctl', 'stop', 'lab-forwarder.service']);
     await untilState('log-forwarder-stopped', 'ticketed');
     expect(results('log-forwarder-stopped').at(-1)).toMatchObject({ outcome: 'failed', code: 'helper_act_failed' });
