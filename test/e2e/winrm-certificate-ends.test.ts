@@ -14,7 +14,7 @@ import type { WinRmServerOptions } from '../lab/winrm-server/start-winrm-server.
 import { linesOf, statementsOf, withLog } from '../support/evidence-fixtures.ts';
 import { expectCodeAsync } from '../support/expect-code.ts';
 import { memoryLog } from '../support/fakes/memory-log.ts';
-import { machine, testTarget } from '../support/runbook-fixtures.ts';
+import { ANY_RUN, machine, testTarget } from '../support/runbook-fixtures.ts';
 import { makeTestCa, type IssuedCertificate, type TestCa } from '../support/test-ca.ts';
 import { PASSWORD, withServer } from '../support/winrm-lab.ts';
 
@@ -22,13 +22,6 @@ const DAY = 86_400;
 /** To the second, as a certificate has it. */
 const NOW = Math.floor(Date.now() / 1_000);
 const never = new AbortController().signal;
-const RUN = {
-  script: 'param([string]$InputJson)\n',
-  params: { phase: 'detect', params: {}, snapshot: null },
-  cpuMs: 60_000,
-  timeoutMs: 60_000,
-  outputCapBytes: 65_536,
-} as const;
 
 let ca: TestCa;
 let soon: IssuedCertificate;
@@ -74,7 +67,7 @@ async function contact(
     });
     const session = winRmRunner({ open: openWinRmSession, guard, ...deps, met: told }).open(target);
     try {
-      for (let run = 0; run < (o.runs ?? 1); run += 1) await session.run(RUN, never);
+      for (let run = 0; run < (o.runs ?? 1); run += 1) await session.run(ANY_RUN, never);
     } finally {
       await session.close();
     }

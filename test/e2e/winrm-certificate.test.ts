@@ -15,7 +15,7 @@ import type { CertificateLogons, WinRmServer } from '../lab/winrm-server/start-w
 import { withLog } from '../support/evidence-fixtures.ts';
 import { expectCode, expectCodeAsync } from '../support/expect-code.ts';
 import { memoryLog } from '../support/fakes/memory-log.ts';
-import { machine, testTarget } from '../support/runbook-fixtures.ts';
+import { ANY_RUN, machine, testTarget } from '../support/runbook-fixtures.ts';
 import { makeTestCa, type IssuedCertificate, type TestCa } from '../support/test-ca.ts';
 import { startTcpServer, startTlsServer } from '../support/tls-server.ts';
 import { echo, endpointOf, labSession, runOnce, withServer } from '../support/winrm-lab.ts';
@@ -153,13 +153,6 @@ describe('a logon with a client certificate', () => {
 });
 
 describe('a target with auth certificate', () => {
-  const run = {
-    script: 'param([string]$InputJson)\n',
-    params: { phase: 'detect', params: {}, snapshot: null },
-    cpuMs: 60_000,
-    timeoutMs: 60_000,
-    outputCapBytes: 65_536,
-  } as const;
   const never = new AbortController().signal;
 
   /** A runner with a real lock-out guard, and a server that knows the certificate; `mappings` of the server may be emptied. */
@@ -191,7 +184,7 @@ describe('a target with auth certificate', () => {
           look: async (id, secret, version = 1) => {
             const session = runner.open(targetOf(id, secret, version));
             try {
-              return await session.run(run, never);
+              return await session.run(ANY_RUN, never);
             } finally {
               await session.close();
             }

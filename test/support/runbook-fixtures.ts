@@ -127,3 +127,12 @@ export function testTarget(id = 'srv-1', changes: Partial<Target> = {}): Target 
     ...changes,
   };
 }
+
+/** A script that only reads its input, with limits that no test comes near: for tests of the way to a host. */
+export const ANY_RUN = {
+  script: 'param([string]$InputJson)\n',
+  params: { phase: 'detect', params: {}, snapshot: null },
+  cpuMs: 60_000,
+  timeoutMs: 60_000,
+  outputCapBytes: 65_536,
+} as const;

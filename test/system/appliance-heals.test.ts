@@ -7,18 +7,16 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
-import { readRuleset } from '../../agent/facts/normalise-ruleset.ts';
 import { incidentOf } from '../../agent/healing/incident-store.ts';
 import type { Incident, IncidentState } from '../../agent/healing/incident.ts';
 import type { Ticket } from '../../agent/outputs/ticket.ts';
 import { openStore, type Store } from '../../agent/store/open-store.ts';
-import { payloadDigest } from '../../agent/wire/document.ts';
-import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import { until } from '../../tools/demo/process.ts';
 import { evaluateModule } from '../../tools/evaluate-module.ts';
 import { applianceBox, applianceBoxProblem, STATE_DIR, type ApplianceBox } from '../support/appliance-box.ts';
 import { DISKS_IN_CLEAR, editFile, healBaseline, RULESET } from '../support/heal-fixtures.ts';
+import { agentJournal, nameRoot, tableDigest, untilHelpersHold } from '../support/heal-box.ts';
 import { CHECKOUT } from '../support/nspawn.ts';
 
 const problem =
@@ -31,7 +29,6 @@ const CONTENT = '/root/content';
 /** Root's timers read the facts, with less patience here. An empty value resets all times of a timer. */
 const SOON = '[Timer]\nOnUnitInactiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=4\n';
 const BASELINE = '/etc/compliance-agent/baseline.yaml';
-const HELD = 'var/lib/compliance-agent-helpers';
 const AV_PROGRAM = '/opt/lab-av/avd';
 const REPOSITORY = '/var/lib/lab-repository';
 const FORWARDED = '/var/log/lab-forwarded';
@@ -49,8 +46,7 @@ const HEALED = {
 type RuleId = keyof typeof HEALED;
 
 let box: ApplianceBox;
-const journal = (): string =>
-  box.run(['journalctl', '-n', '150', '-u', 'compliance-agent*', '-o', 'short-precise', '--no-pager']);
+const journal = (): string => agentJournal(box);
 const state = (unit: string, property = 'ActiveState'): string =>
   box.run(['systemctl', 'show', unit, `--property=${property}`, '--value']).trim();
 const chain = (): string => box.run(['nft', 'list', 'chain', 'inet', 'lab', 'output']);
@@ -67,19 +63,11 @@ const unit = (name: string, lines: string): void => {
   box.run(['systemctl', 'daemon-reload']);
 };
 
-/** Digest of a ruleset's table, as nft lists it once it is loaded somewhere. */
-function tableDigest(ruleset: string): string {
-  const listed = box.run(['unshare', '--net', 'sh', '-c', 'nft -f - && nft -j list ruleset'], ruleset);
-  const table = readRuleset(listed)?.tables.find(({ name }) => name === 'lab');
-  if (table === undefined) throw new Error(`no table in ${listed}`);
-  return table.sha256;
-}
-
 /**
  * Signs what ships, with shorter times, rules that one look is enough for, and a grant for each; both the daemon and the helpers take
  * it. Each list has runbooks of its own: what changed the appliance minutes ago is cooling down.
  */
-async function sign(version: number, ruleset: string, digest = tableDigest(ruleset)): Promise<void> {
+async function sign(version: number, ruleset: string, digest = tableDigest(box, ruleset)): Promise<void> {
   const avSha256 = createHash('sha256')
     .update(readFileSync(join(box.root, AV_PROGRAM)))
     .digest('hex');
@@ -124,16 +112,7 @@ async function sign(version: number, ruleset: string, digest = tableDigest(rules
   const { sha256 } = box.central(
     ...['content', 'sign', '--dir', CONTENT, '--keys', '/root/keys', '--grants', '/root/grants.yaml'],
   );
-  await until(
-    `list ${version} with the helpers`,
-    () => {
-      const held = spawnSync('cat', [join(box.root, HELD, 'content.json')], { encoding: 'utf8' }).stdout.trim();
-      const isHeld = held !== '' && payloadDigest(parseEnvelope(held, { maxBytes: 4_000_000 })) === sha256;
-      return isHeld && spawnSync('test', ['-e', join(box.root, HELD, 'policy.json')]).status === 0 ? true : null;
-    },
-    WITHIN_MS,
-    () => box.run(['sh', '-c', 'cat /run/compliance-agent/helpers/sync-trust.json; true']) + journal(),
-  );
+  await untilHelpersHold(box, sha256, WITHIN_MS);
 }
 
 /** Read beside the running daemon, as the command line reads it. */
@@ -217,9 +196,7 @@ beforeAll(async () => {
   writeFileSync(join(box.root, BASELINE), healBaseline());
   box.run(['tee', '-a', '/etc/compliance-agent/config.yaml'], `\nbaseline_path: ${BASELINE}\n`);
   await box.enrol();
-  const root = readFileSync(join(box.root, STATE_DIR, 'provision/root.json'), 'utf8').trim();
-  const digest = payloadDigest(parseEnvelope(root, { maxBytes: 1_000_000 }));
-  box.run(['tee', '-a', '/etc/compliance-agent/config.yaml'], `\nroot_sha256: '${digest}'\n`);
+  nameRoot(box);
   box.run(['tee', '/root/policy.yaml'], 'time_zone: UTC\nhealing: { mode: on, runbooks: [] }\n');
   box.central('policy', 'sign', '/root/policy.yaml', '--site', 'north', '--keys', '/root/keys');
   await sign(1, RULESET);

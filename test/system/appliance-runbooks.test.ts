@@ -6,10 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { statementOf } from '../../agent/cli/entry-summary.ts';
-import { readRuleset } from '../../agent/facts/normalise-ruleset.ts';
 import { openStore } from '../../agent/store/open-store.ts';
-import { payloadDigest } from '../../agent/wire/document.ts';
-import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import type { PredicateOf } from '../../agent/wire/schemas/entry.ts';
 import { until } from '../../tools/demo/process.ts';
 import { evaluateModule } from '../../tools/evaluate-module.ts';
@@ -22,6 +19,7 @@ import {
   type ApplianceBox,
 } from '../support/appliance-box.ts';
 import { healBaseline, RULESET } from '../support/heal-fixtures.ts';
+import { agentJournal, nameRoot, tableDigest, untilHelpersHold } from '../support/heal-box.ts';
 import { CHECKOUT } from '../support/nspawn.ts';
 
 const problem =
@@ -32,32 +30,22 @@ const problem =
 const WITHIN_MS = 60_000;
 const CONTENT = '/root/content';
 const BASELINE = '/etc/compliance-agent/baseline.yaml';
-const HELD = 'var/lib/compliance-agent-helpers';
 const AV_PROGRAM = '/opt/lab-av/avd';
 /** Like the other one, and with no way out, not even to this machine itself. */
 const CUTTING_OFF = RULESET.replace('oifname "lo" accept; ', '');
 
 let box: ApplianceBox;
-const journal = (): string =>
-  box.run(['journalctl', '-n', '150', '-u', 'compliance-agent*', '-o', 'short-precise', '--no-pager']);
+const journal = (): string => agentJournal(box);
 const state = (unit: string, property = 'ActiveState'): string =>
   box.run(['systemctl', 'show', unit, `--property=${property}`, '--value']).trim();
 const chain = (): string => box.run(['nft', 'list', 'chain', 'inet', 'lab', 'output']);
-
-/** Digest of a ruleset's table, as nft lists it once it is loaded somewhere. */
-function tableDigest(ruleset: string): string {
-  const listed = box.run(['unshare', '--net', 'sh', '-c', 'nft -f - && nft -j list ruleset'], ruleset);
-  const table = readRuleset(listed)?.tables.find(({ name }) => name === 'lab');
-  if (table === undefined) throw new Error(`no table in ${listed}`);
-  return table.sha256;
-}
 
 /** Signs a baseline with this ruleset and the shipped runbooks, with shorter times; both the daemon and the helpers take them. */
 async function sign(version: number, ruleset: string): Promise<void> {
   const avSha256 = createHash('sha256')
     .update(readFileSync(join(box.root, AV_PROGRAM)))
     .digest('hex');
-  const tables = `{ family: inet, name: lab, sha256: '${tableDigest(ruleset)}' }`;
+  const tables = `{ family: inet, name: lab, sha256: '${tableDigest(box, ruleset)}' }`;
   const baseline = healBaseline({ version, avSha256, tables, ruleset });
   const inside = join(box.root, CONTENT);
   mkdirSync(join(inside, 'baselines'), { recursive: true });
@@ -75,16 +63,7 @@ async function sign(version: number, ruleset: string): Promise<void> {
     writeFileSync(join(inside, 'appliance', id, 'runbook.yaml'), text);
   }
   const { sha256 } = box.central('content', 'sign', '--dir', CONTENT, '--keys', '/root/keys');
-  await until(
-    `list ${version} with the helpers`,
-    () => {
-      const held = spawnSync('cat', [join(box.root, HELD, 'content.json')], { encoding: 'utf8' }).stdout.trim();
-      const isHeld = held !== '' && payloadDigest(parseEnvelope(held, { maxBytes: 4_000_000 })) === sha256;
-      return isHeld && spawnSync('test', ['-e', join(box.root, HELD, 'policy.json')]).status === 0 ? true : null;
-    },
-    WITHIN_MS,
-    journal,
-  );
+  await untilHelpersHold(box, sha256, WITHIN_MS);
 }
 
 interface Ended {
@@ -139,9 +118,7 @@ beforeAll(async () => {
   writeFileSync(join(box.root, BASELINE), healBaseline());
   box.run(['tee', '-a', '/etc/compliance-agent/config.yaml'], `\nbaseline_path: ${BASELINE}\n`);
   await box.enrol();
-  const root = readFileSync(join(box.root, STATE_DIR, 'provision/root.json'), 'utf8').trim();
-  const digest = payloadDigest(parseEnvelope(root, { maxBytes: 1_000_000 }));
-  box.run(['tee', '-a', '/etc/compliance-agent/config.yaml'], `\nroot_sha256: '${digest}'\n`);
+  nameRoot(box);
   box.run(['tee', '/root/policy.yaml'], 'time_zone: UTC\nhealing: { mode: on, runbooks: [] }\n');
   box.central('policy', 'sign', '/root/policy.yaml', '--site', 'north', '--keys', '/root/keys');
   await sign(1, RULESET);

@@ -1,16 +1,13 @@
 // The privileged helpers as an appliance runs them: units of the module, polkit with the module's rule, the daemon that hands
 // over after a check-in, and its device key, sealed. One container; each test goes on from the one before it.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HelperResult } from '../../agent/helpers/helper-result.ts';
 import { HELPER_VERBS, helperUnit, type HelperVerb } from '../../agent/helpers/verbs.ts';
-import { payloadDigest } from '../../agent/wire/document.ts';
-import { parseEnvelope } from '../../agent/wire/dsse.ts';
 import { evaluateModule } from '../../tools/evaluate-module.ts';
 import { until } from '../../tools/demo/process.ts';
 import { applianceBox, applianceBoxProblem, STATE_DIR, UNIT, type ApplianceBox } from '../support/appliance-box.ts';
+import { nameRoot } from '../support/heal-box.ts';
 
 const problem =
   applianceBoxProblem() ??
@@ -70,9 +67,7 @@ function signPolicy(yaml: string): void {
 describe('the helpers of an appliance', () => {
   it('refuse to begin with a root that the daemon chose, until the configuration names one', async () => {
     expect(await untilResult('sync-trust', () => true)).toMatchObject({ code: 'helper_root_unknown' });
-    const root = readFileSync(join(box.root, STATE_DIR, 'provision/root.json'));
-    const digest = payloadDigest(parseEnvelope(root.toString().trim(), { maxBytes: 1_000_000 }));
-    box.run(['tee', '-a', '/etc/compliance-agent/config.yaml'], `\nroot_sha256: '${digest}'\n`);
+    nameRoot(box);
     box.run(['systemctl', 'restart', UNIT]);
     expect(await untilResult('sync-trust', ({ outcome }) => outcome === 'done')).toMatchObject({
       details: { root_version: 1 },
